@@ -1,0 +1,1 @@
+//! How any of our gRPC processes runs.

@@ -1,0 +1,42 @@
+//! Safelight's contract in Rust.
+//!
+//! # Layout
+//! - [`image`], [`signer`], [`resizer`]: generated messages, clients and servers
+//! - [`reason`]: the stable reasons that errors carry, and the statuses made from them
+//!
+//! The protos in `proto/safelight/` are the source, and their comments are the manual.
+
+pub mod reason;
+mod redact;
+
+/// Generated code: its lints are not ours.
+macro_rules! generated {
+    ($name:ident, $package:literal, $doc:literal) => {
+        #[doc = $doc]
+        #[allow(
+            missing_docs,
+            unreachable_pub,
+            unused_qualifications,
+            clippy::all,
+            clippy::pedantic,
+            clippy::restriction,
+            reason = "generated"
+        )]
+        pub mod $name {
+            /// Version 1.
+            pub mod v1 {
+                tonic::include_proto!($package);
+            }
+        }
+    };
+}
+
+generated!(image, "safelight.image.v1", "`safelight.image.v1`: transform options and shared values.");
+generated!(signer, "safelight.signer.v1", "`safelight.signer.v1`: signing, verification, keys.");
+generated!(resizer, "safelight.resizer.v1", "`safelight.resizer.v1`: pictures.");
+
+/// The encoded `FileDescriptorSet` of the contract with its imports and comments, for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/safelight.fds"));
+
+/// Longest chunk of image bytes in one message, in bytes.
+pub const CHUNK_SIZE: usize = 64 * 1024;

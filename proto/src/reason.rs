@@ -1,0 +1,261 @@
+//! The stable reasons that errors carry, one table: reason, gRPC code, whether a retry can help.
+//!
+//! Every error of every service is made here, so that each carries `google.rpc.ErrorInfo` (AIP-193) with a
+//! reason that callers can branch on. Messages are for people and may change; reasons may not.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// `ErrorInfo.domain` of every reason below.
+pub const DOMAIN: &str = "safelight.dev";
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal, $code:ident, $retry:literal;)+) => {
+        /// Why a call failed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The text in `ErrorInfo.reason`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            /// The gRPC code it travels with.
+            #[must_use]
+            pub const fn code(self) -> Code {
+                match self { $(Self::$name => Code::$code,)+ }
+            }
+
+            /// Whether the same call may succeed later, without a change by the caller.
+            #[must_use]
+            pub const fn is_retryable(self) -> bool {
+                match self { $(Self::$name => $retry,)+ }
+            }
+
+            /// One sentence on what it means.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A field is missing, malformed or out of range; see the field violations.
+    FieldInvalid = "FIELD_INVALID", InvalidArgument, false;
+    /// The message could not be decoded, or is larger than the server accepts.
+    MessageInvalid = "MESSAGE_INVALID", InvalidArgument, false;
+    /// There is no such method, or it is not enabled here.
+    MethodUnknown = "METHOD_UNKNOWN", Unimplemented, false;
+
+    /// The signer has no key of that name.
+    KeyNotFound = "KEY_NOT_FOUND", NotFound, false;
+    /// The key is of a scheme that this call does not serve.
+    KeySchemeMismatch = "KEY_SCHEME_MISMATCH", FailedPrecondition, false;
+    /// The URL is not an absolute http or https URL, or cannot be signed so that it would verify.
+    UrlInvalid = "URL_INVALID", InvalidArgument, false;
+    /// The URL or parameters already hold a name that the signature adds.
+    ReservedParameter = "RESERVED_PARAMETER", InvalidArgument, false;
+    /// The expiry is not in the future, or further away than the key allows.
+    ExpiryOutOfRange = "EXPIRY_OUT_OF_RANGE", InvalidArgument, false;
+    /// The input is longer than the key or the service accepts.
+    InputTooLong = "INPUT_TOO_LONG", InvalidArgument, false;
+
+    /// The upload ended without `finish`: the stream was cancelled or cut off.
+    UploadIncomplete = "UPLOAD_INCOMPLETE", Cancelled, false;
+    /// The upload's messages came in the wrong order.
+    UploadProtocol = "UPLOAD_PROTOCOL", InvalidArgument, false;
+    /// The bytes received are not as many as was declared.
+    UploadLengthMismatch = "UPLOAD_LENGTH_MISMATCH", InvalidArgument, false;
+    /// The bytes received do not have the declared CRC-32C.
+    UploadChecksumMismatch = "UPLOAD_CHECKSUM_MISMATCH", InvalidArgument, false;
+
+    /// The source has more bytes, pixels or memory need than is accepted.
+    ImageTooLarge = "IMAGE_TOO_LARGE", InvalidArgument, false;
+    /// The source is damaged or cut off.
+    ImageCorrupt = "IMAGE_CORRUPT", InvalidArgument, false;
+    /// The source is not a picture of a supported format, or the asked format cannot be written.
+    FormatUnsupported = "FORMAT_UNSUPPORTED", InvalidArgument, false;
+    /// The picture asked for has more pixels than is allowed.
+    OutputTooLarge = "OUTPUT_TOO_LARGE", InvalidArgument, false;
+
+    /// No origin of that name is configured.
+    OriginUnknown = "ORIGIN_UNKNOWN", NotFound, false;
+    /// The origin has no such object.
+    OriginNotFound = "ORIGIN_NOT_FOUND", NotFound, false;
+    /// The origin refused the request's credentials or signature.
+    OriginDenied = "ORIGIN_DENIED", PermissionDenied, false;
+    /// The origin answered with a redirect; redirects are not followed.
+    OriginRedirected = "ORIGIN_REDIRECTED", FailedPrecondition, false;
+    /// The origin could not be reached, failed, or took too long.
+    OriginUnavailable = "ORIGIN_UNAVAILABLE", Unavailable, true;
+    /// The origin broke off, or sent another number of bytes than it declared.
+    OriginInterrupted = "ORIGIN_INTERRUPTED", Aborted, true;
+    /// The object's key cannot be fetched exactly over HTTP.
+    ObjectKeyUnsupported = "OBJECT_KEY_UNSUPPORTED", InvalidArgument, false;
+
+    /// No route matches the URL.
+    RouteNotFound = "ROUTE_NOT_FOUND", NotFound, false;
+    /// The URL names no variant, or one that its route does not allow.
+    VariantNotFound = "VARIANT_NOT_FOUND", NotFound, false;
+    /// The URL's signature is missing, wrong or expired; which of these is in the resizer's log.
+    UrlRefused = "URL_REFUSED", PermissionDenied, false;
+    /// The picture would be larger than the route allows.
+    SizeRefused = "SIZE_REFUSED", PermissionDenied, false;
+
+    /// The signer could not be reached in time: nothing unverified is delivered.
+    SignerUnavailable = "SIGNER_UNAVAILABLE", Unavailable, true;
+    /// The signer refused a request of the resizer: the configuration of the two does not fit.
+    SignerRefused = "SIGNER_REFUSED", FailedPrecondition, false;
+
+    /// All capacity is taken; see the retry delay.
+    Busy = "BUSY", ResourceExhausted, true;
+    /// The process is shutting down; another will answer.
+    Draining = "DRAINING", Unavailable, true;
+    /// The deadline passed.
+    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, false;
+    /// The caller cancelled.
+    Cancelled = "CANCELLED", Cancelled, false;
+    /// A fault of the service; the request id finds it in the log.
+    Internal = "INTERNAL", Internal, false;
+}
+
+impl Reason {
+    /// Starts an error. `message` is shown to the caller: no secrets, no internal text.
+    pub fn error(self, message: impl Into<String>) -> CallError {
+        CallError {
+            reason: self,
+            message: message.into(),
+            violations: Vec::new(),
+            metadata: HashMap::new(),
+            retry_after: None,
+        }
+    }
+}
+
+/// An error on its way to the caller: a reason, a message, and what helps to act on it.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct CallError {
+    reason: Reason,
+    message: String,
+    violations: Vec<(String, String)>,
+    metadata: HashMap<String, String>,
+    retry_after: Option<Duration>,
+}
+
+impl CallError {
+    /// A single bad field: INVALID_ARGUMENT `FIELD_INVALID` with that violation.
+    pub fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::fields([(field.into(), description.into())])
+    }
+
+    /// Several bad fields at once, each a (path, description).
+    pub fn fields(violations: impl IntoIterator<Item = (String, String)>) -> Self {
+        let violations: Vec<_> = violations.into_iter().collect();
+        let message = violations.iter().map(|(f, d)| format!("{f}: {d}")).collect::<Vec<_>>().join("; ");
+        Self { violations, ..Reason::FieldInvalid.error(message) }
+    }
+
+    /// Adds a bad field to an error of another reason.
+    pub fn with_violation(mut self, field: impl Into<String>, description: impl Into<String>) -> Self {
+        self.violations.push((field.into(), description.into()));
+        self
+    }
+
+    /// Adds a value to `ErrorInfo.metadata`. AIP-193: what the message says dynamically stands here too.
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Adds `RetryInfo`: come back after this long.
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+
+    /// The reason.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl std::fmt::Display for CallError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.reason.as_str(), self.message)
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl From<CallError> for Status {
+    fn from(error: CallError) -> Self {
+        let mut details = ErrorDetails::with_error_info(error.reason.as_str(), DOMAIN, error.metadata);
+        for (field, description) in error.violations {
+            details.add_bad_request_violation(field, description);
+        }
+        if let Some(delay) = error.retry_after {
+            details.set_retry_info(Some(delay));
+        }
+        Self::with_error_details(error.reason.code(), error.message, details)
+    }
+}
+
+/// The `ErrorInfo.reason` of a status, if it carries one.
+#[must_use]
+pub fn of(status: &Status) -> Option<String> {
+    status.get_details_error_info().map(|info| info.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_upper_snake_of_at_most_63_characters_and_unique() {
+        let mut seen = std::collections::HashSet::new();
+        for reason in Reason::ALL {
+            let text = reason.as_str();
+            assert!(text.len() <= 63 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{text}");
+            assert!(seen.insert(text), "{text} twice");
+        }
+    }
+
+    #[test]
+    fn a_status_carries_reason_violations_metadata_and_delay() {
+        let status: Status = Reason::Busy
+            .error("try later")
+            .with("queue", "64")
+            .with_violation("outputs[0].options.width", "too big")
+            .retry_after(Duration::from_millis(250))
+            .into();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(of(&status).as_deref(), Some("BUSY"));
+        let details = status.get_error_details();
+        assert_eq!(details.error_info().map(|i| i.domain.as_str()), Some(DOMAIN));
+        assert_eq!(
+            details.error_info().and_then(|i| i.metadata.get("queue")).map(String::as_str),
+            Some("64")
+        );
+        assert_eq!(details.bad_request().map(|b| b.field_violations.len()), Some(1));
+        assert_eq!(details.retry_info().and_then(|r| r.retry_delay), Some(Duration::from_millis(250)));
+    }
+}

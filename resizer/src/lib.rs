@@ -1,0 +1,1 @@
+//! Spends CPU and memory: serves and resizes images.

@@ -1,0 +1,1 @@
+//! Holds the keys: signs and verifies.
