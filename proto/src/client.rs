@@ -1,0 +1,160 @@
+//! Typed clients: what a caller of the signer wants to know, as a `Result` that cannot be misread.
+//!
+//! A bad signature is [`Verification::Refused`], never an `Ok` that somebody forgets to look into.
+
+use std::time::{Duration, SystemTime};
+
+use tonic::{
+    Code, Request, Status,
+    transport::{Channel, Endpoint},
+};
+
+use crate::{
+    reason,
+    signer::v1::{
+        Header, Reason, SignOriginRequestRequest, Verdict, VerifyUrlRequest,
+        signer_service_client::SignerServiceClient, verifier_service_client::VerifierServiceClient,
+    },
+};
+
+/// How long a connection attempt to the signer may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Finds a dead signer behind an idle connection before a request does.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the signer gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
+    /// The endpoint is not an http or https URI.
+    #[error("not an http or https endpoint")]
+    Endpoint,
+    /// It could not be reached in time, or is shutting down.
+    #[error("the signer is unavailable ({0:?})")]
+    Unavailable(Code),
+    /// It refused the request: the reason it gave.
+    #[error("the signer refused the request ({0})")]
+    Refused(String),
+}
+
+impl From<Status> for SignerError {
+    fn from(status: Status) -> Self {
+        match status.code() {
+            Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::PermissionDenied => {
+                Self::Refused(reason::of(&status).unwrap_or_else(|| format!("{:?}", status.code())))
+            }
+            code => Self::Unavailable(code),
+        }
+    }
+}
+
+/// What the signer says of a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verification {
+    /// Authentic and in time.
+    Valid {
+        /// The target without its signature: act on this and nothing else.
+        target: String,
+        /// When the URL expires, if it does.
+        expires: Option<SystemTime>,
+        /// The key version that signed.
+        key_version: u32,
+    },
+    /// Anything else, and why (for logs).
+    Refused(&'static str),
+}
+
+/// What is to be signed for an origin.
+#[derive(Debug, Clone, Copy)]
+pub struct OriginRequest<'a> {
+    /// Name of the signer's key.
+    pub key: &'a str,
+    /// HTTP method.
+    pub method: &'a str,
+    /// Absolute URL, its path percent-encoded once.
+    pub url: &'a str,
+    /// The bucket's region.
+    pub region: &'a str,
+}
+
+/// A lazily connected client of the signer. Cheap to clone; reconnects by itself.
+#[derive(Debug, Clone)]
+pub struct SignerClient {
+    signer: SignerServiceClient<Channel>,
+    verifier: VerifierServiceClient<Channel>,
+}
+
+impl SignerClient {
+    /// Prepares a client; the first call connects.
+    ///
+    /// # Errors
+    /// [`SignerError::Endpoint`] when `endpoint` is not an http or https URI.
+    pub fn connect_lazy(endpoint: &str) -> Result<Self, SignerError> {
+        let endpoint = Endpoint::from_shared(endpoint.to_owned()).map_err(|_| SignerError::Endpoint)?;
+        if !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) {
+            return Err(SignerError::Endpoint);
+        }
+        let channel = endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+            .keep_alive_while_idle(true)
+            .tcp_nodelay(true)
+            .connect_lazy();
+        Ok(Self {
+            signer: SignerServiceClient::new(channel.clone()),
+            verifier: VerifierServiceClient::new(channel),
+        })
+    }
+
+    /// Asks whether the signature of `target` (path and query as received) holds.
+    ///
+    /// # Errors
+    /// [`SignerError`] when there is no answer within `timeout`: nothing may be delivered then.
+    pub async fn verify_url(
+        &self,
+        key: &str,
+        target: &str,
+        timeout: Duration,
+    ) -> Result<Verification, SignerError> {
+        let request = VerifyUrlRequest { key: key.to_owned(), request_target: target.to_owned() };
+        let answer = self.verifier.clone().verify_url(timed(request, timeout)).await?.into_inner();
+        Ok(match answer.verdict() {
+            Verdict::Valid => Verification::Valid {
+                target: answer.authenticated_target,
+                expires: answer.expire_time.and_then(|t| SystemTime::try_from(t).ok()),
+                key_version: answer.key_version,
+            },
+            Verdict::Invalid | Verdict::Unspecified => Verification::Refused(
+                Reason::try_from(answer.reason).unwrap_or(Reason::Unspecified).as_str_name(),
+            ),
+        })
+    }
+
+    /// Asks for the headers that authorise a request at an S3 origin.
+    ///
+    /// # Errors
+    /// [`SignerError`] when there is no answer within `timeout`, or the signer refuses.
+    pub async fn sign_origin_request(
+        &self,
+        request: OriginRequest<'_>,
+        timeout: Duration,
+    ) -> Result<Vec<Header>, SignerError> {
+        let request = SignOriginRequestRequest {
+            key: request.key.to_owned(),
+            method: request.method.to_owned(),
+            url: request.url.to_owned(),
+            region: request.region.to_owned(),
+            ..Default::default()
+        };
+        let answer = self.signer.clone().sign_origin_request(timed(request, timeout)).await?;
+        Ok(answer.into_inner().headers)
+    }
+}
+
+/// A request with its `grpc-timeout`, which tonic's channel also enforces on this side.
+fn timed<T>(message: T, timeout: Duration) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(timeout);
+    request
+}
