@@ -1,1 +1,23 @@
-//! Spends CPU and memory: serves and resizes images.
+//! The resizer: spends CPU and memory, holds no key.
+//!
+//! Image bytes stream in, or are pulled from an origin with headers that the signer signed, and resized output
+//! streams out.
+//!
+//! # Layout
+//! In the order in which a request meets them:
+//! - [`config`]: `resizer.toml`, composed of what each room reads for itself
+//! - [`service`]: gRPC handlers: translate, and call the rooms below
+//! - [`delivery`]: URL → route → origin, variant and policy
+//! - [`transfer`]: bytes in and out of a stream
+//! - [`origin`]: S3 and HTTP origins
+//! - [`admission`]: what may run now: places, memory, CPU
+//! - [`image`]: the pipeline, from sniffing to encoding
+//!
+//! Only `service` names gRPC types; `image` knows neither tokio nor tonic, `origin` no image, `admission` only
+//! numbers.
+
+pub mod admission;
+pub mod delivery;
+pub mod image;
+pub mod origin;
+pub mod transfer;

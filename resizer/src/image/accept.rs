@@ -1,0 +1,205 @@
+//! The format of an output, from what was asked for, what the viewer accepts, and what the pixels need.
+//!
+//! A response's identity (ETag) must be known before decoding, but JPEG or PNG is decided by the pixels. So the
+//! choice has two halves: [`Accepts`] is what the `Accept` header contributes, and the rest follows from the
+//! source and the options alone.
+
+use super::{
+    options::{FormatChoice, LOSSLESS_WEBP_QUALITY, Options},
+    sniff::Format,
+};
+
+/// What an `Accept` header (RFC 9110, section 12.5.1) means for the output format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Accepts {
+    /// WebP is accepted by name.
+    Webp,
+    /// JPEG and PNG only: what every viewer shows.
+    #[default]
+    Classic,
+}
+
+impl Accepts {
+    /// Reads an `Accept` header; `None` when the request has none. Several header lines are joined with commas.
+    ///
+    /// WebP counts when `image/webp` is named with a quality above 0, and nowhere with quality 0. Ranges such as
+    /// `*/*` and `image/*` do not imply it: browsers without WebP send them too. A malformed element is ignored.
+    #[must_use]
+    pub fn from_header(header: Option<&str>) -> Self {
+        let mut webp = false;
+        for element in split_unquoted(header.unwrap_or_default(), ',') {
+            let mut parts = split_unquoted(element, ';').map(str::trim);
+            if !parts.next().is_some_and(|range| range.eq_ignore_ascii_case("image/webp")) {
+                continue;
+            }
+            match parts.try_fold(1000, |weight, parameter| match parameter.split_once('=') {
+                Some((name, value)) if name.trim_end().eq_ignore_ascii_case("q") => {
+                    weight_of(value.trim_start())
+                }
+                _ => Some(weight),
+            }) {
+                Some(0) => return Self::Classic,
+                Some(_) => webp = true,
+                None => {}
+            }
+        }
+        if webp { Self::Webp } else { Self::Classic }
+    }
+
+    /// A stable word for it, for identities and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Webp => "webp",
+            Self::Classic => "classic",
+        }
+    }
+}
+
+/// How an output is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// Baseline JPEG of this quality, 1 to 100.
+    Jpeg(u8),
+    /// PNG.
+    Png,
+    /// Lossy WebP of this quality, 1 to 99.
+    Webp(u8),
+    /// Lossless WebP.
+    WebpLossless,
+}
+
+impl Encoding {
+    /// Decides the encoding. `transparent`: whether a pixel of the finished output is not opaque.
+    #[must_use]
+    pub fn choose(options: &Options, accepts: Accepts, transparent: bool) -> Self {
+        let webp = if options.quality >= LOSSLESS_WEBP_QUALITY {
+            Self::WebpLossless
+        } else {
+            Self::Webp(options.quality)
+        };
+        match options.format {
+            FormatChoice::Jpeg => Self::Jpeg(options.quality),
+            FormatChoice::Png => Self::Png,
+            FormatChoice::Webp => webp,
+            FormatChoice::WebpLossless => Self::WebpLossless,
+            FormatChoice::Auto => match accepts {
+                Accepts::Webp => webp,
+                Accepts::Classic if transparent => Self::Png,
+                Accepts::Classic => Self::Jpeg(options.quality),
+            },
+        }
+    }
+
+    /// The format of the written file.
+    #[must_use]
+    pub const fn format(self) -> Format {
+        match self {
+            Self::Jpeg(_) => Format::Jpeg,
+            Self::Png => Format::Png,
+            Self::Webp(_) | Self::WebpLossless => Format::Webp,
+        }
+    }
+}
+
+impl Options {
+    /// What decides the output's bytes besides the source's, as text for an ETag: the canonical option list, and
+    /// what the viewer accepts where the format is left open.
+    #[must_use]
+    pub fn identity(&self, accepts: Accepts) -> String {
+        match self.format {
+            FormatChoice::Auto => format!("{self};accept={}", accepts.name()),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Whether the output depends on the `Accept` header, so that a response must say `Vary: Accept`.
+    #[must_use]
+    pub fn varies_by_accept(&self) -> bool {
+        self.format == FormatChoice::Auto
+    }
+}
+
+/// A quality value (RFC 9110, section 12.4.2) in thousandths: `0`, `1`, `0.` to `0.999`, `1.` to `1.000`.
+fn weight_of(value: &str) -> Option<u32> {
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
+    let whole = match whole {
+        "0" => 0,
+        "1" => 1000,
+        _ => return None,
+    };
+    if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let fraction = format!("{fraction:0<3}").parse::<u32>().ok()?;
+    (whole + fraction <= 1000).then_some(whole + fraction)
+}
+
+/// Splits at `separator` outside quoted strings.
+fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |character| {
+        if escaped {
+            escaped = false;
+        } else if quoted && character == '\\' {
+            escaped = true;
+        } else if character == '"' {
+            quoted = !quoted;
+        }
+        !quoted && character == separator
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn webp_only_by_name() {
+        for (header, webp) in [
+            ("image/avif,image/webp,image/apng,*/*;q=0.8", true),
+            ("IMAGE/WEBP", true),
+            ("image/webp ; q=0.001", true),
+            ("image/webp;q=1.000 , image/jpeg", true),
+            ("text/html;x=\"a,b;c\\\"\", image/webp", true),
+            ("image/webp;Q=0.5", true),
+            ("*/*", false),
+            ("image/*", false),
+            ("", false),
+            ("image/webp;q=0", false),
+            ("image/webp;q=0.000, image/*", false),
+            ("image/webp, image/webp;q=0", false),
+            ("image/webp;q=2", false),
+            ("image/webp;q=0.0001", false),
+            ("image/webp;q=-1", false),
+            ("image/webp;q=1.001", false),
+            ("image/webpx", false),
+            ("x=\"image/webp\"", false),
+            ("text/html;x=\", image/webp", false),
+        ] {
+            let expected = if webp { Accepts::Webp } else { Accepts::Classic };
+            assert_eq!(Accepts::from_header(Some(header)), expected, "{header}");
+        }
+        assert_eq!(Accepts::from_header(None), Accepts::Classic);
+    }
+
+    #[test]
+    fn auto_follows_viewer_and_pixels() {
+        let auto = Options::default();
+        assert_eq!(Encoding::choose(&auto, Accepts::Webp, true), Encoding::Webp(85));
+        assert_eq!(Encoding::choose(&auto, Accepts::Classic, false), Encoding::Jpeg(85));
+        assert_eq!(Encoding::choose(&auto, Accepts::Classic, true), Encoding::Png);
+        let best = Options { quality: 100, ..Options::default() };
+        assert_eq!(Encoding::choose(&best, Accepts::Webp, false), Encoding::WebpLossless);
+        let jpeg = Options { format: FormatChoice::Jpeg, ..Options::default() };
+        assert_eq!(Encoding::choose(&jpeg, Accepts::Webp, true), Encoding::Jpeg(85));
+    }
+
+    #[test]
+    fn identity_depends_on_accept_only_where_the_output_does() {
+        let auto = Options::default();
+        assert_ne!(auto.identity(Accepts::Webp), auto.identity(Accepts::Classic));
+        let png = Options { format: FormatChoice::Png, ..Options::default() };
+        assert_eq!(png.identity(Accepts::Webp), png.identity(Accepts::Classic));
+    }
+}

@@ -1,0 +1,170 @@
+//! What is asked of one output picture, and when that is valid.
+//!
+//! Semantics follow Cloudflare Images; see [`plan`](super::plan) for the geometry and [`parse`] for the text
+//! form.
+
+use std::num::NonZeroU32;
+
+use super::color::Color;
+
+mod display;
+mod parse;
+
+/// Largest device pixel ratio, Cloudflare's.
+pub const MAX_DPR: f64 = 2.0;
+
+/// Encoder quality when none is asked for, Cloudflare's.
+pub const DEFAULT_QUALITY: u8 = 85;
+
+/// Quality from which WebP is lossless, as on Cloudflare.
+pub const LOSSLESS_WEBP_QUALITY: u8 = 100;
+
+/// How one output is made from a source. [`Default`] changes nothing but the encoding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Target width in pixels, before `dpr`. Unset: derived from `height`.
+    pub width: Option<NonZeroU32>,
+    /// Target height in pixels, before `dpr`. Unset: derived from `width`. With neither set nothing is resized.
+    pub height: Option<NonZeroU32>,
+    /// How the picture fills width x height.
+    pub fit: Fit,
+    /// Which part survives when `fit` crops.
+    pub gravity: Gravity,
+    /// Device pixel ratio: multiplies width and height. Above 0, at most [`MAX_DPR`].
+    pub dpr: f64,
+    /// Encoder quality, 1 to 100, for JPEG and lossy WebP.
+    pub quality: u8,
+    /// The output format.
+    pub format: FormatChoice,
+    /// The colour behind transparent pixels and in the bars of [`Fit::Pad`]. Unset: bars and JPEG use opaque white
+    /// and transparency stays in formats that have it.
+    pub background: Option<Color>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            width: None,
+            height: None,
+            fit: Fit::default(),
+            gravity: Gravity::default(),
+            dpr: 1.0,
+            quality: DEFAULT_QUALITY,
+            format: FormatChoice::default(),
+            background: None,
+        }
+    }
+}
+
+/// How a picture of another shape is made to fit the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Fit {
+    /// Fit inside, never enlarge.
+    #[default]
+    ScaleDown,
+    /// Fit inside, as large as possible.
+    Contain,
+    /// Fill exactly, cropping what overflows.
+    Cover,
+    /// Like cover, but never enlarges: a smaller side keeps its size.
+    Crop,
+    /// Always the target's ratio: like cover for a larger source, a smaller one is cropped and not enlarged.
+    AspectCrop,
+    /// Like contain, then centred on a canvas of exactly the target size.
+    Pad,
+    /// Exactly the target size, distorting.
+    Squeeze,
+    /// Fit inside, never shrink.
+    ScaleUp,
+}
+
+/// Which part of a picture matters when it is cropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Gravity {
+    /// The centre.
+    #[default]
+    Center,
+    /// Keep the left side.
+    Left,
+    /// Keep the right side.
+    Right,
+    /// Keep the top side.
+    Top,
+    /// Keep the bottom side.
+    Bottom,
+    /// A point in relative coordinates, 0,0 = top left, 1,1 = bottom right.
+    Point {
+        /// Horizontal position, 0 to 1.
+        x: f64,
+        /// Vertical position, 0 to 1.
+        y: f64,
+        /// How the crop box is placed from the point.
+        mode: FocalMode,
+    },
+}
+
+/// How a crop box is placed from a focal point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FocalMode {
+    /// The point at (x, y) of the output lies on the point at (x, y) of the source (CSS `object-position`).
+    #[default]
+    Remainder,
+    /// The crop box is centred on the point, then moved inside the picture.
+    BoxCenter,
+}
+
+/// Which format is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FormatChoice {
+    /// By what the viewer accepts and whether the output has transparency; see [`accept`](super::accept).
+    #[default]
+    Auto,
+    /// Baseline JPEG, 4:2:0.
+    Jpeg,
+    /// PNG, 8 bits a channel.
+    Png,
+    /// WebP: lossy, or lossless at [`LOSSLESS_WEBP_QUALITY`].
+    Webp,
+    /// WebP, lossless at any quality.
+    WebpLossless,
+}
+
+/// One option that cannot be met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The option's name, in full (`width`, never `w`); of an unknown option, the name as given.
+    pub field: String,
+    /// What is wrong with it, for the caller.
+    pub description: String,
+}
+
+impl Violation {
+    fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { field: field.into(), description: description.into() }
+    }
+}
+
+impl Options {
+    /// Checks every value. Nothing is ever clamped.
+    ///
+    /// # Errors
+    /// All violations at once, in the order of the fields.
+    pub fn validate(&self) -> Result<(), Vec<Violation>> {
+        let mut violations = Vec::new();
+        if let Gravity::Point { x, y, .. } = self.gravity
+            && !((0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y))
+        {
+            violations.push(Violation::new("gravity", "a focal point is from 0 to 1 in both directions"));
+        }
+        if !(self.dpr > 0.0 && self.dpr <= MAX_DPR) {
+            violations.push(Violation::new("dpr", format!("must be above 0 and at most {MAX_DPR}")));
+        }
+        if !(1..=100).contains(&self.quality) {
+            violations.push(Violation::new("quality", "must be from 1 to 100"));
+        }
+        if violations.is_empty() { Ok(()) } else { Err(violations) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
