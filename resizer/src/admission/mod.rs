@@ -1,0 +1,137 @@
+//! What may run now.
+//!
+//! # Layout
+//! - [`config`]: the `[limits]` that bound memory, CPU and waiting
+//! - [`budget`]: memory in units of 64 KiB, taken before it is used
+//! - [`pool`]: the threads that CPU work runs on
+//!
+//! A request takes its resources in one order, so that no two can wait for each other: a place (at once or
+//! never), bytes for the encoded source (at once or never), bytes for pixels (waiting), a CPU slot (waiting).
+//! The bytes of encoded sources and of pixels are two budgets: whoever waits for pixels holds none of what
+//! others wait for. No CPU slot is held across network input or output.
+//!
+//! Knows only numbers: no image, no gRPC.
+
+pub mod budget;
+pub mod config;
+pub mod pool;
+
+use std::{sync::Arc, time::Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use budget::{Budget, Reserved};
+pub use config::Config;
+pub use pool::{Job, Pool};
+
+/// Why something may not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// All of it is taken; a later attempt may succeed.
+    #[error("all capacity is taken ({0})")]
+    Busy(Resource),
+    /// It needs more than there is: no later attempt can succeed.
+    #[error("this needs {needed} bytes of memory and the service has {total}")]
+    TooLarge {
+        /// Bytes asked for.
+        needed: u64,
+        /// Bytes of the whole budget.
+        total: u64,
+    },
+    /// The deadline passed while waiting.
+    #[error("the deadline passed while waiting ({0})")]
+    Deadline(Resource),
+    /// The job panicked.
+    #[error("the job failed")]
+    Panicked,
+}
+
+/// What a request can wait for or be refused for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// A place among the requests in progress.
+    Place,
+    /// Memory for encoded sources.
+    Upload,
+    /// Memory for pixels.
+    Pixels,
+    /// A CPU slot.
+    Cpu,
+}
+
+impl std::fmt::Display for Resource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Place => "requests in progress",
+            Self::Upload => "memory for uploads",
+            Self::Pixels => "memory for pixels",
+            Self::Cpu => "CPU",
+        })
+    }
+}
+
+/// All that is shared out in this process.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    places: Arc<Semaphore>,
+    uploads: Budget,
+    pixels: Budget,
+    pool: Pool,
+}
+
+/// A request's place; held until its answer has been sent.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Admission {
+    /// Sets up budgets and threads.
+    ///
+    /// # Errors
+    /// When the threads cannot be started.
+    pub fn new(config: &Config) -> Result<Self, rayon::ThreadPoolBuildError> {
+        let uploads = config.memory_budget / config::UPLOAD_SHARE;
+        Ok(Self {
+            places: Arc::new(Semaphore::new(config.max_requests)),
+            uploads: Budget::new(Resource::Upload, uploads),
+            pixels: Budget::new(Resource::Pixels, config.memory_budget - uploads),
+            pool: Pool::new(config.cpu_slots)?,
+        })
+    }
+
+    /// Takes a place, or refuses at once.
+    ///
+    /// # Errors
+    /// [`Rejected::Busy`].
+    pub fn enter(&self) -> Result<Place, Rejected> {
+        let permit = Arc::clone(&self.places).try_acquire_owned();
+        Ok(Place { _permit: permit.map_err(|_| Rejected::Busy(Resource::Place))? })
+    }
+
+    /// An empty reservation for an encoded source, to be grown as bytes come.
+    #[must_use]
+    pub fn upload(&self) -> Reserved {
+        self.uploads.empty()
+    }
+
+    /// Waits for memory for pixels.
+    ///
+    /// # Errors
+    /// [`Rejected::TooLarge`], [`Rejected::Deadline`].
+    pub async fn pixels(&self, bytes: u64, deadline: Instant) -> Result<Reserved, Rejected> {
+        self.pixels.acquire(bytes, deadline).await
+    }
+
+    /// Waits for a CPU slot and starts `job` on it.
+    ///
+    /// # Errors
+    /// [`Rejected::Deadline`].
+    pub async fn start<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Job<T>, Rejected> {
+        self.pool.start(deadline, job).await
+    }
+}

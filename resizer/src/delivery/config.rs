@@ -1,0 +1,190 @@
+//! The `[variants.*]` and `[[routes]]` tables.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::{NonZeroU32, NonZeroU64},
+    time::Duration,
+};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use safelight_chassis::config::Section;
+
+use super::{
+    Delivery, Variant,
+    template::{Captures, Template},
+};
+use crate::{
+    image::{
+        options::Options,
+        plan::{OnExceed, OutputBounds},
+    },
+    origin::Origins,
+};
+
+/// Cache lifetime when a route names none: two days, Cloudflare Images' default browser TTL.
+const DEFAULT_MAX_AGE: Duration = Duration::from_secs(2 * 24 * 3600);
+
+/// The options that a `[variants.*]` table may hold, with the grammar of URL option lists.
+const OPTION_NAMES: [&str; 8] =
+    ["width", "height", "fit", "gravity", "dpr", "quality", "format", "background"];
+
+/// A family of URLs.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Which paths it serves.
+    pub path: Template,
+    /// Name of the origin.
+    pub origin: String,
+    /// The object's key, from the names of the path.
+    key_text: String,
+    /// The signer's key for URLs of variants that are not public.
+    pub url_key: Option<String>,
+    /// The variant, where the path has none.
+    pub variant: Option<String>,
+    /// Variants that are allowed; empty: all.
+    pub variants: BTreeSet<String>,
+    /// Whether option lists are allowed in place of a variant.
+    pub flexible: bool,
+    /// The largest picture that is given out.
+    pub bounds: Option<OutputBounds>,
+    /// How long answers may be cached.
+    pub max_age: Duration,
+}
+
+impl Route {
+    /// The object's key for a matched path.
+    #[must_use]
+    pub fn object_key(&self, captures: &Captures<'_>) -> Option<String> {
+        captures.fill(&self.key_text)
+    }
+}
+
+/// Reads `[variants.*]` and `[[routes]]`.
+pub fn read(section: &mut Section, origins: &Origins) -> Delivery {
+    let variants = section.named("variants", |name, section| {
+        if name.contains('=') {
+            section.error("", "a variant's name must not hold =, which marks option lists");
+        }
+        Variant { public: section.or("public", false), options: read_options(section) }
+    });
+    let routes = section.tables("routes", |section| read_route(section, origins, &variants));
+    Delivery { variants, routes }
+}
+
+/// Reads options with the grammar of URL option lists, so that there is one.
+fn read_options(section: &mut Section) -> Options {
+    let items: Vec<String> = OPTION_NAMES
+        .iter()
+        .filter_map(|name| {
+            let value = match section.optional::<toml::Value>(name)? {
+                toml::Value::String(text) => utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string(),
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Float(number) => number.to_string(),
+                _ => {
+                    section.error(name, "must be a number or text");
+                    return None;
+                }
+            };
+            Some(format!("{name}={value}"))
+        })
+        .collect();
+    if items.is_empty() {
+        return Options::default();
+    }
+    Options::parse(&items.join(",")).unwrap_or_else(|violations| {
+        for violation in violations {
+            section.error(&violation.field, violation.description);
+        }
+        Options::default()
+    })
+}
+
+fn read_route(section: &mut Section, origins: &Origins, variants: &BTreeMap<String, Variant>) -> Route {
+    let text: String = section.required("path");
+    let path = Template::parse(&text).unwrap_or_else(|message| {
+        section.error("path", message);
+        Template::default() // matches nothing, and is never used
+    });
+    let origin: String = section.required("origin");
+    if !origin.is_empty() && !origins.contains_key(&origin) {
+        section.error("origin", "no origin of that name is configured");
+    }
+    let key_text = section.or("object_key", "{key}".to_owned());
+    if !template_names(&key_text).is_some_and(|names| !names.is_empty() && names.iter().all(|n| path.has(n)))
+    {
+        section.error("object_key", "must be made of text and at least one {name} of the path");
+    }
+    let route = Route {
+        path,
+        origin,
+        key_text,
+        url_key: section.optional("url_key"),
+        variant: section.optional("variant"),
+        variants: section.or("variants", BTreeSet::new()),
+        flexible: section.or("flexible", false),
+        bounds: read_bounds(section),
+        max_age: section.duration("max_age").unwrap_or(DEFAULT_MAX_AGE),
+    };
+    check_variants(section, &route, variants);
+    route
+}
+
+fn check_variants(section: &mut Section, route: &Route, variants: &BTreeMap<String, Variant>) {
+    match &route.variant {
+        None if !route.path.has("variant") => {
+            section.error("variant", "is needed: the path has no {variant}");
+        }
+        Some(_) if route.path.has("variant") => {
+            section.error("variant", "must not be set: the path has {variant}");
+        }
+        _ => {}
+    }
+    for (key, name) in
+        route.variants.iter().map(|n| ("variants", n)).chain(route.variant.iter().map(|n| ("variant", n)))
+    {
+        if !variants.contains_key(name) {
+            section.error(key, "names a variant that is not configured");
+        }
+    }
+    if route.url_key.is_some() {
+        return;
+    }
+    if route.flexible {
+        section.error("url_key", "is needed: option lists are only served when they are signed");
+    }
+    let served = |name: &String| match &route.variant {
+        Some(variant) => name == variant,
+        None => route.variants.is_empty() || route.variants.contains(name),
+    };
+    if variants.iter().any(|(name, variant)| served(name) && !variant.public) {
+        section.error("url_key", "is needed: not every variant of the route is public");
+    }
+}
+
+fn read_bounds(section: &mut Section) -> Option<OutputBounds> {
+    let max_width: Option<NonZeroU32> = section.optional("max_width");
+    let max_height: Option<NonZeroU32> = section.optional("max_height");
+    let max_area: Option<NonZeroU64> = section.optional("max_area");
+    let on_exceed = match section.optional::<String>("on_exceed").as_deref() {
+        None | Some("refuse") => OnExceed::Refuse,
+        Some("clamp") => OnExceed::Clamp,
+        Some(_) => {
+            section.error("on_exceed", "must be \"refuse\" or \"clamp\"");
+            OnExceed::Refuse
+        }
+    };
+    let any = max_width.is_some() || max_height.is_some() || max_area.is_some();
+    any.then_some(OutputBounds { max_width, max_height, max_area, on_exceed })
+}
+
+/// The `{name}`s in a text; `None` when its braces do not pair.
+fn template_names(text: &str) -> Option<Vec<&str>> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}')?;
+        names.push(name);
+        rest = after;
+    }
+    (!rest.contains('}')).then_some(names)
+}

@@ -1,0 +1,119 @@
+//! From a URL to what it asks for.
+//!
+//! # Layout
+//! - [`target`]: the path and query of a URL, byte for byte
+//! - [`template`]: path templates such as `/{account}/{key...}/{variant}`
+//! - [`config`]: the `[variants.*]` and `[[routes]]` tables
+//! - [`cache`]: entity tags, conditional requests, cache lifetime
+//!
+//! Pure: no I/O, no clock, no gRPC. Whether a signature holds is asked elsewhere, of the signer; what is asked
+//! for is decided here, from the same bytes.
+
+pub mod cache;
+pub mod config;
+pub mod target;
+pub mod template;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::image::{
+    options::{Options, Violation},
+    plan::OutputBounds,
+};
+
+pub use config::Route;
+pub use target::Target;
+
+/// A named set of options.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variant {
+    /// What it makes.
+    pub options: Options,
+    /// Whether it is delivered without a signature.
+    pub public: bool,
+}
+
+/// Routes and variants of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Delivery {
+    /// Named variants.
+    pub variants: BTreeMap<String, Variant>,
+    /// Routes; the first that matches a path serves it.
+    pub routes: Vec<Route>,
+}
+
+/// What a URL asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved<'a> {
+    /// Name of the origin.
+    pub origin: &'a str,
+    /// Key of the object at the origin.
+    pub object_key: String,
+    /// The variant's name, or the option list of a flexible one.
+    pub variant: String,
+    /// What to make.
+    pub options: Options,
+    /// The signer's key that the URL must be signed with; `None` for a public variant.
+    pub url_key: Option<&'a str>,
+    /// The largest picture that the route gives out.
+    pub bounds: Option<&'a OutputBounds>,
+    /// How long an answer may be cached, before a signature's expiry is considered.
+    pub max_age: Duration,
+}
+
+/// Why a URL asks for nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeliveryError {
+    /// No route's template matches.
+    #[error("no route matches the URL's path")]
+    RouteNotFound,
+    /// The route does not have or allow the variant.
+    #[error("the route has no such variant")]
+    VariantNotFound,
+    /// The option list of a flexible variant is not valid.
+    #[error("the variant's options are not valid")]
+    Options(Vec<Violation>),
+}
+
+impl Delivery {
+    /// Finds what `path` (still percent-encoded) asks for.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub fn resolve(&self, path: &str) -> Result<Resolved<'_>, DeliveryError> {
+        let (route, captures) = self
+            .routes
+            .iter()
+            .find_map(|route| Some((route, route.path.matches(path)?)))
+            .ok_or(DeliveryError::RouteNotFound)?;
+        let object_key = route.object_key(&captures).ok_or(DeliveryError::RouteNotFound)?;
+        let resolved = |variant: String, options, public: bool| Resolved {
+            origin: &route.origin,
+            object_key,
+            variant,
+            options,
+            url_key: route.url_key.as_deref().filter(|_| !public),
+            bounds: route.bounds.as_ref(),
+            max_age: route.max_age,
+        };
+
+        let segment = captures.raw("variant").or(route.variant.as_deref()).unwrap_or_default();
+        if segment.contains('=') {
+            if !route.flexible {
+                return Err(DeliveryError::VariantNotFound);
+            }
+            let options = Options::parse(segment).map_err(DeliveryError::Options)?;
+            return Ok(resolved(options.to_string(), options, false));
+        }
+        let name = template::decode(segment).ok_or(DeliveryError::VariantNotFound)?;
+        let variant = self
+            .variants
+            .get(&name)
+            .filter(|_| route.variants.is_empty() || route.variants.contains(&name))
+            .ok_or(DeliveryError::VariantNotFound)?;
+        Ok(resolved(name, variant.options.clone(), variant.public))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! Path templates such as `/{account}/{key...}/{variant}`.
+//!
+//! A segment is literal text or one `{name}`; one segment may be `{name...}`, which takes one segment or more.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::percent_decode_str;
+
+/// A parsed template.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Template {
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    One(String),
+    Many(String),
+}
+
+/// What the names of a template stand for in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captures<'a> {
+    values: BTreeMap<String, &'a str>,
+}
+
+impl Template {
+    /// Parses a template.
+    ///
+    /// # Errors
+    /// A text that says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let path = text.strip_prefix('/').ok_or("must begin with /")?;
+        let mut segments = Vec::new();
+        let mut names = Vec::new();
+        for text in path.split('/') {
+            let segment = match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                Some(name) => match name.strip_suffix("...") {
+                    Some(name) => Segment::Many(name.to_owned()),
+                    None => Segment::One(name.to_owned()),
+                },
+                None if text.contains(['{', '}']) => return Err("a segment is either text or one {name}"),
+                None if text.is_empty() => return Err("has an empty segment"),
+                None => Segment::Literal(text.to_owned()),
+            };
+            if let Segment::One(name) | Segment::Many(name) = &segment {
+                if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+                    return Err("names are lower-case letters and _");
+                }
+                if names.contains(name) {
+                    return Err("has a name twice");
+                }
+                names.push(name.clone());
+            }
+            segments.push(segment);
+        }
+        if segments.iter().filter(|segment| matches!(segment, Segment::Many(_))).count() > 1 {
+            return Err("has two {name...}");
+        }
+        Ok(Self { segments })
+    }
+
+    /// Whether the template has this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.segments
+            .iter()
+            .any(|segment| matches!(segment, Segment::One(own) | Segment::Many(own) if own == name))
+    }
+
+    /// Matches a path that is still percent-encoded. Literal segments are compared as they stand.
+    #[must_use]
+    pub fn matches<'a>(&self, path: &'a str) -> Option<Captures<'a>> {
+        let path = path.strip_prefix('/')?;
+        let mut rest: Vec<&str> = path.split('/').collect();
+        let many = self.segments.iter().position(|segment| matches!(segment, Segment::Many(_)));
+        let (before, after) = match many {
+            Some(at) => (self.segments.get(..at)?, self.segments.get(at + 1..)?),
+            None => (self.segments.as_slice(), &[][..]),
+        };
+        let mut values = BTreeMap::new();
+        let mut take = |segment: &Segment, text: &'a str| match segment {
+            Segment::Literal(literal) => text == literal,
+            Segment::One(name) | Segment::Many(name) => {
+                values.insert(name.clone(), text);
+                !text.is_empty()
+            }
+        };
+        for segment in after.iter().rev() {
+            let text = rest.pop()?;
+            if !take(segment, text) {
+                return None;
+            }
+        }
+        if rest.len() < before.len() + usize::from(many.is_some())
+            || (many.is_none() && rest.len() > before.len())
+        {
+            return None;
+        }
+        let tail = rest.split_off(before.len());
+        if !before.iter().zip(rest).all(|(segment, text)| take(segment, text)) {
+            return None;
+        }
+        if let Some(segment) = many.and_then(|at| self.segments.get(at)) {
+            // The segments between, as one slice of the path: empty ones (`//`) are part of it.
+            let (first, last) = (tail.first()?, tail.last()?);
+            let start = offset(path, first)?;
+            let end = offset(path, last)? + last.len();
+            if !take(segment, path.get(start..end)?) {
+                return None;
+            }
+        }
+        Some(Captures { values })
+    }
+}
+
+/// Where `part`, a slice of `whole`, begins in it.
+fn offset(whole: &str, part: &str) -> Option<usize> {
+    (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)
+}
+
+impl Captures<'_> {
+    /// The text a name stands for, still percent-encoded.
+    #[must_use]
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        self.values.get(name).copied()
+    }
+
+    /// Fills `{name}`s in a text with the decoded values. `None` when a value does not decode.
+    #[must_use]
+    pub fn fill(&self, text: &str) -> Option<String> {
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}')?;
+            filled.push_str(before);
+            filled.push_str(&decode(self.raw(name)?)?);
+            rest = after;
+        }
+        filled.push_str(rest);
+        Some(filled)
+    }
+}
+
+/// Percent-decodes once. `None` when the bytes are not UTF-8.
+#[must_use]
+pub fn decode(text: &str) -> Option<String> {
+    percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(template: &str, path: &str, text: &str) -> Option<String> {
+        Template::parse(template).unwrap().matches(path)?.fill(text)
+    }
+
+    #[test]
+    fn names_take_segments() {
+        let text = "{account}|{key}|{variant}";
+        let template = "/{account}/{key...}/{variant}";
+        for (path, expected) in [
+            ("/acct/a/thumb", Some("acct|a|thumb")),
+            ("/acct/a/b%20c/d.jpg/thumb", Some("acct|a/b c/d.jpg|thumb")),
+            ("/acct/a//b/thumb", Some("acct|a//b|thumb")),
+            ("/acct/%2Fa%2520/thumb", Some("acct|/a%20|thumb")),
+            ("/acct//thumb", None),
+            ("/acct/thumb", None),
+            ("//a/thumb", None),
+            ("/acct/a/", None),
+            ("/acct/%ff/thumb", None),
+            ("acct/a/thumb", None),
+            ("", None),
+        ] {
+            assert_eq!(fill(template, path, text).as_deref(), expected, "{path}");
+        }
+        assert_eq!(
+            fill("/img/{variant}/{key...}", "/img/w=1,h=2/a/b", text.get(10..).unwrap()).as_deref(),
+            Some("a/b|w=1,h=2")
+        );
+        assert_eq!(fill("/img/{key}", "/img/a", "p/{key}.jpg").as_deref(), Some("p/a.jpg"));
+        assert_eq!(fill("/img/{key}", "/img/a/b", "{key}"), None);
+        assert_eq!(fill("/img/{key}", "/IMG/a", "{key}"), None);
+    }
+
+    #[test]
+    fn bad_templates_are_refused() {
+        for text in ["", "a", "/a//b", "/{a}{b}", "/x{a}", "/{}", "/{A}", "/{a}/{a}", "/{a...}/{b...}", "/a/"]
+        {
+            assert!(Template::parse(text).is_err(), "{text}");
+        }
+    }
+}

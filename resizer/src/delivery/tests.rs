@@ -1,0 +1,106 @@
+//! Resolution against a configuration as an operator writes it.
+
+use safelight_chassis::config;
+
+use super::*;
+use crate::{image::options::Fit, origin};
+
+fn delivery(text: &str) -> Result<Delivery, String> {
+    config::read(text, |section| {
+        let origins = origin::config::read(section);
+        super::config::read(section, &origins)
+    })
+    .map_err(|errors| errors.to_string())
+}
+
+const ORIGIN: &str = "[origins.photos]\nkind = 'http'\nbase_url = 'https://img.example.com/'\n";
+const VARIANTS: &str = "[variants.thumb]\nwidth = 300\nheight = 300\nfit = 'cover'\npublic = true\n\
+    [variants.hero]\nwidth = 1600\nbackground = '#ff0000'\ndpr = 1.5\n";
+
+fn with_route(route: &str) -> Result<Delivery, String> {
+    delivery(&format!("{ORIGIN}{VARIANTS}[[routes]]\n{route}"))
+}
+
+#[test]
+fn named_public_and_flexible_variants() {
+    let delivery = with_route(
+        "path = '/{account}/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\nflexible = true\n\
+         object_key = 'originals/{account}/{key}'\nmax_width = 2000\n",
+    )
+    .unwrap();
+
+    let thumb = delivery.resolve("/acct/a%20b/c.jpg/thumb").unwrap();
+    assert_eq!((thumb.origin, thumb.object_key.as_str()), ("photos", "originals/acct/a b/c.jpg"));
+    assert_eq!((thumb.variant.as_str(), thumb.url_key, thumb.options.fit), ("thumb", None, Fit::Cover));
+    assert!(thumb.bounds.is_some());
+
+    let hero = delivery.resolve("/acct/c.jpg/hero").unwrap();
+    assert_eq!((hero.url_key, hero.options.width.map(u32::from)), (Some("web"), Some(1600)));
+    assert_eq!(hero.max_age, Duration::from_secs(172_800));
+
+    let flexible = delivery.resolve("/acct/c.jpg/width=400,fit=cover").unwrap();
+    assert_eq!((flexible.url_key, flexible.options.width.map(u32::from)), (Some("web"), Some(400)));
+    assert!(
+        matches!(delivery.resolve("/acct/c.jpg/width=0"), Err(DeliveryError::Options(v)) if v.len() == 1)
+    );
+    assert_eq!(delivery.resolve("/acct/c.jpg/large"), Err(DeliveryError::VariantNotFound));
+    assert_eq!(delivery.resolve("/acct"), Err(DeliveryError::RouteNotFound));
+}
+
+#[test]
+fn a_route_serves_only_what_it_allows() {
+    let route = "path = '/i/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\nvariants = ['thumb']\n";
+    let delivery = with_route(route).unwrap();
+    assert!(delivery.resolve("/i/a/thumb").is_ok());
+    assert_eq!(delivery.resolve("/i/a/hero"), Err(DeliveryError::VariantNotFound));
+    assert_eq!(delivery.resolve("/i/a/width=400"), Err(DeliveryError::VariantNotFound));
+
+    let fixed = with_route("path = '/t/{key...}'\norigin = 'photos'\nvariant = 'thumb'\n").unwrap();
+    assert_eq!(fixed.resolve("/t/a/b").unwrap().object_key, "a/b");
+}
+
+#[test]
+fn routes_that_could_not_work_or_would_leak_are_refused() {
+    for (route, path) in [
+        ("path = '/{key...}/{variant}'\norigin = 'photos'\n", "routes[0].url_key"),
+        (
+            "path = '/{key...}/{variant}'\norigin = 'photos'\nvariants = ['thumb']\nflexible = true\n",
+            "routes[0].url_key",
+        ),
+        ("path = '/{key...}/{variant}'\norigin = 'nowhere'\nurl_key = 'web'\n", "routes[0].origin"),
+        ("path = '/{key...}'\norigin = 'photos'\nurl_key = 'web'\n", "routes[0].variant"),
+        (
+            "path = '/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\nvariant = 'thumb'\n",
+            "routes[0].variant",
+        ),
+        (
+            "path = '/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\nvariants = ['x']\n",
+            "routes[0].variants",
+        ),
+        ("path = '/{k...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\n", "routes[0].object_key"),
+        (
+            "path = '/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\nobject_key = 'x'\n",
+            "routes[0].object_key",
+        ),
+        ("path = 'x'\norigin = 'photos'\nurl_key = 'web'\n", "routes[0].path"),
+        (
+            "path = '/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\nmax_width = 0\n",
+            "routes[0].max_width",
+        ),
+        (
+            "path = '/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\non_exceed = 'x'\n",
+            "routes[0].on_exceed",
+        ),
+        (
+            "path = '/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\nmax_size = 9\n",
+            "routes[0].max_size",
+        ),
+    ] {
+        let errors = with_route(route).unwrap_err();
+        assert!(errors.contains(path), "{path} not in\n{errors}");
+    }
+    let errors = delivery("[variants.a]\nwidth = 0\nfit = 'stretch'\n[variants.'b=c']\n").unwrap_err();
+    for path in ["variants.a.width", "variants.a.fit", "variants.\"b=c\""] {
+        assert!(errors.contains(path), "{path} not in\n{errors}");
+    }
+}

@@ -1,0 +1,97 @@
+//! From origin and key to a request: URL and authorising headers.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use safelight_proto::client::{OriginRequest, SignerClient};
+
+use super::{Origin, OriginError, OriginKind, key};
+
+/// Headers by which a caller authorises a fetch itself: exactly these five, in this order. Values never reach
+/// a log: marked sensitive, and without Debug.
+#[derive(Clone, Default)]
+pub struct CallerHeaders {
+    headers: HeaderMap,
+}
+
+impl CallerHeaders {
+    /// The headers that are passed to the origin.
+    pub const NAMES: [&'static str; 5] =
+        ["authorization", "cookie", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"];
+
+    /// Takes the values of [`Self::NAMES`] in order; empty ones are left out.
+    ///
+    /// # Errors
+    /// [`OriginError::CallerHeader`] with the name of a value that cannot be a header.
+    pub fn new(values: [&str; 5]) -> Result<Self, OriginError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in Self::NAMES.into_iter().zip(values) {
+            if value.is_empty() {
+                continue;
+            }
+            let mut value = HeaderValue::from_str(value).map_err(|_| OriginError::CallerHeader(name))?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        Ok(Self { headers })
+    }
+
+    /// Whether the caller gave none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.headers.is_empty()
+    }
+}
+
+/// A GET request that is ready to be sent. Without Debug: its headers authorise.
+pub struct SignedGet {
+    /// Exactly what was signed.
+    pub url: reqwest::Url,
+    /// What authorises it.
+    pub headers: HeaderMap,
+}
+
+/// Makes the request for `object_key`: with the caller's headers if it gave any, else signed by the signer.
+///
+/// # Errors
+/// [`OriginError::Key`], [`OriginError::Signer`].
+pub async fn prepare(
+    origin: &Origin,
+    object_key: &str,
+    caller: &CallerHeaders,
+    signer: &SignerClient,
+    timeout: Duration,
+) -> Result<SignedGet, OriginError> {
+    let text = format!("{}{}", origin.base, key::encode(object_key)?);
+    let url = reqwest::Url::parse(&text).map_err(|_| OriginError::Unreachable)?;
+    // What goes on the wire must be what was asked for and signed. `key` and `config` see to it; this
+    // is the last line of defence against a URL type that knows one more trick.
+    if !text.ends_with(url.path()) || url.query().is_some() || url.fragment().is_some() {
+        return Err(key::KeyError::DotSegment.into());
+    }
+    let headers = match &origin.kind {
+        _ if !caller.is_empty() => caller.headers.clone(),
+        OriginKind::S3 { region, signing_key: Some(signing_key) } => {
+            let request = OriginRequest { key: signing_key, method: "GET", url: url.as_str(), region };
+            signed_headers(signer, request, timeout).await?
+        }
+        OriginKind::S3 { signing_key: None, .. } | OriginKind::Http => HeaderMap::new(),
+    };
+    Ok(SignedGet { url, headers })
+}
+
+async fn signed_headers(
+    signer: &SignerClient,
+    request: OriginRequest<'_>,
+    timeout: Duration,
+) -> Result<HeaderMap, OriginError> {
+    let mut headers = HeaderMap::new();
+    for header in signer.sign_origin_request(request, timeout).await? {
+        let name = HeaderName::from_bytes(header.name.as_bytes()).ok();
+        let value = HeaderValue::from_str(&header.value).ok();
+        let (Some(name), Some(mut value)) = (name, value) else { return Err(OriginError::Unreachable) };
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
