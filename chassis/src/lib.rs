@@ -4,9 +4,29 @@
 //! - [`config`]: one TOML file, all its errors at once
 //! - [`cli`]: the flags that every service has
 //! - [`exit`]: exit codes
+//! - [`telemetry`]: log lines, for the whole process
+//! - [`shutdown`]: when to stop, and how patiently
+//! - [`deadline`], [`request_id`]: what every call carries in its extensions
+//! - `layer`: what happens around every call: request id, log line, error reasons, deadline, panics
+//! - [`server`]: listening, connections, health, reflection, drain
+//! - [`Process`]: all of it in order, the `main` of a service
+//!
+//! Not here: TLS, identity, authorisation, metrics.
 
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod config;
 pub mod exit;
+mod layer;
+mod process;
+mod random;
+pub mod server;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use layer::{deadline, request_id};
+pub use process::Process;
+
+/// Any error, on its way to the log of a process that cannot start.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -57,6 +57,8 @@ reasons! {
     MessageInvalid = "MESSAGE_INVALID", InvalidArgument, false;
     /// There is no such method, or it is not enabled here.
     MethodUnknown = "METHOD_UNKNOWN", Unimplemented, false;
+    /// Health knows no such service, or reflection no such file or symbol.
+    ServiceUnknown = "SERVICE_UNKNOWN", NotFound, false;
 
     /// The signer has no key of that name.
     KeyNotFound = "KEY_NOT_FOUND", NotFound, false;

@@ -1,0 +1,146 @@
+//! The id by which a call is found in the log: taken from `x-request-id` or made here, and echoed.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderName, HeaderValue, Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::random;
+
+/// The metadata key, in requests and in every answer.
+pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest id accepted from a caller, in characters. Longer ones are replaced.
+pub const MAX_LENGTH: usize = 64;
+
+/// The id of a call; in the extensions of every request.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// At most [`MAX_LENGTH`] characters of `[A-Za-z0-9._-]`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// The caller's id, unless it could confuse a log or a shell.
+    fn accept(value: &HeaderValue) -> Option<Self> {
+        let safe = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        let good = (1..=MAX_LENGTH).contains(&value.len()) && value.as_bytes().iter().all(safe);
+        good.then(|| Self(value.clone()))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Makes ids: a random number of the server, then a count. Unique, and cheap.
+#[derive(Debug, Clone)]
+struct Maker {
+    server: u64,
+    count: Arc<AtomicU64>,
+}
+
+impl Maker {
+    fn make(&self) -> RequestId {
+        let text = format!("{:016x}-{:x}", self.server, self.count.fetch_add(1, Ordering::Relaxed));
+        RequestId(HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("none")))
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct RequestIds<S> {
+    inner: S,
+    maker: Maker,
+}
+
+impl<S> RequestIds<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Self { inner, maker: Maker { server: random::bits(), count: Arc::default() } }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for RequestIds<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+{
+    type Response = Response<R>;
+    type Error = Infallible;
+    type Future = Echo<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let id =
+            request.headers().get(HEADER).and_then(RequestId::accept).unwrap_or_else(|| self.maker.make());
+        request.extensions_mut().insert(id.clone());
+        Echo { id, inner: self.inner.call(request) }
+    }
+}
+
+pin_project! {
+    pub(crate) struct Echo<F> {
+        id: RequestId,
+        #[pin]
+        inner: F,
+    }
+}
+
+impl<F, R> Future for Echo<F>
+where
+    F: Future<Output = Result<Response<R>, Infallible>>,
+{
+    type Output = Result<Response<R>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Ok(mut response) = ready!(this.inner.poll(cx));
+        response.headers_mut().insert(HEADER, this.id.0.clone());
+        Poll::Ready(Ok(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_and_safe_ids_are_accepted() {
+        let accepted = |text: &str| RequestId::accept(&HeaderValue::from_str(text).unwrap()).is_some();
+        assert!(accepted("a") && accepted("trace-1.2_3") && accepted(&"x".repeat(MAX_LENGTH)));
+        assert!(!accepted("") && !accepted(&"x".repeat(MAX_LENGTH + 1)));
+        assert!(
+            !accepted("a b") && !accepted("a;b") && !accepted("a/b") && !accepted("\"") && !accepted("\t")
+        );
+    }
+
+    #[test]
+    fn made_ids_differ_and_would_be_accepted() {
+        let maker = Maker { server: random::bits(), count: Arc::default() };
+        let (a, b) = (maker.make(), maker.make());
+        assert_ne!(a, b);
+        assert_eq!(RequestId::accept(&a.0), Some(a));
+    }
+}

@@ -1,0 +1,110 @@
+//! A gRPC server: listening, connections, health, reflection, drain.
+//!
+//! tonic gives codec, routing and status; the loop around it is ours, because tonic's own has no cap on
+//! connections, no preface timeout, no jitter on their age, spins when file descriptors run out and can
+//! wait forever when it drains.
+//!
+//! # Layout
+//! - [`Limits`]: what a server bounds
+//! - [`Server`]: put together; then [`Bound`]: listening; then serving until a [`Shutdown`]
+//! - [`Health`]: whether it is ready
+//! - `reflection`: the contract, for grpcurl
+//! - `accept`: from the listener to connections
+//! - `connection`: one connection, from preface to GOAWAY
+//! - `stream`: one call's task, for as long as its deadline allows
+
+mod accept;
+mod bound;
+mod connection;
+mod health;
+mod limits;
+mod reflection;
+pub(crate) mod stream;
+
+use std::{convert::Infallible, net::SocketAddr};
+
+pub use bound::{BindError, Bound, Undrained};
+pub use health::Health;
+use http::{Request, Response};
+pub use limits::Limits;
+use tonic::{body::Body, server::NamedService, service::Routes};
+use tower_service::Service;
+
+use crate::layer;
+#[cfg(doc)]
+use crate::shutdown::Shutdown;
+
+/// A server that is being put together.
+#[derive(Debug)]
+pub struct Server {
+    limits: Limits,
+    routes: Routes,
+    names: Vec<&'static str>,
+    descriptors: Option<&'static [u8]>,
+    health: Health,
+}
+
+impl Server {
+    /// A server with health and nothing else.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let health = Health::new();
+        let routes = Routes::default().add_service(health.service());
+        Self { limits, routes, names: Vec::new(), descriptors: None, health }
+    }
+
+    /// Adds a generated server. Its name is known to health, and listed by reflection.
+    #[must_use]
+    pub fn service<S>(mut self, service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        self.names.push(S::NAME);
+        self.routes = self.routes.add_service(service);
+        self
+    }
+
+    /// Answers reflection, v1 and v1alpha, from an encoded `FileDescriptorSet` with all its imports.
+    #[must_use]
+    pub const fn reflection(mut self, descriptors: &'static [u8]) -> Self {
+        self.descriptors = Some(descriptors);
+        self
+    }
+
+    /// Takes [`Server::reflection`] back, for `--reflection off`.
+    #[must_use]
+    pub const fn without_reflection(mut self) -> Self {
+        self.descriptors = None;
+        self
+    }
+
+    /// The handle by which the process says whether it is ready. It starts not ready.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// Listens on `addr`; port 0 picks a free one. Connections wait until [`Bound::serve`].
+    ///
+    /// # Errors
+    /// The address is not loopback and `plaintext` does not allow that, or cannot be listened on; or the
+    /// descriptors are not a descriptor set.
+    pub async fn bind(self, addr: SocketAddr, plaintext: bool) -> Result<Bound, BindError> {
+        if !plaintext && !addr.ip().to_canonical().is_loopback() {
+            return Err(BindError::Plaintext(addr));
+        }
+        let routes = match self.descriptors {
+            None => self.routes,
+            Some(descriptors) => reflection::add(self.routes, descriptors, &self.names)?,
+        };
+        self.health.register(self.names).await;
+        let stack = layer::stack(routes, &self.limits);
+        Bound::listen(addr, stack, self.limits, self.health).await
+    }
+}

@@ -1,0 +1,81 @@
+//! What a server bounds.
+
+use std::time::Duration;
+
+/// What a server bounds. Services define their own; [`Limits::DEFAULT`] fits small unary messages.
+///
+/// Worst-case memory of the transport: `max_connections` × (`connection_window` + `max_concurrent_streams` ×
+/// `max_send_buffer`), to be counted in a service's budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once. More wait in the kernel's backlog. Must be below the limit on open files.
+    pub max_connections: usize,
+    /// Calls at once on one connection. The client queues more.
+    pub max_concurrent_streams: u32,
+    /// Bytes a client may send on one call before the handler has read them.
+    pub stream_window: u32,
+    /// Bytes a client may send on one connection before they are read. At least `max_concurrent_streams` ×
+    /// `stream_window`, or one unread call can stall its neighbours.
+    pub connection_window: u32,
+    /// Largest HTTP/2 frame accepted, in bytes: 16 KiB to 16 MiB − 1.
+    pub max_frame_size: u32,
+    /// Bytes of answer buffered for one call whose client does not read.
+    pub max_send_buffer: usize,
+    /// Calls reset by the client before they were looked at; more end the connection (rapid reset).
+    pub max_pending_accept_reset_streams: usize,
+    /// Bytes of request metadata, names and values and 32 for each.
+    pub max_header_list_size: u32,
+    /// How often a silent peer is pinged.
+    pub keepalive_interval: Duration,
+    /// How long it may take to answer that.
+    pub keepalive_timeout: Duration,
+    /// How long a new connection may take to send the HTTP/2 preface.
+    pub preface_timeout: Duration,
+    /// After this, ±10 % for each connection, the client is asked to connect anew (GOAWAY).
+    pub max_connection_age: Duration,
+    /// How long calls in flight may take after that. Above `max_deadline`, so that it ends none of them.
+    pub max_connection_age_grace: Duration,
+    /// Bytes of one request message. A service gives it to its generated server.
+    pub max_decoding_message_size: usize,
+    /// Bytes of one answer message. A service gives it to its generated server.
+    pub max_encoding_message_size: usize,
+    /// How long a call may take when the caller sets no deadline.
+    pub default_deadline: Duration,
+    /// How long a call may take whatever the caller asks.
+    pub max_deadline: Duration,
+}
+
+impl Limits {
+    /// For small unary messages.
+    pub const DEFAULT: Self = Self {
+        // 256 × 2 MiB of windows: 512 MiB at the very worst.
+        max_connections: 256,
+        max_concurrent_streams: 32,
+        // 1 Gbit/s × 0.5 ms.
+        stream_window: 64 * 1024,
+        // 32 × 64 KiB.
+        connection_window: 2 * 1024 * 1024,
+        // HTTP/2's default and least.
+        max_frame_size: 16 * 1024,
+        max_send_buffer: 64 * 1024,
+        // Twice the streams. h2's own 20 ends connections of clients that merely cancel in a burst.
+        max_pending_accept_reset_streams: 64,
+        max_header_list_size: 8 * 1024,
+        keepalive_interval: Duration::from_secs(60),
+        keepalive_timeout: Duration::from_secs(20),
+        preface_timeout: Duration::from_secs(5),
+        max_connection_age: Duration::from_secs(300),
+        // Twice `max_deadline`.
+        max_connection_age_grace: Duration::from_secs(60),
+        max_decoding_message_size: 64 * 1024,
+        max_encoding_message_size: 256 * 1024,
+        default_deadline: Duration::from_secs(10),
+        max_deadline: Duration::from_secs(30),
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

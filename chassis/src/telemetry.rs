@@ -1,0 +1,32 @@
+//! Logs: to standard output, one JSON object a line or for people.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::{Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::cli::{LogFormat, LogLevel};
+
+/// Starts logging for the whole process, panics included. Only the first call has an effect.
+///
+/// Logs go to standard output, which container platforms collect; what is wrong with the flags is said on
+/// standard error before this is called.
+pub fn init(level: &LogLevel, format: LogFormat) {
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Json => {
+            fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
+        }
+        LogFormat::Pretty => fmt::layer().with_ansi(std::io::stdout().is_terminal()).boxed(),
+    };
+    let started = tracing_subscriber::registry().with(lines.with_filter(level.0.clone())).try_init();
+    if started.is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
+    }
+}
+
+/// A panic is logged where it happens: inside the span of the call, so that its request id stands beside it.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let text = panic.payload_as_str().unwrap_or("not a text");
+    let backtrace = std::backtrace::Backtrace::capture();
+    tracing::error!(panic.location = location, panic.text = text, panic.backtrace = %backtrace, "panicked");
+}
