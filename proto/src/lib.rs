@@ -3,11 +3,13 @@
 //! # Layout
 //! - [`image`], [`signer`], [`resizer`]: generated messages, clients and servers
 //! - [`client`]: what the resizer asks of the signer
+//! - [`page`]: pages of lists
 //! - [`reason`]: the stable reasons that errors carry, and the statuses made from them
 //!
 //! The protos in `proto/safelight/` are the source, and their comments are the manual.
 
 pub mod client;
+pub mod page;
 pub mod reason;
 mod redact;
 
