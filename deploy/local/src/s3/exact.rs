@@ -1,0 +1,131 @@
+//! Storage that keeps every key apart from every other.
+//!
+//! `s3s-fs` uses an object's key as a path, so `a//b`, `a/./b` and `a/b` are one file to it, `a` and `a/b` cannot
+//! both be stored, and a key that ends with `/` holds no bytes. To S3 a key is just bytes, and a client that fetches
+//! `a/b` when it was asked for `a//b` has delivered the wrong picture. So a key becomes its SHA-256 in hexadecimal
+//! before `s3s-fs` sees it: one file name of one length for any key.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+use s3s::dto::{
+    CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput,
+    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, PutObjectInput,
+    PutObjectOutput,
+};
+use s3s::path::{check_bucket_name, check_key};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s_fs::FileSystem;
+use sha2::{Digest, Sha256};
+
+/// The store: the S3 operations that this origin has, over one directory.
+#[derive(Clone)]
+pub(super) struct ExactKeys(Arc<FileSystem>);
+
+impl ExactKeys {
+    pub(super) fn new(root: &Path) -> Result<Self, super::S3Error> {
+        let files = FileSystem::new(root).map_err(|error| super::S3Error::Root(format!("{error:?}")))?;
+        Ok(Self(Arc::new(files)))
+    }
+
+    pub(super) async fn create_bucket_named(&self, bucket: &str) -> S3Result<()> {
+        if !check_bucket_name(bucket) {
+            return Err(s3_error!(InvalidBucketName));
+        }
+        let input = CreateBucketInput { bucket: bucket.to_owned(), ..Default::default() };
+        self.create_bucket(request(input)).await.map(drop)
+    }
+
+    pub(super) async fn put_bytes(&self, bucket: &str, key: &str, bytes: Bytes) -> S3Result<()> {
+        if key.is_empty() || !check_key(key) {
+            return Err(s3_error!(KeyTooLongError, "a key has 1 to 1024 bytes"));
+        }
+        let input = PutObjectInput {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            content_length: i64::try_from(bytes.len()).ok(),
+            body: Some(s3s::Body::from(bytes).into()),
+            ..Default::default()
+        };
+        self.put_object(request(input)).await.map(drop)
+    }
+
+    /// Every operation on an object starts here: `s3s-fs` would make a missing bucket on the way.
+    async fn require_bucket(&self, bucket: &str) -> S3Result<()> {
+        let input = HeadBucketInput { bucket: bucket.to_owned(), ..Default::default() };
+        self.0.head_bucket(request(input)).await.map(drop)
+    }
+}
+
+/// The file name that stands for a key.
+fn file_name(key: &str) -> String {
+    hex::encode(Sha256::digest(key))
+}
+
+/// A request of the process itself: no headers, no signature.
+fn request<T>(input: T) -> S3Request<T> {
+    S3Request {
+        input,
+        method: Method::GET,
+        uri: Uri::default(),
+        headers: HeaderMap::new(),
+        extensions: http::Extensions::new(),
+        credentials: None,
+        region: None,
+        service: None,
+        trailing_headers: None,
+    }
+}
+
+/// What the storage gets of a verified request: the input and the trailing checksums, which it verifies. The headers
+/// stay behind, because `s3s-fs` puts its whole request into a tracing span, and they hold a signature.
+fn without_headers<T>(verified: S3Request<T>) -> S3Request<T> {
+    S3Request { trailing_headers: verified.trailing_headers, ..request(verified.input) }
+}
+
+#[async_trait]
+impl S3 for ExactKeys {
+    async fn create_bucket(
+        &self,
+        req: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        self.0.create_bucket(without_headers(req)).await
+    }
+
+    async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.0.head_bucket(without_headers(req)).await
+    }
+
+    async fn get_object(&self, mut req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        self.require_bucket(&req.input.bucket).await?;
+        req.input.key = file_name(&req.input.key);
+        self.0.get_object(without_headers(req)).await
+    }
+
+    async fn head_object(
+        &self,
+        mut req: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
+        self.require_bucket(&req.input.bucket).await?;
+        req.input.key = file_name(&req.input.key);
+        self.0.head_object(without_headers(req)).await
+    }
+
+    async fn put_object(&self, mut req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        self.require_bucket(&req.input.bucket).await?;
+        req.input.key = file_name(&req.input.key);
+        self.0.put_object(without_headers(req)).await
+    }
+
+    async fn delete_object(
+        &self,
+        mut req: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        self.require_bucket(&req.input.bucket).await?;
+        req.input.key = file_name(&req.input.key);
+        self.0.delete_object(without_headers(req)).await
+    }
+}
