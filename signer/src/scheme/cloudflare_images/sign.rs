@@ -1,0 +1,99 @@
+//! Signs a URL, written as Cloudflare's documented example writes it.
+
+use form_urlencoded::Serializer;
+use url::Url;
+
+use super::{Key, target::Target, verify::Refusal};
+
+/// Longest URL that is signed, in bytes.
+pub const MAX_URL_BYTES: usize = 8192;
+
+/// Why a URL was not signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// It is longer than [`MAX_URL_BYTES`], or its signed target would be longer than the verifier takes.
+    #[error("the URL is too long")]
+    TooLong,
+    /// It is not a URL that can be signed so that it verifies.
+    #[error("the URL {0}")]
+    Invalid(&'static str),
+    /// It holds `sig`, or `exp` although the signature is to have no expiry.
+    #[error("the URL already has a parameter `{0}`")]
+    Reserved(&'static str),
+}
+
+/// Signs `url` until `expires` (Unix seconds); `None` makes a URL that never expires.
+///
+/// The URL is serialised as the WHATWG URL does: dot segments are resolved, the query becomes a form
+/// (`application/x-www-form-urlencoded`) with order and duplicates kept, an `exp` keeps its place and takes the
+/// new value, further ones are dropped.
+///
+/// The documented example signs over a `sig` that is already there and then overwrites it, so that the result
+/// never verifies; here it is an error. With no expiry, an `exp` in the URL is one too: it would become the
+/// expiry without anyone having checked it.
+///
+/// # Errors
+/// The URL is not one, or its signed form would not verify with targets of at most `max_target_bytes`.
+pub fn sign(
+    key: &Key,
+    url: &str,
+    expires: Option<u64>,
+    max_target_bytes: usize,
+) -> Result<String, SignError> {
+    if url.len() > MAX_URL_BYTES {
+        return Err(SignError::TooLong);
+    }
+    let mut url = absolute(url)?;
+    let query = form(&url, expires)?;
+    let signature = hex::encode(key.signature(&[url.path(), "?", &query]));
+    let separator = if query.is_empty() { "" } else { "&" };
+    url.set_query(Some(&format!("{query}{separator}sig={signature}")));
+
+    let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+    match Target::parse(&target, max_target_bytes) {
+        Ok(parsed) if parsed.signed.concat() == format!("{}?{query}", url.path()) => Ok(url.into()),
+        Ok(_) => Err(SignError::Invalid("does not keep its form")),
+        Err(Refusal::InputTooLong) => Err(SignError::TooLong),
+        Err(_) => Err(SignError::Invalid("would not verify")),
+    }
+}
+
+fn absolute(url: &str) -> Result<Url, SignError> {
+    // The parser also takes `https:host` and leading spaces; those are mistakes, not absolute URLs.
+    let is_absolute = ["http://", "https://"]
+        .iter()
+        .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    if !is_absolute {
+        return Err(SignError::Invalid("is not an absolute http or https URL"));
+    }
+    let url = Url::parse(url).map_err(|_| SignError::Invalid("cannot be parsed"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(SignError::Invalid("has credentials"));
+    }
+    Ok(url)
+}
+
+/// The query to sign.
+fn form(url: &Url, expires: Option<u64>) -> Result<String, SignError> {
+    let expires = expires.map(|seconds| seconds.to_string());
+    let mut unwritten = expires.as_deref();
+    let mut form = Serializer::new(String::new());
+    for (name, value) in url.query_pairs() {
+        match (&*name, &expires) {
+            ("sig", _) => return Err(SignError::Reserved("sig")),
+            ("exp", None) => return Err(SignError::Reserved("exp")),
+            ("exp", Some(_)) => {
+                if let Some(seconds) = unwritten.take() {
+                    form.append_pair("exp", seconds);
+                }
+            }
+            _ => {
+                form.append_pair(&name, &value);
+            }
+        }
+    }
+    if let Some(seconds) = unwritten {
+        form.append_pair("exp", seconds);
+    }
+    Ok(form.finish())
+}
