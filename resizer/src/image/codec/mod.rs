@@ -1,0 +1,99 @@
+//! Formats: one file for each, behind two small traits.
+//!
+//! Every decoder reads a whole picture or fails: a file that is cut off is an error and never half a picture. The exact
+//! rule is the same for all formats: **the end of the container must be there** (JPEG: the EOI marker of the
+//! picture; PNG: the IEND chunk; WebP: as many bytes as the RIFF header says; GIF: the trailer). Bytes after the
+//! end are ignored, as every viewer does (phones append videos and depth maps to JPEG).
+
+use super::{
+    accept::Encoding, error::ImageError, limits::Limits, pixels::Pixels, probe::Info, sniff::Format,
+};
+
+mod gif;
+mod jpeg;
+mod png;
+mod reader;
+mod webp;
+
+/// The longest side that a JPEG can have.
+pub const JPEG_MAX_SIDE: u32 = 65_535;
+
+/// The longest side that a WebP can have.
+pub const WEBP_MAX_SIDE: u32 = 16_383;
+
+/// Reads one format.
+pub(crate) trait Decode {
+    /// Reads the header. Sizes are the caller's to check against the limits, but for those of parts (frames) that would
+    /// be allocated.
+    fn probe(&self, bytes: &[u8], limits: &Limits) -> Result<Info, ImageError>;
+
+    /// Decodes a file whose header said `info`. Pixels are in the layout and size that `info` says.
+    fn decode(&self, bytes: &[u8], info: &Info) -> Result<Decoded, ImageError>;
+}
+
+/// Writes one format.
+pub(crate) trait Encode {
+    /// Writes gray or RGB pixels, with alpha where the format has it. No metadata is written.
+    fn encode(&self, pixels: &Pixels) -> Result<Vec<u8>, ImageError>;
+}
+
+/// A decoded picture as it is stored: not turned, in its own colours.
+pub(crate) struct Decoded {
+    pub(crate) pixels: Pixels,
+    /// The embedded ICC profile.
+    pub(crate) profile: Option<Vec<u8>>,
+}
+
+/// The decoder of a format.
+pub(crate) fn decoder(format: Format) -> &'static dyn Decode {
+    match format {
+        Format::Jpeg => &jpeg::Decoder,
+        Format::Png => &png::Decoder,
+        Format::Webp => &webp::Decoder,
+        Format::Gif => &gif::Decoder,
+    }
+}
+
+/// Writes pixels in the chosen encoding.
+pub(crate) fn encode(encoding: Encoding, pixels: &Pixels) -> Result<Vec<u8>, ImageError> {
+    match encoding {
+        Encoding::Jpeg(quality) => jpeg::Encoder { quality }.encode(pixels),
+        Encoding::Png => png::Encoder.encode(pixels),
+        Encoding::Webp(quality) => webp::Encoder::Lossy { quality }.encode(pixels),
+        Encoding::WebpLossless => webp::Encoder::Lossless.encode(pixels),
+    }
+}
+
+/// Translates an error of `image`'s decoders. Their texts are not for callers.
+fn decode_error(error: &image::ImageError) -> ImageError {
+    match error {
+        image::ImageError::Limits(_) => ImageError::Corrupt("a part of it is larger than its header says"),
+        image::ImageError::Unsupported(_) => ImageError::Unsupported("a picture of a rare kind"),
+        _ => ImageError::Corrupt("its data cannot be decoded"),
+    }
+}
+
+/// Decodes with one of `image`'s decoders, whose size and layout must be what the header said.
+fn decode_with(
+    mut decoder: impl image::ImageDecoder,
+    info: &Info,
+) -> Result<(Vec<u8>, Option<Vec<u8>>), ImageError> {
+    let (width, height) = decoder.dimensions();
+    if (width, height) != (info.stored_size.width, info.stored_size.height) {
+        return Err(ImageError::Corrupt("it gives its size twice, and not the same"));
+    }
+    // Only what its own header said is allocated, whatever the decoder thinks.
+    if decoder.total_bytes() != info.decoded_bytes() {
+        return Err(ImageError::Corrupt("it gives its kind of pixels twice, and not the same"));
+    }
+    // A profile that cannot be read is ignored, like one that cannot be used.
+    let profile = decoder.icc_profile().ok().flatten();
+    let length =
+        usize::try_from(info.decoded_bytes()).map_err(|_| ImageError::Internal("pixel buffer size"))?;
+    let mut data = vec![0; length];
+    decoder.read_image(&mut data).map_err(|error| decode_error(&error))?;
+    Ok((data, profile))
+}
+
+#[cfg(test)]
+mod tests;

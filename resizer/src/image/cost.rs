@@ -1,0 +1,108 @@
+//! What a picture takes of memory, estimated before anything is decoded.
+
+use super::{accept::Encoding, pipeline::Job, pixels::Layout, probe::Info, size::Size};
+
+/// Tables, stacks of codecs, allocator slack: what does not grow with the picture.
+const FIXED: u64 = 2 << 20;
+
+/// Bytes that the resampler's coefficients take for each pixel of length of source and output sides: 6 taps of f64,
+/// again as i16, and their bounds.
+const COEFFICIENTS: u64 = 96;
+
+/// Extra pixels on both sides of a crop box that Lanczos3 reads, per pixel of scale: 3 lobes on each side.
+const LOBES: u64 = 6;
+
+/// The most that is held at once while one output is made, in bytes: decoded pixels and either the decoder's working memory
+/// or the largest output's. Outputs are made one after another; encoded outputs belong to the caller once
+/// they are emitted, and the encoded source is the caller's too: neither is counted.
+///
+/// The arithmetic is an upper bound, tested against an allocator that counts.
+#[must_use]
+pub fn memory(info: &Info, jobs: &[Job]) -> u64 {
+    let outputs = jobs.iter().map(|job| output(info.channels(), job)).max().unwrap_or(0);
+    FIXED + info.decoded_bytes() + info.work_bytes.max(outputs)
+}
+
+/// What is expected of a picture before its outputs are known: one output as large as the source, in the
+/// costliest lossy format (lossy WebP).
+#[must_use]
+pub fn memory_at_source_size(info: &Info) -> u64 {
+    let size = info.size();
+    FIXED + info.decoded_bytes() + info.work_bytes.max(finish(info.channels(), size, Encoding::Webp(100)))
+}
+
+/// What the encoded outputs take together, in bytes, until they have been sent: lossy formats 1 byte a pixel up to quality
+/// 95 (photographs a third of that) and 3 above, lossless ones what the pixels take.
+#[must_use]
+pub fn encoded(jobs: &[Job]) -> u64 {
+    let each = jobs.iter().map(|job| {
+        let bytes = encodings(job).map(|encoding| match encoding {
+            Encoding::Jpeg(quality) | Encoding::Webp(quality) if quality <= 95 => 1,
+            Encoding::Jpeg(_) | Encoding::Webp(_) => 3,
+            Encoding::Png | Encoding::WebpLossless => 4,
+        });
+        job.plan.canvas.area() * bytes.into_iter().max().unwrap_or(0)
+    });
+    each.sum()
+}
+
+/// How a job may be encoded: whether there is transparency, on which that may hang, is not known yet.
+fn encodings(job: &Job) -> [Encoding; 2] {
+    [false, true].map(|transparent| Encoding::choose(&job.options, job.accepts, transparent))
+}
+
+/// One output's working memory besides the decoded source.
+fn output(channels: u64, job: &Job) -> u64 {
+    let plan = &job.plan;
+    let resample = if plan.is_copy() {
+        plan.resized.area() * channels
+    } else {
+        // The vertical pass comes first: all columns that the crop box needs, at the output's height. Which of the two
+        // axes is the stored picture's vertical one is up to its orientation; take the worse.
+        let (width, height) =
+            (columns(plan.crop.width, plan.resized.width), columns(plan.crop.height, plan.resized.height));
+        let between = (width * u64::from(plan.resized.height)).max(height * u64::from(plan.resized.width));
+        let sides = u64::from(plan.source.width)
+            + u64::from(plan.source.height)
+            + u64::from(plan.resized.width)
+            + u64::from(plan.resized.height);
+        (between + plan.resized.area()) * channels + sides * COEFFICIENTS
+    };
+    encodings(job)
+        .map(|encoding| finish(channels, plan.canvas, encoding))
+        .into_iter()
+        .fold(resample, u64::max)
+}
+
+/// Source pixels along one axis that a crop box of this length needs.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a length within a picture's side"
+)]
+fn columns(crop: f64, resized: u32) -> u64 {
+    let crop = crop.ceil() as u64 + 1;
+    crop + LOBES * crop.div_ceil(u64::from(resized).max(1)).max(1)
+}
+
+/// From the resized picture to the encoded one: a picture, its turned or converted or extended copy (4 bytes a pixel at
+/// most), and then the encoder's memory beside the finished pixels.
+fn finish(channels: u64, size: Size, encoding: Encoding) -> u64 {
+    let widest = channels.max(Layout::Rgba.channels() as u64);
+    let steps = size.area() * (channels + widest);
+    let encoder = match encoding {
+        // The file, whose buffer doubles as it grows: at quality 100 noise takes about 3 bytes a pixel.
+        Encoding::Jpeg(quality) => size.area() * if quality > 95 { 9 } else { 6 },
+        // Filtered rows are compressed as they come; incompressible pixels are stored as they are, in a
+        // buffer that doubles.
+        Encoding::Png => size.area() * widest * 3,
+        // libwebp: YUV 4:2:0 with alpha (2.5), one 32-byte record for a block of 16 x 16, the bit stream twice.
+        Encoding::Webp(_) => size.area() * 10,
+        // libwebp's lossless encoder holds ARGB twice, hash chains (8) and three lists of references (up to 8 each).
+        Encoding::WebpLossless => size.area() * 48,
+    };
+    steps.max(size.area() * widest + encoder)
+}
+
+#[cfg(test)]
+mod tests;
