@@ -17,7 +17,12 @@
 //! numbers.
 
 pub mod admission;
+pub mod config;
 pub mod delivery;
 pub mod image;
 pub mod origin;
+pub mod service;
 pub mod transfer;
+
+pub use config::Config;
+pub use service::{Resizer, StartError, limits};

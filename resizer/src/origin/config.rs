@@ -40,6 +40,14 @@ pub enum OriginKind {
     Http,
 }
 
+impl Origin {
+    /// Whether the signer signs its requests.
+    #[must_use]
+    pub const fn is_signed(&self) -> bool {
+        matches!(self.kind, OriginKind::S3 { signing_key: Some(_), .. })
+    }
+}
+
 /// Reads `[origins.*]`.
 pub fn read(section: &mut Section) -> BTreeMap<String, Origin> {
     section.named("origins", |_, section| {

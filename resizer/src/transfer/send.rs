@@ -70,6 +70,12 @@ impl<T, E> Sender<T, E> {
         }
     }
 
+    /// Sends one message if it can be taken at once; answers whether it was.
+    #[must_use]
+    pub fn try_send(&self, message: T) -> bool {
+        self.messages.try_send(message).is_ok()
+    }
+
     /// Returns when the reader is gone.
     pub async fn gone(&self) {
         self.messages.closed().await;

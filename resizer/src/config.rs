@@ -1,0 +1,142 @@
+//! `resizer.toml`, composed of what each room reads for itself.
+
+use std::{path::Path, time::Duration};
+
+use safelight_chassis::config::{self, ConfigErrors, Section};
+
+use crate::{
+    admission,
+    delivery::{self, Delivery},
+    image::limits::Limits,
+    origin::{self, Origins},
+};
+
+/// Where the signer is unless configured: its default address on the same machine.
+const DEFAULT_SIGNER_ENDPOINT: &str = "http://127.0.0.1:50051";
+/// How long the signer may take: it answers in well under a millisecond when it is there.
+const DEFAULT_SIGNER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Largest encoded source unless configured: a 100-megapixel JPEG of good quality fits.
+const DEFAULT_MAX_SOURCE_BYTES: u64 = 64 << 20;
+/// Most outputs of one request unless configured.
+const DEFAULT_MAX_OUTPUTS: usize = 16;
+/// Most outputs that can be configured.
+const MAX_OUTPUTS: usize = 256;
+
+/// Everything the resizer is told at its start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// URI of the signer's gRPC endpoint.
+    pub signer_endpoint: String,
+    /// Longest wait for one answer of the signer.
+    pub signer_timeout: Duration,
+    /// What may run at once.
+    pub admission: admission::Config,
+    /// How large pictures may be.
+    pub limits: Limits,
+    /// Most outputs of one request.
+    pub max_outputs: usize,
+    /// Where originals come from.
+    pub origins: Origins,
+    /// Which URLs ask for what.
+    pub delivery: Delivery,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        config::load(path, Self::from_section)
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn read(text: &str) -> Result<Self, ConfigErrors> {
+        config::read(text, Self::from_section)
+    }
+
+    fn from_section(section: &mut Section) -> Self {
+        let (signer_endpoint, signer_timeout) =
+            section.table("signer", read_signer).unwrap_or_else(default_signer);
+        let (admission, limits, max_outputs) = section.table("limits", read_limits).unwrap_or_else(default_limits);
+        let origins = origin::config::read(section);
+        let delivery = delivery::config::read(section, &origins);
+        Self { signer_endpoint, signer_timeout, admission, limits, max_outputs, origins, delivery }
+    }
+}
+
+fn default_signer() -> (String, Duration) {
+    (DEFAULT_SIGNER_ENDPOINT.to_owned(), DEFAULT_SIGNER_TIMEOUT)
+}
+
+fn read_signer(section: &mut Section) -> (String, Duration) {
+    let (default_endpoint, default_timeout) = default_signer();
+    let endpoint = section.or("endpoint", default_endpoint);
+    // There is no TLS between the two yet: an https endpoint could only fail at the first request.
+    if !endpoint.starts_with("http://") || endpoint.contains('@') {
+        section.error("endpoint", "must be an http:// URI without credentials");
+    }
+    (endpoint, section.duration("timeout").unwrap_or(default_timeout))
+}
+
+fn default_limits() -> (admission::Config, Limits, usize) {
+    let limits = Limits { max_source_bytes: DEFAULT_MAX_SOURCE_BYTES, ..Limits::default() };
+    (admission::Config::default(), limits, DEFAULT_MAX_OUTPUTS)
+}
+
+fn read_limits(section: &mut Section) -> (admission::Config, Limits, usize) {
+    let (_, default, default_outputs) = default_limits();
+    let limits = Limits {
+        max_source_bytes: section.bytes("max_source_bytes").unwrap_or(default.max_source_bytes),
+        max_source_pixels: section.or("max_source_pixels", default.max_source_pixels),
+        max_source_side: section.or("max_source_side", default.max_source_side),
+        max_output_side: section.or("max_output_side", default.max_output_side),
+        max_output_pixels: section.or("max_output_pixels", default.max_output_pixels),
+    };
+    for (key, value) in [
+        ("max_source_bytes", limits.max_source_bytes),
+        ("max_source_pixels", limits.max_source_pixels),
+        ("max_source_side", limits.max_source_side.into()),
+        ("max_output_side", limits.max_output_side.into()),
+        ("max_output_pixels", limits.max_output_pixels),
+    ] {
+        if value == 0 {
+            section.error(key, "must be at least 1");
+        }
+    }
+    let max_outputs = section.or("max_outputs", default_outputs);
+    if !(1..=MAX_OUTPUTS).contains(&max_outputs) {
+        section.error("max_outputs", "must be 1 to 256");
+    }
+    (admission::Config::read(section), limits, max_outputs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_a_resizer_of_uploads() {
+        let config = Config::read("").unwrap();
+        assert_eq!(config.signer_endpoint, DEFAULT_SIGNER_ENDPOINT);
+        assert_eq!((config.limits.max_source_bytes, config.max_outputs), (64 << 20, 16));
+        assert!(config.origins.is_empty() && config.delivery.routes.is_empty());
+    }
+
+    #[test]
+    fn everything_wrong_is_reported_at_once() {
+        let text = "colour = 1\n[signer]\nendpoint = 'https://u:secret@h'\nkey = 'k'\n\
+            [limits]\nmax_outputs = 0\nmemory_budget = '1MiB'\nmax_source_side = 0\ncpu_slots = -1\n\
+            [[routes]]\npath = '/x'\norigin = 'o'\n";
+        let errors = Config::read(text).unwrap_err().to_string();
+        for path in ["colour", "signer.endpoint", "signer.key", "limits.max_outputs", "limits.memory_budget",
+            "limits.max_source_side", "limits.cpu_slots", "routes[0].origin", "routes[0].variant"]
+        {
+            assert!(errors.contains(path), "{path} not in\n{errors}");
+        }
+        assert!(!errors.contains("secret"), "{errors}");
+    }
+}

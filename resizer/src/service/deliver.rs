@@ -1,0 +1,203 @@
+//! Where sources come from: named objects, and what a URL names.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use safelight_proto::{
+    client::Verification,
+    reason::{CallError, Reason},
+    resizer::v1::{CacheScope, DeliverRequest, Delivery, DeliveryOutcome, ObjectSource},
+};
+
+use super::{
+    answer::{Source, Work},
+    error,
+    state::State,
+    translate::{self, Order},
+};
+use crate::{
+    admission::{Place, Rejected, Reserved},
+    delivery::{
+        Resolved, Target,
+        cache::{self, Original},
+    },
+    image::{accept::Accepts, plan::OutputBounds},
+    origin::{self, CallerHeaders, Object, Opened, OriginError},
+};
+
+/// Part of the remaining time that may be spent fetching: the rest is for making the picture.
+const FETCH_SHARE: f64 = 0.9;
+
+/// An object whose head has come.
+struct Found {
+    opened: Opened,
+    signer: Duration,
+    started: Instant,
+}
+
+/// Fetches a named object.
+pub(super) async fn object(
+    state: &State,
+    source: &ObjectSource,
+    place: Place,
+    deadline: Instant,
+) -> Result<Source, CallError> {
+    let caller = translate::caller_headers(source.caller_headers.as_ref())?;
+    let found = find(state, &source.origin, &source.key, &caller, deadline).await?;
+    let Found { signer, started, .. } = found;
+    let (object, reserved) = read(state, found.opened).await?;
+    let signer = (!signer.is_zero()).then_some(signer);
+    Ok(Source { bytes: object.bytes, reserved, place, receive: started.elapsed(), signer })
+}
+
+/// Answers a URL: what the edge needs for its headers and, unless nothing changed, the work to do.
+pub(super) async fn deliver(
+    state: &State,
+    request: DeliverRequest,
+    place: Place,
+    deadline: Instant,
+) -> Result<(Delivery, Option<Work>), CallError> {
+    let caller = translate::caller_headers(request.caller_headers.as_ref())?;
+    let target = Target::of(&request.url).map_err(error::target)?;
+    let resolved = state.delivery.resolve(target.path()).map_err(error::delivery)?;
+    let accepts = Accepts::from_header(Some(&request.accept).filter(|accept| !accept.is_empty()).map(|x| x.as_str()));
+
+    let asked = Instant::now();
+    let expires = authorise(state, &resolved, target).await?;
+    let verification = asked.elapsed();
+
+    let found = find(state, resolved.origin, &resolved.object_key, &caller, deadline).await?;
+    let Found { signer, started, .. } = found;
+    let tag = |original| {
+        let identity = format!("{};{}", resolved.options.identity(accepts), bounds_identity(resolved.bounds));
+        cache::entity_tag(original, resolved.origin, &resolved.object_key, &identity)
+    };
+    let mut delivery = Delivery {
+        outcome: DeliveryOutcome::Ok.into(),
+        etag: String::new(),
+        max_age: seconds(cache::lifetime(resolved.max_age, expires, SystemTime::now())),
+        cache_scope: match (caller.is_empty() || request.share_publicly, resolved.url_key) {
+            (false, _) => CacheScope::Caller,
+            (true, Some(_)) => CacheScope::Signed,
+            (true, None) => CacheScope::Public,
+        }
+        .into(),
+        vary_accept: resolved.options.varies_by_accept(),
+        variant: resolved.variant.clone(),
+        expire_time: expires.map(prost_types::Timestamp::from),
+    };
+    let not_modified = |delivery: &mut Delivery| {
+        let unchanged = cache::none_match_holds(&request.if_none_match, &delivery.etag);
+        if unchanged {
+            delivery.set_outcome(DeliveryOutcome::NotModified);
+        }
+        unchanged
+    };
+
+    // With a tag of the origin's the answer may be known before a byte of the body has come.
+    let origin_tag = found.opened.etag();
+    if let Some(origin_tag) = &origin_tag {
+        delivery.etag = tag(Original::Tag(origin_tag));
+        if not_modified(&mut delivery) {
+            return Ok((delivery, None));
+        }
+    }
+    let (object, reserved) = read(state, found.opened).await?;
+    if origin_tag.is_none() {
+        delivery.etag = tag(Original::Bytes(&object.bytes));
+        if not_modified(&mut delivery) {
+            return Ok((delivery, None));
+        }
+    }
+    let work = Work {
+        source: Source {
+            bytes: object.bytes,
+            reserved,
+            place,
+            receive: started.elapsed(),
+            signer: Some(verification + signer).filter(|time| !time.is_zero()),
+        },
+        orders: vec![Order { id: resolved.variant.clone(), options: resolved.options.clone() }],
+        accepts,
+        bounds: resolved.bounds.copied(),
+        deadline,
+    };
+    Ok((delivery, Some(work)))
+}
+
+/// Has the signature verified unless the variant is public; answers when it expires. Fails closed.
+async fn authorise(
+    state: &State,
+    resolved: &Resolved<'_>,
+    target: Target<'_>,
+) -> Result<Option<SystemTime>, CallError> {
+    let Some(key) = resolved.url_key else { return Ok(None) };
+    // One answer for every cause: a caller who learns which check failed can forge step by step.
+    let refused = || Reason::UrlRefused.error("the URL is not signed, not authentic, or expired");
+    match state.signer.verify_url(key, target.as_str(), state.signer_timeout).await {
+        Ok(Verification::Valid { target: authenticated, expires, .. }) => {
+            // What was authenticated is what is acted on.
+            let same = Target::of(&authenticated).is_ok_and(|verified| verified.path() == target.path());
+            if same { Ok(expires) } else { Err(refused()) }
+        }
+        Ok(Verification::Refused(reason)) => {
+            tracing::info!(reason, variant = resolved.variant, "url.refused");
+            Err(refused())
+        }
+        Err(unavailable) => Err(error::signer(&unavailable)),
+    }
+}
+
+async fn find(
+    state: &State,
+    name: &str,
+    key: &str,
+    caller: &CallerHeaders,
+    deadline: Instant,
+) -> Result<Found, CallError> {
+    let (origin, fetcher) = state
+        .origins
+        .get(name)
+        .ok_or_else(|| Reason::OriginUnknown.error("no origin of that name is configured"))?;
+    let asked = Instant::now();
+    let signed = origin::request::prepare(origin, key, caller, &state.signer, state.signer_timeout)
+        .await
+        .map_err(error::origin)?;
+    let needs_signature = caller.is_empty() && origin.is_signed();
+    let signer = if needs_signature { asked.elapsed() } else { Duration::ZERO };
+    let started = Instant::now();
+    let remaining = deadline.saturating_duration_since(started).mul_f64(FETCH_SHARE);
+    let opened = fetcher.open(&signed, remaining).await.map_err(error::origin)?;
+    Ok(Found { opened, signer, started })
+}
+
+async fn read(state: &State, opened: Opened) -> Result<(Object, Reserved), CallError> {
+    /// What can end the reading: the origin, or our own memory.
+    enum Ended {
+        Origin(OriginError),
+        Memory(Rejected),
+    }
+    impl From<OriginError> for Ended {
+        fn from(error: OriginError) -> Self {
+            Self::Origin(error)
+        }
+    }
+    let mut reserved = state.admission.upload();
+    let read = opened.read(state.limits.max_source_bytes, |bytes| {
+        reserved.grow_to(bytes).map_err(Ended::Memory)
+    });
+    let object = read.await.map_err(|ended| match ended {
+        Ended::Origin(error) => error::origin(error),
+        Ended::Memory(rejected) => error::rejected(rejected),
+    })?;
+    Ok((object, reserved))
+}
+
+/// Bounds that clamp decide the output's bytes as well.
+fn bounds_identity(bounds: Option<&OutputBounds>) -> String {
+    let Some(bounds) = bounds else { return String::new() };
+    format!("{:?}x{:?}:{:?}:{:?}", bounds.max_width, bounds.max_height, bounds.max_area, bounds.on_exceed)
+}
+
+fn seconds(duration: Duration) -> Option<prost_types::Duration> {
+    prost_types::Duration::try_from(duration).ok()
+}

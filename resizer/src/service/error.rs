@@ -1,0 +1,123 @@
+//! Every room's errors → what the caller is told. The one place where that is decided.
+//!
+//! Functions rather than `From`: the rooms do not know of callers, and `CallError` not of the rooms.
+
+use std::time::Duration;
+
+use safelight_proto::{
+    client::SignerError,
+    reason::{CallError, Reason},
+};
+
+use crate::{
+    admission::Rejected,
+    delivery::{DeliveryError, target::TargetError},
+    image::{error::ImageError, plan::PlanError},
+    origin::OriginError,
+    transfer::{receive::ReceiveError, send::SendError},
+};
+
+/// When to come back when all capacity is taken: about the time a large picture takes.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+pub(super) fn rejected(error: Rejected) -> CallError {
+    match error {
+        Rejected::Busy(_) => Reason::Busy.error(error.to_string()).retry_after(RETRY_AFTER),
+        Rejected::TooLarge { .. } => Reason::ImageTooLarge.error("the picture needs more memory than there is"),
+        Rejected::Deadline(_) => Reason::DeadlineExceeded.error(error.to_string()),
+        Rejected::Panicked => Reason::Internal.error("the picture could not be made"),
+    }
+}
+
+pub(super) fn receive(error: ReceiveError) -> CallError {
+    let reason = match error {
+        ReceiveError::TooLarge(_) => Reason::ImageTooLarge,
+        ReceiveError::TooLong { .. } | ReceiveError::LengthMismatch { .. } => Reason::UploadLengthMismatch,
+        ReceiveError::ChecksumMismatch => Reason::UploadChecksumMismatch,
+    };
+    reason.error(error.to_string())
+}
+
+pub(super) fn send(error: SendError) -> CallError {
+    match error {
+        SendError::Gone => Reason::Cancelled.error(error.to_string()),
+        SendError::Stalled => Reason::DeadlineExceeded.error(error.to_string()),
+    }
+}
+
+pub(super) fn image(error: ImageError) -> CallError {
+    let reason = match error {
+        ImageError::NotAnImage | ImageError::Unsupported(_) => Reason::FormatUnsupported,
+        ImageError::Corrupt(_) => Reason::ImageCorrupt,
+        ImageError::TooLarge { .. } => Reason::ImageTooLarge,
+        ImageError::FormatTooSmall { .. } => Reason::OutputTooLarge,
+        ImageError::Plan(error) => return plan(error),
+        ImageError::Cancelled => Reason::Cancelled,
+        ImageError::DeadlineExceeded => Reason::DeadlineExceeded,
+        ImageError::Internal(step) => {
+            tracing::error!(step, "image.failed");
+            Reason::Internal
+        }
+    };
+    reason.error(error.to_string())
+}
+
+pub(super) fn plan(error: PlanError) -> CallError {
+    let reason = match error {
+        PlanError::OutputTooLarge => Reason::OutputTooLarge,
+        PlanError::BoundsExceeded => Reason::SizeRefused,
+        PlanError::EmptySource => Reason::ImageCorrupt,
+    };
+    reason.error(error.to_string())
+}
+
+pub(super) fn signer(error: &SignerError) -> CallError {
+    match error {
+        SignerError::Unavailable(code) => {
+            tracing::warn!(?code, "signer.unavailable");
+            Reason::SignerUnavailable.error("the signer did not answer")
+        }
+        // The signer's reason names keys of the configuration: for our log, not for the caller.
+        SignerError::Refused(reason) => {
+            tracing::warn!(reason, "signer.refused");
+            Reason::SignerRefused.error("the signer refused the resizer's request")
+        }
+        SignerError::Endpoint => Reason::Internal.error("the signer's endpoint is not configured"),
+    }
+}
+
+pub(super) fn origin(error: OriginError) -> CallError {
+    let reason = match &error {
+        OriginError::Signer(error) => return signer(error),
+        OriginError::Key(_) => Reason::ObjectKeyUnsupported,
+        OriginError::CallerHeader(name) => {
+            return CallError::field(format!("caller_headers.{}", name.replace('-', "_")), error.to_string());
+        }
+        OriginError::NotFound => Reason::OriginNotFound,
+        OriginError::Denied(_) => Reason::OriginDenied,
+        OriginError::Redirected(_) => Reason::OriginRedirected,
+        OriginError::Failed(_) | OriginError::Unreachable | OriginError::Timeout(_) => Reason::OriginUnavailable,
+        OriginError::Interrupted => Reason::OriginInterrupted,
+        OriginError::TooLarge(_) => Reason::ImageTooLarge,
+        OriginError::Encoded => Reason::FormatUnsupported,
+    };
+    tracing::info!(reason = reason.as_str(), %error, "origin.failed");
+    reason.error(error.to_string())
+}
+
+pub(super) fn target(error: TargetError) -> CallError {
+    match error {
+        TargetError::TooLong => Reason::InputTooLong.error(format!("url: {error}")),
+        TargetError::NotAUrl | TargetError::Fragment => CallError::field("url", error.to_string()),
+    }
+}
+
+pub(super) fn delivery(error: DeliveryError) -> CallError {
+    match error {
+        DeliveryError::RouteNotFound => Reason::RouteNotFound.error(error.to_string()),
+        DeliveryError::VariantNotFound => Reason::VariantNotFound.error(error.to_string()),
+        DeliveryError::Options(violations) => {
+            CallError::fields(violations.into_iter().map(|v| (format!("url.{}", v.field), v.description)))
+        }
+    }
+}
