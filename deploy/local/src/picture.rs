@@ -47,11 +47,4 @@ mod tests {
         assert!(blue[2] > 180 && blue[0] < 90, "{blue:?}");
         assert!(yellow[0] > 200 && yellow[1] > 160 && yellow[2] < 90, "{yellow:?}");
     }
-
-    /// To look at it: `SAFELIGHT_DEMO=/tmp/demo.jpg cargo test -p safelight-local write_the_demo -- --ignored`.
-    #[test]
-    #[ignore = "writes a file for a person"]
-    fn write_the_demo() {
-        std::fs::write(std::env::var_os("SAFELIGHT_DEMO").unwrap(), demo_jpeg().unwrap()).unwrap();
-    }
 }

@@ -64,14 +64,10 @@ impl S3Access for Gate {
         if claim.region() != Some(REGION) {
             return Err(s3_error!(AuthorizationHeaderMalformed, "The region is wrong; expecting '{REGION}'"));
         }
-        let must_be_signed = |name: &str| name == "host" || name.starts_with("x-amz-");
-        if !claim.signed("host") {
-            return Err(s3_error!(AccessDenied, "The host header is not signed"));
-        }
-        for name in cx.headers().keys().map(header::HeaderName::as_str) {
-            if must_be_signed(name) && !claim.signed(name) {
-                return Err(s3_error!(AccessDenied, "There is a header which was not signed: {name}"));
-            }
+        let amz_headers =
+            cx.headers().keys().map(header::HeaderName::as_str).filter(|name| name.starts_with("x-amz-"));
+        if let Some(name) = ["host"].into_iter().chain(amz_headers).find(|name| !claim.signed(name)) {
+            return Err(s3_error!(AccessDenied, "There is a header which was not signed: {name}"));
         }
         if !is_canonical(cx.uri().path()) {
             return Err(s3_error!(SignatureDoesNotMatch, "The path is not in the encoding that is signed"));

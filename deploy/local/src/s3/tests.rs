@@ -90,7 +90,14 @@ impl Request {
     }
 
     fn signed(self, credentials: &Credentials) -> Self {
-        self.signed_for(credentials, REGION, SystemTime::now(), SignatureLocation::Headers)
+        self.signed_for(credentials, REGION, SystemTime::now(), |_| ())
+    }
+
+    fn presigned(self, credentials: &Credentials, time: SystemTime) -> Self {
+        self.signed_for(credentials, REGION, time, |settings| {
+            settings.signature_location = SignatureLocation::QueryParams;
+            settings.expires_in = Some(Duration::from_secs(60));
+        })
     }
 
     fn signed_for(
@@ -98,7 +105,7 @@ impl Request {
         credentials: &Credentials,
         region: &str,
         time: SystemTime,
-        location: SignatureLocation,
+        adjust: impl FnOnce(&mut SigningSettings),
     ) -> Self {
         let identity = aws_credential_types::Credentials::new(
             &credentials.access_key_id,
@@ -112,10 +119,7 @@ impl Request {
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        settings.signature_location = location;
-        if location == SignatureLocation::QueryParams {
-            settings.expires_in = Some(Duration::from_secs(60));
-        }
+        adjust(&mut settings);
         let params = aws_sigv4::sign::v4::SigningParams::builder()
             .identity(&identity)
             .region(region)
@@ -202,14 +206,7 @@ async fn a_signed_request_is_answered_in_both_styles() {
 #[tokio::test]
 async fn a_presigned_url_is_answered() {
     let origin = origin().await;
-    let presigned = |time| {
-        Request::path_style(&origin, KEY).signed_for(
-            &credentials(),
-            REGION,
-            time,
-            SignatureLocation::QueryParams,
-        )
-    };
+    let presigned = |time| Request::path_style(&origin, KEY).presigned(&credentials(), time);
     presigned(SystemTime::now()).send(&origin).await.assert_is(BODY);
     let expired = presigned(SystemTime::now() - Duration::from_secs(120));
     expired.send(&origin).await.assert_refused(403, "AccessDenied");
@@ -291,8 +288,14 @@ async fn what_was_changed_after_signing_is_refused() {
 }
 
 #[tokio::test]
-async fn an_unsigned_amz_header_is_refused() {
+async fn an_unsigned_host_or_amz_header_is_refused() {
     let origin = origin().await;
+    let request =
+        Request::path_style(&origin, KEY).signed_for(&credentials(), REGION, SystemTime::now(), |settings| {
+            settings.excluded_headers = Some(vec!["host".into()]);
+        });
+    assert!(request.headers.iter().all(|(_, value)| !value.contains("host")), "{:?}", request.headers);
+    request.send(&origin).await.assert_refused(403, "AccessDenied");
     let request = Request::path_style(&origin, KEY).signed(&credentials()).header("x-amz-meta-added", "1");
     request.send(&origin).await.assert_refused(403, "AccessDenied");
     let request = Request::path_style(&origin, KEY).header("x-amz-meta-signed", "1").signed(&credentials());
@@ -312,16 +315,10 @@ async fn a_path_that_s3_would_encode_otherwise_is_refused() {
 async fn another_region_and_an_old_date_are_refused() {
     let origin = origin().await;
     let now = SystemTime::now();
-    let elsewhere = Request::path_style(&origin, KEY).signed_for(
-        &credentials(),
-        "us-east-1",
-        now,
-        SignatureLocation::Headers,
-    );
+    let elsewhere = Request::path_style(&origin, KEY).signed_for(&credentials(), "us-east-1", now, |_| ());
     elsewhere.send(&origin).await.assert_refused(400, "AuthorizationHeaderMalformed");
     let old = now - Duration::from_secs(20 * 60);
-    let stale =
-        Request::path_style(&origin, KEY).signed_for(&credentials(), REGION, old, SignatureLocation::Headers);
+    let stale = Request::path_style(&origin, KEY).signed_for(&credentials(), REGION, old, |_| ());
     stale.send(&origin).await.assert_refused(403, "RequestTimeTooSkewed");
 }
 
@@ -333,7 +330,7 @@ async fn a_session_token_is_required_exactly_where_it_belongs() {
     let get = || Request::path_style(&origin, KEY);
 
     get().signed(&temporary).send(&origin).await.assert_is(BODY);
-    let presigned = get().signed_for(&temporary, REGION, SystemTime::now(), SignatureLocation::QueryParams);
+    let presigned = get().presigned(&temporary, SystemTime::now());
     presigned.send(&origin).await.assert_is(BODY);
 
     get().signed(&credentials()).send(&origin).await.assert_refused(403, "InvalidAccessKeyId");
