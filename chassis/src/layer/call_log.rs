@@ -63,11 +63,18 @@ where
     }
 }
 
-/// A path that could be a gRPC method; anything else may hold what must not be logged.
+/// `package.Service/Method`, if the path is of that form; anything else may hold what must not be logged.
 fn method(path: &str) -> &str {
     let path = path.strip_prefix('/').unwrap_or(path);
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'/');
-    if path.len() <= MAX_METHOD && path.bytes().all(plain) { path } else { "other" }
+    let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    match path.split_once('/') {
+        Some((service, method))
+            if path.len() <= MAX_METHOD && service.split('.').all(plain) && plain(method) =>
+        {
+            path
+        }
+        _ => "other",
+    }
 }
 
 /// A call that is being answered. Logs when dropped, for then it is over, in whichever way.
@@ -180,8 +187,10 @@ mod tests {
     #[test]
     fn only_what_looks_like_a_method_is_logged() {
         assert_eq!(method("/grpc.health.v1.Health/Check"), "grpc.health.v1.Health/Check");
-        assert_eq!(method("/photos/cat.jpg?sig=1"), "other");
+        assert_eq!(method("/photos/cat.jpg"), "other");
+        assert_eq!(method("/photos/2026/cat"), "other");
+        assert_eq!(method("/"), "other");
         assert_eq!(method("/a b"), "other");
-        assert_eq!(method(&format!("/{}", "x".repeat(200))), "other");
+        assert_eq!(method(&format!("/x.Y/{}", "x".repeat(200))), "other");
     }
 }

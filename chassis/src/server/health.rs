@@ -29,9 +29,15 @@ struct State {
     draining: bool,
 }
 
+impl State {
+    const fn serving(&self) -> bool {
+        self.ready && !self.draining
+    }
+}
+
 impl Health {
     pub(super) fn new() -> Self {
-        let state = State { names: vec![WHOLE], ready: false, draining: false };
+        let state = State { names: Vec::new(), ready: false, draining: false };
         Self { reporter: HealthReporter::new(), state: Arc::new(Mutex::new(state)) }
     }
 
@@ -49,13 +55,12 @@ impl Health {
 
     /// Whether it answers SERVING.
     pub async fn is_ready(&self) -> bool {
-        let state = self.state.lock().await;
-        state.ready && !state.draining
+        self.state.lock().await.serving()
     }
 
-    /// Adds services; their status is that of the server.
+    /// Adds the server's services; their status is that of the whole.
     pub(super) async fn register(&self, names: Vec<&'static str>) {
-        self.update(|state| state.names.extend(names)).await;
+        self.update(|state| state.names.extend(names.into_iter().chain([WHOLE]))).await;
     }
 
     /// Answers NOT_SERVING from now on.
@@ -85,9 +90,13 @@ impl Health {
 
     async fn update(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock().await;
+        let before = (state.serving(), state.names.len());
         change(&mut state);
-        let serving = state.ready && !state.draining;
-        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        if before == (state.serving(), state.names.len()) {
+            // Watchers are told of changes only.
+            return;
+        }
+        let status = if state.serving() { ServingStatus::Serving } else { ServingStatus::NotServing };
         for name in &state.names {
             self.reporter.set_service_status(name, status).await;
         }

@@ -1,0 +1,163 @@
+//! A server with the probe on a free port, and clients of several degrees of rawness.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, uri::PathAndQuery};
+use prost::Message;
+use safelight_chassis::{
+    server::{Health, Limits, Server, Undrained},
+    shutdown::{Drain, Shutdown},
+};
+use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tonic::{
+    Response, Status,
+    transport::{Channel, Endpoint},
+};
+use tonic_prost::ProstCodec;
+use tonic_types::StatusExt as _;
+
+use crate::probe::{DO, Probe, STREAM, Shared};
+
+/// Longer than anything here takes on a machine that is busy with other things.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+pub(crate) struct Running {
+    pub(crate) addr: SocketAddr,
+    pub(crate) health: Health,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) served: JoinHandle<Result<(), Undrained>>,
+}
+
+pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+pub(crate) async fn start() -> Running {
+    start_with(Limits::DEFAULT, Drain::within(LONG)).await
+}
+
+pub(crate) async fn start_with(limits: Limits, drain: Drain) -> Running {
+    let probe = Probe::new();
+    let shared = Arc::clone(&probe.0);
+    let server = Server::new(limits).service(probe).reflection(safelight_proto::FILE_DESCRIPTOR_SET);
+    let bound = server.bind(LOOPBACK, false).await.unwrap();
+    let (addr, health, shutdown) = (bound.local_addr(), bound.health(), Shutdown::new());
+    let served = tokio::spawn(bound.drain(drain).serve(shutdown.clone()));
+    Running { addr, health, shared, shutdown, served }
+}
+
+impl Running {
+    pub(crate) async fn client(&self) -> Client {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.addr)).unwrap();
+        Client(endpoint.connect().await.unwrap())
+    }
+
+    /// Shuts down and waits until the server has.
+    pub(crate) async fn stop(self) -> Result<(), Undrained> {
+        self.shutdown.trigger();
+        timeout(LONG, self.served).await.expect("the server to stop").unwrap()
+    }
+}
+
+/// tonic's client, for whatever method and message.
+#[derive(Clone)]
+pub(crate) struct Client(pub(crate) Channel);
+
+impl Client {
+    /// The probe's unary method.
+    pub(crate) async fn tell(&self, what: &str) -> Result<String, Status> {
+        self.unary(DO, tonic::Request::new(what.to_owned())).await.map(Response::into_inner)
+    }
+
+    pub(crate) async fn unary<M, A>(
+        &self,
+        path: &'static str,
+        request: tonic::Request<M>,
+    ) -> Result<Response<A>, Status>
+    where
+        M: Message + 'static,
+        A: Message + Default + 'static,
+    {
+        let mut grpc = tonic::client::Grpc::new(self.0.clone());
+        grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        grpc.unary(request, PathAndQuery::from_static(path), ProstCodec::<M, A>::default()).await
+    }
+
+    /// The probe's streaming method.
+    pub(crate) async fn stream(
+        &self,
+        request: tonic::Request<String>,
+    ) -> Result<Response<tonic::Streaming<String>>, Status> {
+        let mut grpc = tonic::client::Grpc::new(self.0.clone());
+        grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        grpc.server_streaming(request, PathAndQuery::from_static(STREAM), ProstCodec::default()).await
+    }
+}
+
+/// An HTTP/2 client without gRPC. Its connection runs until the handle resolves.
+pub(crate) struct Raw {
+    pub(crate) send: h2::client::SendRequest<Bytes>,
+    pub(crate) connection: JoinHandle<Result<(), h2::Error>>,
+}
+
+impl Raw {
+    pub(crate) async fn connect(addr: SocketAddr) -> Self {
+        let tcp = TcpStream::connect(addr).await.unwrap();
+        let (send, connection) = h2::client::handshake(tcp).await.unwrap();
+        Self { send: send.ready().await.unwrap(), connection: tokio::spawn(connection) }
+    }
+
+    /// Starts a call with these bytes as its body.
+    pub(crate) async fn call(
+        &mut self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> h2::client::ResponseFuture {
+        let mut request =
+            Request::post(format!("http://probe{path}")).header("content-type", "application/grpc");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send = self.send.clone().ready().await.unwrap();
+        let (response, mut stream) = self.send.send_request(request.body(()).unwrap(), false).unwrap();
+        stream.send_data(Bytes::copy_from_slice(body), true).unwrap();
+        response
+    }
+}
+
+/// Reads an answer to its end: head, body, trailers.
+pub(crate) async fn read(response: h2::client::ResponseFuture) -> (HeaderMap, Vec<u8>, HeaderMap) {
+    let read = async {
+        let (head, mut body) = response.await.unwrap().into_parts();
+        let mut bytes = Vec::new();
+        while let Some(data) = body.data().await {
+            let data = data.unwrap();
+            body.flow_control().release_capacity(data.len()).unwrap();
+            bytes.extend_from_slice(&data);
+        }
+        (head.headers, bytes, body.trailers().await.unwrap().unwrap_or_default())
+    };
+    timeout(LONG, read).await.expect("an answer")
+}
+
+/// A gRPC frame around a `String` message.
+pub(crate) fn framed(text: &str) -> Vec<u8> {
+    let message = text.to_owned().encode_to_vec();
+    let mut frame = vec![0];
+    frame.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
+    frame.extend_from_slice(&message);
+    frame
+}
+
+/// The reason in the status's `ErrorInfo`, with our domain.
+#[track_caller]
+pub(crate) fn reason(status: &Status) -> String {
+    let info = status.get_details_error_info().unwrap_or_else(|| panic!("no ErrorInfo: {status:?}"));
+    assert_eq!(info.domain, safelight_proto::reason::DOMAIN);
+    info.reason
+}

@@ -1,0 +1,106 @@
+//! One line for each call, and nothing of what it contained.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+use tonic::Request;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::{
+    harness::{Raw, framed, read, start},
+    probe::{DO, PANIC_TEXT},
+};
+
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Sink {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Tests run on a thread of their own, and so do all tasks of theirs.
+#[tokio::test]
+async fn one_line_a_call() {
+    let sink = Sink::default();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(sink.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let running = start().await;
+    let client = running.client().await;
+    for (id, what) in [("ok", "echo my-contents"), ("busy", "busy"), ("bare", "bare"), ("panic", "panic")] {
+        let mut request = Request::new(what.to_owned());
+        request.metadata_mut().insert("x-request-id", id.parse().unwrap());
+        request.metadata_mut().insert("authorization", "my-credentials".parse().unwrap());
+        _ = client.unary::<String, String>(DO, request).await;
+    }
+    let mut raw = Raw::connect(running.addr).await;
+    read(raw.call("/photos/cat.jpg?sig=my-signature", &[("x-request-id", "stray")], b"").await).await;
+    let call = raw.call(DO, &[("x-request-id", "gone")], &framed("wait")).await;
+    running.shared.until_waiting(1).await;
+    drop(call);
+    running.shared.until_over(1).await;
+    drop(client);
+    raw.connection.abort();
+    running.stop().await.unwrap();
+
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    for secret in ["my-contents", "my-credentials", "my-signature", "cat.jpg", PANIC_TEXT] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let answered: Vec<&Value> = lines.iter().filter(|line| line["message"] == "answered").collect();
+    let found: Vec<_> = answered
+        .iter()
+        .map(|line| {
+            assert!(line["duration_ms"].is_u64(), "{line}");
+            assert!(line["span"]["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
+            let field = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+            [
+                field(&line["span"]["request.id"]),
+                field(&line["span"]["rpc.method"]),
+                field(&line["grpc.code"]),
+                field(&line["reason"]),
+                field(&line["level"]),
+            ]
+            .join(" ")
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "ok probe.v1.Probe/Do Ok - INFO",
+            "busy probe.v1.Probe/Do ResourceExhausted BUSY WARN",
+            "bare probe.v1.Probe/Do Internal INTERNAL ERROR",
+            "panic probe.v1.Probe/Do Internal INTERNAL ERROR",
+            "stray other Unimplemented METHOD_UNKNOWN INFO",
+            "gone probe.v1.Probe/Do Cancelled GONE INFO",
+        ]
+    );
+    // What was hidden from the caller is in the log, in the span of its call.
+    let hidden = lines.iter().find(|line| line["grpc.message"] == "internal text").expect("the hidden text");
+    assert_eq!(hidden["span"]["request.id"], "bare");
+}

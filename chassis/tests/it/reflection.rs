@@ -1,0 +1,91 @@
+//! Reflection, both versions.
+
+use std::collections::BTreeSet;
+
+use prost::Message;
+use safelight_chassis::server::{BindError, Limits, Server};
+use tonic::Code;
+use tonic_reflection::pb::{v1, v1alpha};
+
+use crate::{
+    harness::{LOOPBACK, reason, start},
+    probe::Probe,
+};
+
+const LISTED: [&str; 4] = [
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+    "probe.v1.Probe",
+];
+
+macro_rules! version {
+    ($test:ident, $pb:ident) => {
+        #[tokio::test]
+        async fn $test() {
+            use $pb::{
+                ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+                server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+            };
+            let running = start().await;
+            let mut client = ServerReflectionClient::new(running.client().await.0);
+            let mut ask = async |message: MessageRequest| {
+                let request = ServerReflectionRequest { host: String::new(), message_request: Some(message) };
+                let mut answers =
+                    client.server_reflection_info(tokio_stream::iter([request])).await?.into_inner();
+                answers.message().await.map(|answer| answer.unwrap().message_response.unwrap())
+            };
+
+            let MessageResponse::ListServicesResponse(list) =
+                ask(MessageRequest::ListServices(String::new())).await.unwrap()
+            else {
+                panic!("a list")
+            };
+            let names: BTreeSet<&str> = list.service.iter().map(|s| s.name.as_str()).collect();
+            assert_eq!(names, BTreeSet::from(LISTED));
+
+            // Everything is described: ours, what ours imports, and the stock services.
+            for symbol in LISTED[..3].iter().copied().chain([
+                "safelight.signer.v1.SignerService",
+                "safelight.resizer.v1.ResizerService.Resize",
+                "google.protobuf.Duration",
+            ]) {
+                let MessageResponse::FileDescriptorResponse(files) =
+                    ask(MessageRequest::FileContainingSymbol(symbol.to_owned())).await.unwrap()
+                else {
+                    panic!("a file for {symbol}")
+                };
+                for file in files.file_descriptor_proto {
+                    prost_types::FileDescriptorProto::decode(file.as_slice()).unwrap();
+                }
+            }
+            let error = ask(MessageRequest::FileContainingSymbol("no.Such".to_owned())).await.unwrap_err();
+            assert_eq!((error.code(), reason(&error).as_str()), (Code::NotFound, "SERVICE_UNKNOWN"));
+        }
+    };
+}
+
+version!(version_1, v1);
+version!(version_1_alpha, v1alpha);
+
+#[tokio::test]
+async fn it_can_be_switched_off() {
+    let server = Server::new(Limits::DEFAULT)
+        .service(Probe::new())
+        .reflection(safelight_proto::FILE_DESCRIPTOR_SET)
+        .without_reflection();
+    let bound = server.bind(LOOPBACK, false).await.unwrap();
+    let addr = bound.local_addr();
+    tokio::spawn(bound.serve(safelight_chassis::shutdown::Shutdown::new()));
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{addr}")).unwrap().connect().await;
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(channel.unwrap());
+    let error = client.server_reflection_info(tokio_stream::empty()).await.unwrap_err();
+    assert_eq!((error.code(), reason(&error).as_str()), (Code::Unimplemented, "METHOD_UNKNOWN"));
+}
+
+#[tokio::test]
+async fn descriptors_that_are_none_are_refused() {
+    let refused =
+        Server::new(Limits::DEFAULT).reflection(b"not a descriptor set").bind(LOOPBACK, false).await;
+    assert!(matches!(refused, Err(BindError::Reflection(_))));
+}
