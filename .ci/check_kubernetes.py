@@ -19,7 +19,7 @@ from check_dockerfile import DOCKERFILE, ROOT, USER, arguments, stages
 
 BASE = ROOT / "deploy/k8s/base"
 MIB = 1 << 20
-# Windows of all connections at the worst: 64 x 4 MiB (chassis limits of the resizer).
+# Windows of all connections at the worst: max_connections x connection_window of resizer/src/service/mod.rs.
 CONNECTION_WINDOWS = 64 * 4 * MIB
 UNITS = {"Mi": MIB, "Gi": 1 << 30, "MiB": MIB, "GiB": 1 << 30}
 
