@@ -1,7 +1,5 @@
 //! Exit codes, after sysexits(3).
 
-use std::process::ExitCode;
-
 /// Flags or configuration are wrong: a restart cannot help. `EX_USAGE`.
 pub const USAGE: u8 = 64;
 
@@ -13,9 +11,3 @@ pub const SOFTWARE: u8 = 70;
 
 /// A second signal came while draining.
 pub const IMPATIENT: u8 = 130;
-
-/// [`USAGE`] as the answer of `main`.
-#[must_use]
-pub fn usage() -> ExitCode {
-    ExitCode::from(USAGE)
-}

@@ -16,6 +16,32 @@ use crate::{
 const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// A service as a process.
+///
+/// ```no_run
+/// # use std::{net::{IpAddr, Ipv4Addr, SocketAddr}, process::ExitCode};
+/// # use clap::Parser;
+/// use safelight_chassis::{Process, cli, config, server::{Limits, Server}};
+///
+/// #[derive(Parser)]
+/// struct Args {
+///     #[command(flatten)]
+///     serve: cli::ServeArgs,
+/// }
+///
+/// fn main() -> ExitCode {
+///     let args: Args = cli::parse();
+///     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
+///     Process { name: "echo", listen, workers: None }.run(
+///         &args.serve,
+///         |path| config::load(path, |section| section.required::<String>("greeting")),
+///         |greeting| async move {
+///             let server = Server::new(Limits::DEFAULT); // .service(EchoServer::new(Echo { greeting }))
+///             server.health().ready().await;
+///             Ok(server)
+///         },
+///     )
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Process {
     /// Its name in the log.
