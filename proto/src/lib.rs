@@ -3,12 +3,14 @@
 //! # Layout
 //! - [`image`], [`signer`], [`resizer`]: generated messages, clients and servers
 //! - [`client`]: what the resizer asks of the signer
+//! - [`framing`]: uploads cut into chunks, answers put together
 //! - [`page`]: pages of lists
 //! - [`reason`]: the stable reasons that errors carry, and the statuses made from them
 //!
 //! The protos in `proto/safelight/` are the source, and their comments are the manual.
 
 pub mod client;
+pub mod framing;
 pub mod page;
 pub mod reason;
 mod redact;
