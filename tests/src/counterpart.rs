@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The Python that has the counterparts' packages (`boto3`, `cloudinary`), for instance of a virtual environment.
 pub const PYTHON: &str = "SAFELIGHT_PYTHON";
 /// The `node_modules` folder that has the counterparts' packages (`cloudinary`).
-pub const NODE_MODULES: &str = "SAFELIGHT_NODE_MODULES";
+pub const NODE_MODULES: &str = "SAFELIGHT_NODE_PATH";
 
 /// The interpreter that [`PYTHON`] names.
 ///
