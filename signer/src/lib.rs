@@ -1,4 +1,32 @@
 //! Holds the keys: signs and verifies.
+//!
+//! # Layout
+//! - [`scheme`]: signature schemes, pure functions
+//! - [`keyring`]: keys, their versions and states, loading
+//! - [`clock`]: what time it is
+//! - `service`: the gRPC handlers; they translate and call
+//! - [`Config`]: the configuration file
+//! - [`limits`]: what the server bounds
+//! - [`Signer`]: all of it, to be added to a server
+//!
+//! Dependency direction: `service` → `keyring` → `scheme`. Below `service` nothing names a tonic type, and nothing
+//! asks for the time. Secrets come in by files, are held once, wiped on drop, and never go out: no type that holds
+//! one has `Debug` or `Clone`.
+//!
+//! Not here: who may call what, an audit trail, one-time upload tokens, reloading.
 
 #![forbid(unsafe_code)]
+
+pub mod clock;
+mod config;
+pub mod keyring;
+mod limits;
 pub mod scheme;
+mod service;
+mod signer;
+
+pub use clock::Clock;
+pub use config::Config;
+pub use limits::{DEFAULT_LISTEN, limits};
+pub use service::MAX_BATCH;
+pub use signer::Signer;

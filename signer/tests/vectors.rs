@@ -3,6 +3,8 @@
 //!
 //! A case passes, or stands in `EXCEPTIONS` by name with what is expected of it instead, and why.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use hmac::{Hmac, KeyInit, Mac};

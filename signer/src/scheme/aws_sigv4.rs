@@ -11,6 +11,8 @@
 
 mod request;
 mod sign;
+#[cfg(test)]
+mod tests;
 
 use aws_smithy_runtime_api::client::identity::Identity;
 

@@ -19,6 +19,8 @@
 
 mod sign;
 mod target;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use hmac::{Hmac, KeyInit, Mac};

@@ -13,6 +13,8 @@
 //! - [`Value`]: a parameter's value, and the text of it that is signed
 //! - [`verify`]: checks the fields of a form as they were received
 
+#[cfg(test)]
+mod tests;
 mod value;
 mod verify;
 

@@ -4,6 +4,7 @@ use form_urlencoded::Serializer;
 use url::Url;
 
 use super::{Key, target::Target, verify::Refusal};
+use crate::scheme::strict;
 
 /// Longest URL that is signed, in bytes.
 pub const MAX_URL_BYTES: usize = 8192;
@@ -51,8 +52,11 @@ pub fn sign(
 
     let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
     match Target::parse(&target, max_target_bytes) {
-        Ok(parsed) if parsed.signed.concat() == format!("{}?{query}", url.path()) => Ok(url.into()),
-        Ok(_) => Err(SignError::Invalid("does not keep its form")),
+        Ok(parsed) => {
+            let same = parsed.signed.concat() == format!("{}?{query}", url.path());
+            let readable = parsed.expiry.is_none_or(|exp| strict::decimal(exp.value) == expires);
+            if same && readable { Ok(url.into()) } else { Err(SignError::Invalid("would not verify")) }
+        }
         Err(Refusal::InputTooLong) => Err(SignError::TooLong),
         Err(_) => Err(SignError::Invalid("would not verify")),
     }

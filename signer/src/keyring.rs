@@ -1,0 +1,147 @@
+//! The keys: versions, states and secrets, read from the configuration.
+//!
+//! # Layout
+//! - [`Keyring`]: keys by name
+//! - [`Key`]: a scheme, its policy, and versions of a secret
+//! - [`Versions`]: one primary, others that only verify, others that are disabled
+//! - `load`: reads `[[keys]]`
+//! - `secret`: reads a secret file
+//!
+//! A key of one scheme cannot be used for another: each scheme has a type of its own here, and so does its material.
+//! A ring never changes once it is read: whoever reloads keys makes another one.
+
+mod load;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod versions;
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    ops::Bound,
+};
+
+pub use load::{
+    DEFAULT_MAX_TARGET_BYTES, MAX_CLOCK_SKEW, MAX_ELIGIBLE_VERSIONS, MAX_IDENTIFIER_BYTES,
+    MAX_MAX_TARGET_BYTES, MAX_NAME_BYTES, MAX_VERSIONS,
+};
+pub use secret::MAX_SECRET_BYTES;
+pub use versions::{State, Version, Versions};
+
+use crate::scheme::{aws_sigv4, cloudflare_images, cloudinary_upload};
+
+/// Every key of the signer, by name. Holds secrets: has neither `Debug` nor `Clone`.
+pub struct Keyring {
+    keys: BTreeMap<String, Key>,
+}
+
+/// A key. Its scheme is fixed for life.
+pub enum Key {
+    /// Signs and verifies Cloudflare Images URLs.
+    CloudflareImages(CloudflareImagesKey),
+    /// Signs and verifies Cloudinary uploads.
+    CloudinaryUpload(CloudinaryUploadKey),
+    /// Signs requests to S3.
+    AwsSigv4(AwsSigv4Key),
+}
+
+/// A key for Cloudflare Images URLs.
+pub struct CloudflareImagesKey {
+    /// Its secrets.
+    pub versions: Versions<cloudflare_images::Key>,
+    /// What it demands of a URL.
+    pub policy: cloudflare_images::Policy,
+    /// Longest life of a signed URL, in seconds; `None` for no limit.
+    pub max_ttl: Option<u64>,
+}
+
+/// A key for Cloudinary uploads.
+pub struct CloudinaryUploadKey {
+    /// Its secrets.
+    pub versions: Versions<cloudinary_upload::Key>,
+    /// What it demands of an upload.
+    pub policy: cloudinary_upload::Policy,
+    /// The account's API key, the public half of the credential.
+    pub api_key: Option<String>,
+}
+
+/// A key for requests to S3.
+pub struct AwsSigv4Key {
+    /// Its credentials. The access key id belongs to the version: AWS changes it with the secret.
+    pub versions: Versions<aws_sigv4::Credentials>,
+    /// Longest life of a presigned URL, in seconds; `None` for the seven days that AWS allows.
+    pub max_ttl: Option<u64>,
+}
+
+/// Why there is no such key for this use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// No key has this name.
+    #[error("there is no key of that name")]
+    NotFound,
+    /// The key is of another scheme.
+    #[error("the key is of another scheme")]
+    SchemeMismatch,
+}
+
+impl Keyring {
+    /// The key of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Key> {
+        self.keys.get(name)
+    }
+
+    /// The keys whose names come after `name`, sorted by name; all of them for an empty name.
+    pub fn after(&self, name: &str) -> btree_map::Range<'_, String, Key> {
+        self.keys.range::<str, _>((Bound::Excluded(name), Bound::Unbounded))
+    }
+
+    /// The key of this name for Cloudflare Images URLs.
+    ///
+    /// # Errors
+    /// There is none, or it is of another scheme.
+    pub fn cloudflare_images(&self, name: &str) -> Result<&CloudflareImagesKey, KeyError> {
+        match self.keys.get(name) {
+            Some(Key::CloudflareImages(key)) => Ok(key),
+            other => Err(Self::refuse(other)),
+        }
+    }
+
+    /// The key of this name for Cloudinary uploads.
+    ///
+    /// # Errors
+    /// There is none, or it is of another scheme.
+    pub fn cloudinary_upload(&self, name: &str) -> Result<&CloudinaryUploadKey, KeyError> {
+        match self.keys.get(name) {
+            Some(Key::CloudinaryUpload(key)) => Ok(key),
+            other => Err(Self::refuse(other)),
+        }
+    }
+
+    /// The key of this name for requests to S3.
+    ///
+    /// # Errors
+    /// There is none, or it is of another scheme.
+    pub fn aws_sigv4(&self, name: &str) -> Result<&AwsSigv4Key, KeyError> {
+        match self.keys.get(name) {
+            Some(Key::AwsSigv4(key)) => Ok(key),
+            other => Err(Self::refuse(other)),
+        }
+    }
+
+    const fn refuse(found: Option<&Key>) -> KeyError {
+        if found.is_some() { KeyError::SchemeMismatch } else { KeyError::NotFound }
+    }
+}
+
+impl Key {
+    /// The ids and states of its versions, lowest id first.
+    #[must_use]
+    pub fn states(&self) -> Vec<(u32, State)> {
+        match self {
+            Self::CloudflareImages(key) => key.versions.states(),
+            Self::CloudinaryUpload(key) => key.versions.states(),
+            Self::AwsSigv4(key) => key.versions.states(),
+        }
+    }
+}

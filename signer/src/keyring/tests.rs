@@ -1,0 +1,353 @@
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use crate::Config;
+
+use super::*;
+
+/// A secret that must never be seen anywhere.
+const SECRET: &str = "hunter2-fake-secret";
+
+/// A directory with secret files.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, content: &str, mode: u32) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    /// Reads a configuration in which `DIR` is this directory.
+    fn read(&self, text: &str) -> Result<Config, Vec<String>> {
+        let directory = self.0.path().display().to_string();
+        Config::read(&text.replace("DIR", &directory)).map_err(|errors| {
+            let lines: Vec<_> =
+                errors.to_string().lines().map(|line| line.replace(&directory, "DIR")).collect();
+            assert!(lines.iter().all(|line| !line.contains(SECRET)), "{lines:?}");
+            assert!(!format!("{errors:?}").contains(SECRET));
+            lines
+        })
+    }
+
+    fn errors(&self, text: &str) -> Vec<String> {
+        self.read(text).err().unwrap_or_default()
+    }
+}
+
+fn files() -> Files {
+    let files = Files::new();
+    files.write("a", SECRET, 0o400);
+    files.write("b", &format!("{SECRET}-b\n"), 0o440);
+    files
+}
+
+#[test]
+fn every_scheme_with_every_option() {
+    let files = files();
+    files.write("id", "AKIAFAKE2\n", 0o644);
+    files.write("api", "1234\n", 0o644);
+    let config = files
+        .read(
+            r#"
+            [[keys]]
+            name = "web"
+            scheme = "cloudflare-images"
+            algorithm = "hmac-sha256"
+            max_ttl = "24h"
+            require_expiry = false
+            clock_skew = "5m"
+            max_target_bytes = "4KiB"
+            [[keys.versions]]
+            id = 3
+            state = "verify-only"
+            secret_file = "DIR/a"
+            [[keys.versions]]
+            id = 4
+            state = "primary"
+            secret_file = "DIR/b"
+            [[keys.versions]]
+            id = 1
+            state = "disabled"
+            secret_file = "DIR/gone"
+
+            [[keys]]
+            name = "uploads"
+            scheme = "cloudinary-upload"
+            algorithm = "sha1-suffix"
+            identifier_file = "DIR/api"
+            accept_signature_v1 = true
+            versions = [{ id = 1, state = "primary", secret_file = "DIR/a" }]
+
+            [[keys]]
+            name = "s3"
+            scheme = "aws-sigv4"
+            max_ttl = "1h"
+            [[keys.versions]]
+            id = 1
+            state = "verify-only"
+            access_key_id = "AKIAFAKE1"
+            secret_file = "DIR/a"
+            [[keys.versions]]
+            id = 2
+            state = "primary"
+            access_key_id_file = "DIR/id"
+            secret_file = "DIR/b"
+            session_token_file = "DIR/b"
+            "#,
+        )
+        .unwrap_or_else(|errors| panic!("{errors:?}"));
+    let ring = config.keyring;
+
+    let web = ring.cloudflare_images("web").unwrap();
+    assert_eq!(
+        web.policy,
+        cloudflare_images::Policy { require_expiry: false, clock_skew: 300, max_target_bytes: 4096 }
+    );
+    assert_eq!(web.max_ttl, Some(86400));
+    assert_eq!(web.versions.primary().id, 4);
+    assert_eq!(web.versions.eligible().map(|version| version.id).collect::<Vec<_>>(), [4, 3]);
+    assert_eq!(
+        ring.get("web").unwrap().states(),
+        [(1, State::Disabled), (3, State::VerifyOnly), (4, State::Primary)]
+    );
+
+    let uploads = ring.cloudinary_upload("uploads").unwrap();
+    assert_eq!(uploads.policy.algorithm, cloudinary_upload::Algorithm::Sha1);
+    assert!(uploads.policy.accept_v1);
+    assert_eq!(uploads.api_key.as_deref(), Some("1234"));
+
+    let s3 = ring.aws_sigv4("s3").unwrap();
+    assert_eq!(s3.versions.primary().material.access_key_id(), "AKIAFAKE2");
+    assert_eq!(s3.max_ttl, Some(3600));
+
+    assert_eq!(ring.aws_sigv4("web").err(), Some(KeyError::SchemeMismatch));
+    assert_eq!(ring.cloudflare_images("uploads").err(), Some(KeyError::SchemeMismatch));
+    assert_eq!(ring.cloudinary_upload("nope").err(), Some(KeyError::NotFound));
+}
+
+#[test]
+fn defaults() {
+    let files = files();
+    let config = files
+        .read(
+            r#"
+            keys = [
+                { name = "web", scheme = "cloudflare-images", versions = [{ id = 1, state = "primary", secret_file = "DIR/a" }] },
+                { name = "up", scheme = "cloudinary-upload", versions = [{ id = 1, state = "primary", secret_file = "DIR/a" }] },
+            ]
+            "#,
+        )
+        .unwrap_or_else(|errors| panic!("{errors:?}"));
+    let web = config.keyring.cloudflare_images("web").unwrap();
+    assert_eq!(
+        web.policy,
+        cloudflare_images::Policy { require_expiry: true, clock_skew: 0, max_target_bytes: 8192 }
+    );
+    assert_eq!(web.max_ttl, None);
+    let up = config.keyring.cloudinary_upload("up").unwrap();
+    let sha256 = cloudinary_upload::Algorithm::Sha256;
+    assert_eq!(up.policy, cloudinary_upload::Policy { algorithm: sha256, accept_v1: false });
+    assert_eq!(up.api_key, None);
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let files = files();
+    files.write("empty", "\n", 0o400);
+    files.write("open", SECRET, 0o644);
+    files.write("spaced", "not one word", 0o400);
+    let text = r#"
+        unknown = "hunter2-fake-secret"
+
+        [[keys]]
+        name = "web"
+        scheme = "cloudflare-images"
+        algorithm = "sha1-suffix"
+        max_ttl = "500ms"
+        clock_skew = "301s"
+        max_target_bytes = 0
+        identifier = "x"
+        accept_signature_v1 = true
+        secret = "hunter2-fake-secret"
+        [[keys.versions]]
+        id = 1
+        state = "primary"
+        secret_file = "DIR/missing"
+        [[keys.versions]]
+        id = 1
+        state = "primary"
+        secret_file = "DIR/empty"
+        access_key_id = "AKIA"
+        session_token_file = "DIR/a"
+        [[keys.versions]]
+        id = 2
+        state = "verify-only"
+        secret_file = "DIR/open"
+        [[keys.versions]]
+        id = 3
+        state = "verify-only"
+
+        [[keys]]
+        name = "web"
+        scheme = "aws-sigv4"
+        max_ttl = "8d"
+        require_expiry = true
+        [[keys.versions]]
+        id = 1
+        state = "verify-only"
+        secret_file = "DIR/spaced"
+        [[keys.versions]]
+        id = 2
+        state = "disabled"
+
+        [[keys]]
+        name = "a b"
+        scheme = "hunter2-fake-secret"
+        [[keys.versions]]
+        id = 0
+        state = "hunter2-fake-secret"
+        secret_file = "DIR/a"
+
+        [[keys]]
+        identifier = ""
+        identifier_file = "DIR/a"
+        "#;
+    let expected = [
+        r#"keys[0].versions[0].secret_file: DIR/missing cannot be read: entity not found"#,
+        r#"keys[0].versions[1].access_key_id: does not belong to this scheme"#,
+        r#"keys[0].versions[1].session_token_file: does not belong to this scheme"#,
+        r#"keys[0].versions[1].secret_file: DIR/empty is empty"#,
+        r#"keys[0].versions[1].id: another version has this id"#,
+        r#"keys[0].versions[2].secret_file: DIR/open can be read or written by others (mode 0644): make it 0400 or 0440, or set allow_readable_secrets"#,
+        r#"keys[0].versions[3].secret_file: missing"#,
+        r#"keys[0].versions: exactly one version must be primary, and several are"#,
+        r#"keys[0].identifier: does not belong to this scheme"#,
+        r#"keys[0].accept_signature_v1: does not belong to this scheme"#,
+        r#"keys[0].algorithm: does not fit the scheme"#,
+        r#"keys[0].max_ttl: expected whole seconds, at least one"#,
+        r#"keys[0].clock_skew: expected whole seconds, at most 300s"#,
+        r#"keys[0].max_target_bytes: expected 1 to 60KiB"#,
+        r#"keys[0].secret: unknown key"#,
+        r#"keys[1].name: another key has this name"#,
+        r#"keys[1].versions[0].access_key_id: missing (or access_key_id_file)"#,
+        r#"keys[1].versions[0].secret_file: DIR/spaced holds something other than printable ASCII"#,
+        r#"keys[1].versions: exactly one version must be primary, and none is"#,
+        r#"keys[1].require_expiry: does not belong to this scheme"#,
+        r#"keys[1].max_ttl: expected at most 7 days, the most that AWS allows"#,
+        r#"keys[2].name: expected 1 to 64 letters, digits, '.', '_' or '-'"#,
+        r#"keys[2].scheme: expected one of cloudflare-images, cloudinary-upload, aws-sigv4"#,
+        r#"keys[2].versions[0].id: expected a nonzero u32"#,
+        r#"keys[2].versions[0].state: expected one of primary, verify-only, disabled"#,
+        r#"keys[3].name: missing"#,
+        r#"keys[3].scheme: missing"#,
+        r#"keys[3].identifier_file: either this or identifier, not both"#,
+        r#"keys[3].versions: exactly one version must be primary, and none is"#,
+        r#"unknown: unknown key"#,
+    ];
+    let mut found = files.errors(text);
+    let mut expected: Vec<_> = expected.into_iter().map(str::to_owned).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_signer_without_keys_does_not_start() {
+    assert_eq!(files().errors(""), ["keys: at least one key is needed"]);
+}
+
+#[test]
+fn readable_secrets_can_be_allowed_and_writable_ones_cannot() {
+    let files = files();
+    files.write("readable", SECRET, 0o644);
+    files.write("writable", SECRET, 0o622);
+    let text = |file: &str| {
+        format!(
+            r#"
+            allow_readable_secrets = true
+            [[keys]]
+            name = "web"
+            scheme = "cloudflare-images"
+            versions = [{{ id = 1, state = "primary", secret_file = "DIR/{file}" }}]
+            "#
+        )
+    };
+    assert!(files.read(&text("readable")).is_ok());
+    let found = files.errors(&text("writable"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("can be written by others"), "{found:?}");
+}
+
+#[test]
+fn at_most_eight_versions_verify() {
+    let files = files();
+    let text = |count: u32| {
+        let versions: Vec<_> = (1..=count)
+            .map(|id| {
+                let state = if id == 1 { "primary" } else { "verify-only" };
+                format!(r#"{{ id = {id}, state = "{state}", secret_file = "DIR/a" }}"#)
+            })
+            .chain(std::iter::once(r#"{ id = 99, state = "disabled" }"#.to_owned()))
+            .collect();
+        let versions = versions.join(", ");
+        format!("[[keys]]\nname = \"web\"\nscheme = \"cloudflare-images\"\nversions = [{versions}]")
+    };
+    assert!(files.read(&text(8)).is_ok());
+    assert_eq!(
+        files.errors(&text(9)),
+        ["keys[0].versions: at most 8 versions may be primary or verify-only"]
+    );
+}
+
+#[test]
+fn keys_are_listed_by_name() {
+    let files = files();
+    let keys: Vec<_> = ["c", "a", "b"]
+        .into_iter()
+        .map(|name| {
+            format!(
+                "[[keys]]\nname = \"{name}\"\nscheme = \"cloudflare-images\"\n\
+                 versions = [{{ id = 1, state = \"primary\", secret_file = \"DIR/a\" }}]"
+            )
+        })
+        .collect();
+    let config = files.read(&keys.join("\n")).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let after = |name: &str| config.keyring.after(name).map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(after(""), ["a", "b", "c"]);
+    assert_eq!(after("a"), ["b", "c"]);
+    assert_eq!(after("bb"), ["c"]);
+    assert!(after("c").is_empty());
+}
+
+/// Whether a type has a trait: the inherent constant exists only where it does, and then comes first.
+macro_rules! has {
+    ($type:ty: $trait:path) => {{
+        trait Otherwise {
+            const HAS: bool = false;
+        }
+        impl<T> Otherwise for T {}
+        struct Probe<T>(std::marker::PhantomData<T>);
+        impl<T: $trait> Probe<T> {
+            const HAS: bool = true;
+        }
+        Probe::<$type>::HAS
+    }};
+}
+
+#[test]
+#[expect(dead_code, reason = "of the two constants one is never used: which one is the question")]
+fn what_holds_secrets_can_neither_be_shown_nor_copied() {
+    assert!(has!(String: std::fmt::Debug) && has!(String: Clone), "the question can be answered with yes");
+    assert!(!has!(Config: std::fmt::Debug) && !has!(Config: Clone));
+    assert!(!has!(Keyring: std::fmt::Debug) && !has!(Keyring: Clone));
+    assert!(!has!(Key: std::fmt::Debug) && !has!(Key: Clone));
+    assert!(!has!(cloudflare_images::Key: std::fmt::Debug) && !has!(cloudflare_images::Key: Clone));
+    assert!(!has!(cloudinary_upload::Key: std::fmt::Debug) && !has!(cloudinary_upload::Key: Clone));
+    assert!(!has!(aws_sigv4::Credentials: std::fmt::Debug) && !has!(aws_sigv4::Credentials: Clone));
+    assert!(!has!(crate::Signer: std::fmt::Debug));
+}

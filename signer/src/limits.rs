@@ -1,0 +1,50 @@
+//! What the server bounds.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    time::Duration,
+};
+
+use safelight_chassis::server::Limits;
+
+/// Where the signer listens unless `--listen` says otherwise.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 50051));
+
+/// What the signer's server bounds, HTTP/2 included.
+#[must_use]
+pub const fn limits() -> Limits {
+    Limits {
+        // 256 × (1 MiB of windows + 64 × 16 KiB of send buffers) = 512 MiB at the very worst, which needs every
+        // client to send everywhere and read nowhere. Handlers never wait, so unread bytes last microseconds.
+        max_connections: 256,
+        max_concurrent_streams: 64,
+        // Holds a URL of the greatest length (8 KiB) with room for the rest. A batch of 2 MiB takes 130 round
+        // trips of a window: 65 ms at 0.5 ms each.
+        stream_window: 16 * 1024,
+        // 64 × 16 KiB: no unread call stalls its neighbours.
+        connection_window: 1024 * 1024,
+        // An answer is a URL; a batch may fill it again and again.
+        max_send_buffer: 16 * 1024,
+        // As many as streams.
+        max_pending_accept_reset_streams: 64,
+        // Nothing here takes milliseconds: whoever has waited 2 s has given up.
+        default_deadline: Duration::from_secs(2),
+        max_deadline: Duration::from_secs(2),
+        // Five times `max_deadline`.
+        max_connection_age_grace: Duration::from_secs(10),
+        ..Limits::DEFAULT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_and_deadlines_fit_together() {
+        let limits = limits();
+        assert!(limits.connection_window >= limits.max_concurrent_streams * limits.stream_window);
+        assert!(limits.max_connection_age_grace > limits.max_deadline);
+        assert!(limits.default_deadline <= limits.max_deadline);
+    }
+}

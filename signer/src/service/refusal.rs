@@ -1,0 +1,89 @@
+//! Errors of the rooms below, as callers see them.
+
+use safelight_proto::{
+    reason::{CallError, Reason},
+    signer::v1 as pb,
+};
+
+use crate::{
+    keyring::KeyError,
+    scheme::{
+        aws_sigv4::{RequestError, SignError},
+        cloudflare_images, cloudinary_upload,
+    },
+};
+
+pub(super) fn key(error: KeyError) -> CallError {
+    match error {
+        KeyError::NotFound => Reason::KeyNotFound,
+        KeyError::SchemeMismatch => Reason::KeySchemeMismatch,
+    }
+    .error(error.to_string())
+}
+
+pub(super) fn url(error: cloudflare_images::SignError) -> CallError {
+    use cloudflare_images::SignError;
+
+    let text = error.to_string();
+    match error {
+        SignError::TooLong => Reason::InputTooLong.error(&*text),
+        SignError::Invalid(_) => Reason::UrlInvalid.error(&*text),
+        SignError::Reserved(name) => Reason::ReservedParameter.error(&*text).with("parameter", name),
+    }
+    .with_violation("url", text)
+}
+
+pub(super) fn origin_request(error: RequestError) -> CallError {
+    let text = error.to_string();
+    match error {
+        RequestError::Method => CallError::field("method", text),
+        RequestError::Region => CallError::field("region", text),
+        RequestError::BodyHash => CallError::field("body_sha256", text),
+        RequestError::TooLong => Reason::InputTooLong.error(&*text).with_violation("url", text),
+        RequestError::Url(_) => Reason::UrlInvalid.error(&*text).with_violation("url", text),
+        RequestError::ReservedParameter => {
+            Reason::ReservedParameter.error(&*text).with_violation("url", text)
+        }
+        RequestError::Header(index, why) => CallError::field(format!("headers[{index}]"), why),
+        RequestError::ReservedHeader(index) => {
+            Reason::ReservedParameter.error(&*text).with_violation(format!("headers[{index}]"), text)
+        }
+    }
+}
+
+/// What passed the checks and was refused all the same.
+pub(super) fn unsignable(error: SignError) -> CallError {
+    Reason::UrlInvalid.error(error.to_string())
+}
+
+pub(super) const fn url_verdict(refusal: cloudflare_images::Refusal) -> pb::Reason {
+    use cloudflare_images::Refusal;
+
+    match refusal {
+        Refusal::InputTooLong => pb::Reason::InputTooLong,
+        Refusal::AmbiguousPath => pb::Reason::AmbiguousPath,
+        Refusal::SignatureMissing => pb::Reason::SignatureMissing,
+        Refusal::DuplicateParameter => pb::Reason::DuplicateParameter,
+        Refusal::SignatureMalformed => pb::Reason::SignatureMalformed,
+        Refusal::SignatureMismatch => pb::Reason::SignatureMismatch,
+        Refusal::ExpiryMissing => pb::Reason::ExpiryMissing,
+        Refusal::ExpiryMalformed => pb::Reason::ExpiryMalformed,
+        Refusal::Expired => pb::Reason::Expired,
+    }
+}
+
+pub(super) const fn upload_verdict(refusal: cloudinary_upload::Refusal) -> pb::Reason {
+    use cloudinary_upload::Refusal;
+
+    match refusal {
+        Refusal::ParameterNameInvalid => pb::Reason::ParameterNameInvalid,
+        Refusal::DuplicateParameter => pb::Reason::DuplicateParameter,
+        Refusal::SignatureMissing => pb::Reason::SignatureMissing,
+        Refusal::SignatureMalformed => pb::Reason::SignatureMalformed,
+        Refusal::TimestampMissing => pb::Reason::TimestampMissing,
+        Refusal::TimestampMalformed => pb::Reason::TimestampMalformed,
+        Refusal::SignatureMismatch => pb::Reason::SignatureMismatch,
+        Refusal::Stale => pb::Reason::Stale,
+        Refusal::NotYetValid => pb::Reason::NotYetValid,
+    }
+}

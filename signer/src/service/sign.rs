@@ -1,0 +1,191 @@
+//! `SignerService`.
+
+use safelight_proto::{
+    reason::CallError,
+    signer::v1::{
+        BatchSignUrlsItem, BatchSignUrlsRequest, BatchSignUrlsResponse, BatchSignUrlsResult, FormField,
+        Header, ItemError, SignOriginRequestRequest, SignOriginRequestResponse, SignUploadRequest,
+        SignUploadResponse, SignUrlRequest, SignUrlResponse, SignatureLocation, batch_sign_urls_item,
+        batch_sign_urls_result, sign_url_request, signer_service_server::SignerService,
+    },
+};
+use tonic::{Request, Response, Status};
+
+use super::{
+    MAX_BATCH,
+    expiry::{self, Asked, timestamp},
+    parameters::{self, Parameters},
+    refusal,
+};
+use crate::{
+    keyring::CloudflareImagesKey,
+    scheme::{
+        aws_sigv4::{self, Body, HEADERS_LIFETIME, MAX_PRESIGNED_LIFETIME, S3Request, Scope},
+        cloudflare_images,
+        cloudinary_upload::{self, MAX_AGE, Version},
+    },
+    signer::Signer,
+};
+
+/// Life of a presigned URL when none is asked for, in seconds: that of a request signed in its headers.
+const DEFAULT_PRESIGNED_LIFETIME: u64 = HEADERS_LIFETIME;
+
+#[tonic::async_trait]
+impl SignerService for Signer {
+    async fn sign_url(&self, request: Request<SignUrlRequest>) -> Result<Response<SignUrlResponse>, Status> {
+        use sign_url_request::Expiry;
+
+        let SignUrlRequest { key, url, expiry } = request.into_inner();
+        let key = self.keyring.cloudflare_images(&key).map_err(refusal::key)?;
+        let asked = match expiry {
+            None => Asked::Default,
+            Some(Expiry::ExpireTime(time)) => Asked::At(time),
+            Some(Expiry::Ttl(ttl)) => Asked::In(ttl),
+        };
+        Ok(Response::new(sign_url(key, &url, &asked, self.clock.now())?))
+    }
+
+    async fn batch_sign_urls(
+        &self,
+        request: Request<BatchSignUrlsRequest>,
+    ) -> Result<Response<BatchSignUrlsResponse>, Status> {
+        use batch_sign_urls_item::Expiry;
+
+        let BatchSignUrlsRequest { key, items } = request.into_inner();
+        let key = self.keyring.cloudflare_images(&key).map_err(refusal::key)?;
+        if !(1..=MAX_BATCH).contains(&items.len()) {
+            return Err(CallError::field("items", "expected 1 to 256 items").into());
+        }
+        let now = self.clock.now();
+        let sign = |BatchSignUrlsItem { url, expiry }| {
+            let asked = match expiry {
+                None => Asked::Default,
+                Some(Expiry::ExpireTime(time)) => Asked::At(time),
+                Some(Expiry::Ttl(ttl)) => Asked::In(ttl),
+            };
+            let result = match sign_url(key, &url, &asked, now) {
+                Ok(signed) => batch_sign_urls_result::Result::Signed(signed),
+                Err(error) => batch_sign_urls_result::Result::Error(ItemError {
+                    reason: error.reason().as_str().to_owned(),
+                    message: error.message().to_owned(),
+                }),
+            };
+            BatchSignUrlsResult { result: Some(result) }
+        };
+        Ok(Response::new(BatchSignUrlsResponse { results: items.into_iter().map(sign).collect() }))
+    }
+
+    async fn sign_upload(
+        &self,
+        request: Request<SignUploadRequest>,
+    ) -> Result<Response<SignUploadResponse>, Status> {
+        let SignUploadRequest { key, parameters } = request.into_inner();
+        let key = self.keyring.cloudinary_upload(&key).map_err(refusal::key)?;
+        let Parameters { signed, timestamp: at } =
+            parameters::read(&parameters.unwrap_or_default(), self.clock.now())?;
+
+        let algorithm = key.policy.algorithm;
+        let version = key.versions.primary();
+        let pairs = signed.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let signature = cloudinary_upload::sign(&version.material, algorithm, Version::V2, pairs);
+
+        let mut form_fields: Vec<_> =
+            signed.into_iter().map(|(name, value)| FormField { name, value }).collect();
+        let mut add = |name: &str, value: &str| {
+            form_fields.push(FormField { name: name.to_owned(), value: value.to_owned() });
+        };
+        if let Some(api_key) = &key.api_key {
+            add("api_key", api_key);
+        }
+        add("signature_algorithm", algorithm.name());
+        add("signature", &signature);
+        Ok(Response::new(SignUploadResponse {
+            signature,
+            form_fields,
+            expire_time: Some(timestamp(at + MAX_AGE)),
+            key_version: version.id,
+        }))
+    }
+
+    async fn sign_origin_request(
+        &self,
+        request: Request<SignOriginRequestRequest>,
+    ) -> Result<Response<SignOriginRequestResponse>, Status> {
+        let request = request.into_inner();
+        let key = self.keyring.aws_sigv4(&request.key).map_err(refusal::key)?;
+        let presigned = is_presigned(&request)?;
+        let headers: Vec<_> =
+            request.headers.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
+        let body = match request.body_sha256.as_str() {
+            "" => Body::Unsigned,
+            digest => Body::Sha256(digest),
+        };
+        let given =
+            aws_sigv4::Request { method: &request.method, url: &request.url, headers: &headers, body };
+        let checked = S3Request::new(given, &request.region, presigned).map_err(refusal::origin_request)?;
+        let scope = Scope::s3(checked.region);
+        let version = key.versions.primary();
+        let now = self.clock.now();
+
+        let (headers, url, lifetime) = if presigned {
+            let ttl = request.ttl.as_ref();
+            let lifetime =
+                expiry::lifetime(ttl, DEFAULT_PRESIGNED_LIFETIME, MAX_PRESIGNED_LIFETIME, key.max_ttl)?;
+            let url = aws_sigv4::presign(&version.material, &checked.request, &scope, now, lifetime)
+                .map_err(refusal::unsignable)?;
+            (Vec::new(), url, lifetime)
+        } else {
+            let headers = aws_sigv4::sign_headers(&version.material, &checked.request, &scope, now)
+                .map_err(refusal::unsignable)?
+                .into_iter()
+                .map(|(name, value)| Header { name: name.to_owned(), value })
+                .collect();
+            (headers, request.url, HEADERS_LIFETIME)
+        };
+        Ok(Response::new(SignOriginRequestResponse {
+            headers,
+            url,
+            expire_time: Some(timestamp(now + lifetime)),
+            key_version: version.id,
+        }))
+    }
+}
+
+fn sign_url(
+    key: &CloudflareImagesKey,
+    url: &str,
+    asked: &Asked,
+    now: u64,
+) -> Result<SignUrlResponse, CallError> {
+    let policy = &key.policy;
+    let expires = expiry::resolve(asked, now, key.max_ttl, policy.require_expiry)?;
+    let version = key.versions.primary();
+    let signed_url = cloudflare_images::sign(&version.material, url, expires, policy.max_target_bytes)
+        .map_err(refusal::url)?;
+    Ok(SignUrlResponse { signed_url, expire_time: expires.map(timestamp), key_version: version.id })
+}
+
+/// Whether the signature is to travel in the URL. Fields that belong to the other way are refused, all at once.
+fn is_presigned(request: &SignOriginRequestRequest) -> Result<bool, CallError> {
+    let mut violations = Vec::new();
+    let mut refuse = |field: &str, text: &str| violations.push((field.to_owned(), text.to_owned()));
+    let presigned = match SignatureLocation::try_from(request.location) {
+        Ok(SignatureLocation::Unspecified | SignatureLocation::Headers) => {
+            if request.ttl.is_some() {
+                refuse("ttl", "only for SIGNATURE_LOCATION_QUERY");
+            }
+            false
+        }
+        Ok(SignatureLocation::Query) => {
+            if !request.body_sha256.is_empty() {
+                refuse("body_sha256", "must be empty for SIGNATURE_LOCATION_QUERY");
+            }
+            true
+        }
+        Err(_) => {
+            refuse("location", "unknown");
+            false
+        }
+    };
+    if violations.is_empty() { Ok(presigned) } else { Err(CallError::fields(violations)) }
+}
