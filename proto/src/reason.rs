@@ -242,6 +242,38 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_the_whole_table() {
+        let rows: String = Reason::ALL
+            .iter()
+            .map(|reason| {
+                let retry = if reason.is_retryable() { "yes" } else { "no" };
+                let code = code_name(reason.code());
+                format!("| `{}` | {code} | {retry} | {} |\n", reason.as_str(), reason.meaning().trim())
+            })
+            .collect();
+        let table = format!("| reason | code | retry | meaning |\n| --- | --- | --- | --- |\n{rows}");
+        let readme = include_str!("../../README.md");
+        assert!(readme.contains(&table), "README.md must have this table:\n{table}");
+    }
+
+    fn code_name(code: Code) -> &'static str {
+        match code {
+            Code::InvalidArgument => "INVALID_ARGUMENT",
+            Code::Unimplemented => "UNIMPLEMENTED",
+            Code::NotFound => "NOT_FOUND",
+            Code::FailedPrecondition => "FAILED_PRECONDITION",
+            Code::PermissionDenied => "PERMISSION_DENIED",
+            Code::Cancelled => "CANCELLED",
+            Code::Unavailable => "UNAVAILABLE",
+            Code::Aborted => "ABORTED",
+            Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Code::Internal => "INTERNAL",
+            code => panic!("{code:?} is not used"),
+        }
+    }
+
+    #[test]
     fn a_status_carries_reason_violations_metadata_and_delay() {
         let status: Status = Reason::Busy
             .error("try later")
