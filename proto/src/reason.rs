@@ -122,8 +122,6 @@ reasons! {
 
     /// All capacity is taken; see the retry delay.
     Busy = "BUSY", ResourceExhausted, true;
-    /// The process is shutting down; another will answer.
-    Draining = "DRAINING", Unavailable, true;
     /// The deadline passed.
     DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, false;
     /// The caller cancelled.
