@@ -36,12 +36,12 @@ pub(crate) fn resample(source: &Pixels, crop: CropBox, size: Size) -> Result<Pix
 pub(crate) fn cut(source: &Pixels, crop: CropBox, size: Size) -> Result<Pixels, ImageError> {
     let channels = source.layout().channels();
     let mut output = Pixels::zeroed(size, source.layout())?;
-    let (left, top) = (crop.left as usize * channels, crop.top as usize);
+    let (left, top) = ((crop.left as usize).saturating_mul(channels), crop.top as usize);
     let stride = output.stride();
     let mut rows = source.rows().skip(top);
     for target in output.data_mut().chunks_exact_mut(stride) {
         let row =
-            rows.next().and_then(|row| row.get(left..left + stride)).ok_or(ImageError::Internal("crop"))?;
+            rows.next().and_then(|row| row.get(left..)?.get(..stride)).ok_or(ImageError::Internal("crop"))?;
         target.copy_from_slice(row);
     }
     Ok(output)

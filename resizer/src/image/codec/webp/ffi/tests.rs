@@ -1,1 +1,69 @@
+//! Attacks on the boundary to C: shapes, lengths, limits, and many at once.
 
+use super::*;
+
+fn pixels(width: u32, height: u32, channels: usize) -> Vec<u8> {
+    (0..width as usize * height as usize * channels).map(|i| (i * 7 % 251) as u8).collect()
+}
+
+#[test]
+fn every_shape_comes_back_with_its_size() {
+    let shapes = [(1, 1), (1, 2), (2, 1), (3, 5), (15, 17), (16, 16), (17, 15), (1, 333), (333, 1), (16_383, 1), (1, 16_383)];
+    for (width, height) in shapes {
+        for has_alpha in [false, true] {
+            let data = pixels(width, height, if has_alpha { 4 } else { 3 });
+            let picture = Picture::new(&data, width, height, has_alpha).unwrap();
+            for mode in [Mode::Lossy(0), Mode::Lossy(75), Mode::Lossy(100), Mode::Lossless] {
+                let file = encode(&picture, mode).unwrap();
+                let read = image::load_from_memory(&file).unwrap();
+                assert_eq!((read.width(), read.height()), (width, height), "{mode:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn buffers_must_be_exactly_the_pixels() {
+    let data = pixels(10, 10, 4);
+    assert!(Picture::new(&data, 10, 10, true).is_some());
+    for (length, width, height, has_alpha) in [
+        (399, 10, 10, true),
+        (400, 10, 10, false),
+        (400, 10, 11, true),
+        (400, 11, 10, true),
+        (0, 0, 0, true),
+        (0, 10, 0, false),
+        (400, u32::MAX, 1, true),
+        // 16385 * 16385 * 4 would wrap in 32 bits to a small number.
+        (400, 1 << 16, 1 << 16, true),
+    ] {
+        assert!(Picture::new(&data[..length], width, height, has_alpha).is_none(), "{width}x{height}");
+    }
+    let long = pixels(16_384, 1, 3);
+    assert!(Picture::new(&long, 16_384, 1, false).is_none());
+    assert!(Picture::new(&long, 1, 16_384, false).is_none());
+}
+
+#[test]
+fn qualities_beyond_the_scale_are_refused() {
+    let data = pixels(8, 8, 3);
+    let picture = Picture::new(&data, 8, 8, false).unwrap();
+    assert!(encode(&picture, Mode::Lossy(101)).is_none());
+    assert!(encode(&picture, Mode::Lossy(255)).is_none());
+}
+
+#[test]
+fn threads_do_not_meet() {
+    let data = pixels(97, 61, 4);
+    let make = || {
+        let picture = Picture::new(&data, 97, 61, true).unwrap();
+        (encode(&picture, Mode::Lossy(80)).unwrap(), encode(&picture, Mode::Lossless).unwrap())
+    };
+    let expected = make();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..5).map(|_| make()).collect::<Vec<_>>())).collect();
+        for thread in threads {
+            assert!(thread.join().unwrap().iter().all(|made| *made == expected));
+        }
+    });
+}
