@@ -4,7 +4,8 @@ use tonic::{server::NamedService, service::Routes};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::{Builder, Error, v1, v1alpha};
 
-/// Adds both versions. Each describes everything, itself, the other and health included.
+/// Adds both versions. Each describes everything: itself, the other, health, and the details that errors carry, which
+/// tools can otherwise show only as bytes.
 pub(super) fn add(routes: Routes, descriptors: &[u8], services: &[&str]) -> Result<Routes, Error> {
     Ok(routes
         .add_service(builder(descriptors, services).build_v1()?)
@@ -21,6 +22,7 @@ fn builder<'a>(descriptors: &'a [u8], services: &[&str]) -> Builder<'a> {
     let builder = Builder::configure()
         .include_reflection_service(false)
         .register_encoded_file_descriptor_set(descriptors)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET);

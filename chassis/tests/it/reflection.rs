@@ -44,11 +44,13 @@ macro_rules! version {
             let names: BTreeSet<&str> = list.service.iter().map(|s| s.name.as_str()).collect();
             assert_eq!(names, BTreeSet::from(LISTED));
 
-            // Everything is described: ours, what ours imports, and the stock services.
+            // Everything is described: ours, what ours imports, what errors carry, and the stock services.
             for symbol in LISTED[..3].iter().copied().chain([
                 "safelight.signer.v1.SignerService",
                 "safelight.resizer.v1.ResizerService.Resize",
                 "google.protobuf.Duration",
+                "google.rpc.ErrorInfo",
+                "google.rpc.BadRequest",
             ]) {
                 let MessageResponse::FileDescriptorResponse(files) =
                     ask(MessageRequest::FileContainingSymbol(symbol.to_owned())).await.unwrap()
