@@ -35,7 +35,7 @@ impl ToSrgb {
             pixels.data_mut().as_chunks_mut::<4>().0.iter_mut().for_each(ycck_to_cmyk);
         }
         match (self.layout, &self.transform) {
-            (Layout::Cmyk | Layout::Ycck, _) => self.from_cmyk(&pixels),
+            (Layout::Cmyk | Layout::Ycck, _) => self.cmyk_to_rgb(&pixels),
             (_, None) => Ok(pixels),
             (Layout::Gray, Some(transform)) => {
                 let curve = gray_curve(transform.as_ref())?;
@@ -64,7 +64,7 @@ impl ToSrgb {
         }
     }
 
-    fn from_cmyk(&self, pixels: &Pixels) -> Result<Pixels, ImageError> {
+    fn cmyk_to_rgb(&self, pixels: &Pixels) -> Result<Pixels, ImageError> {
         let mut output = Pixels::zeroed(pixels.size(), Layout::Rgb)?;
         let stride = output.stride();
         for (source, target) in pixels.rows().zip(output.data_mut().chunks_exact_mut(stride)) {
@@ -112,14 +112,13 @@ fn curve_at(curve: &[[u8; 3]; 256], value: u8) -> u8 {
     curve.get(usize::from(value)).map_or(value, |&[_, green, _]| green)
 }
 
-/// Undoes the YCbCr form of CMY (JFIF, ITU-T T.871): R, G, B from it are the inverse of C, M, Y.
+/// Undoes the YCbCr form of CMY by the equations of JFIF (ITU-T T.871): what is R, G, B there is C, M, Y here.
 fn ycck_to_cmyk([y, cb, cr, _]: &mut [u8; 4]) {
     let (luma, blue, red) = (f32::from(*y), f32::from(*cb) - 128.0, f32::from(*cr) - 128.0);
-    let inverse = |value: f32| byte(255.0 - value);
     let (c, m, yellow) = (
-        inverse(luma + 1.402 * red),
-        inverse(luma - 0.344_136 * blue - 0.714_136 * red),
-        inverse(luma + 1.772 * blue),
+        byte(luma + 1.402 * red),
+        byte(luma - 0.344_136 * blue - 0.714_136 * red),
+        byte(luma + 1.772 * blue),
     );
     (*y, *cb, *cr) = (c, m, yellow);
 }

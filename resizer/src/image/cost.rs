@@ -1,6 +1,6 @@
 //! What a picture takes of memory, estimated before anything is decoded.
 
-use super::{accept::Encoding, pipeline::Job, pixels::Layout, probe::Info, size::Size};
+use super::{accept::Encoding, color::Color, pipeline::Job, probe::Info, size::Size, sniff::Format};
 
 /// Tables, stacks of codecs, allocator slack: what does not grow with the picture.
 const FIXED: u64 = 2 << 20;
@@ -16,7 +16,7 @@ const LOBES: u64 = 6;
 /// or the largest output's. Outputs are made one after another; encoded outputs belong to the caller once
 /// they are emitted, and the encoded source is the caller's too: neither is counted.
 ///
-/// The arithmetic is an upper bound, tested against an allocator that counts.
+/// The arithmetic is an upper bound, tested against an allocator that counts (`tests/image_memory.rs`).
 #[must_use]
 pub fn memory(info: &Info, jobs: &[Job]) -> u64 {
     let outputs = jobs.iter().map(|job| output(info.channels(), job)).max().unwrap_or(0);
@@ -28,7 +28,9 @@ pub fn memory(info: &Info, jobs: &[Job]) -> u64 {
 #[must_use]
 pub fn memory_at_source_size(info: &Info) -> u64 {
     let size = info.size();
-    FIXED + info.decoded_bytes() + info.work_bytes.max(finish(info.channels(), size, Encoding::Webp(100)))
+    FIXED
+        + info.decoded_bytes()
+        + info.work_bytes.max(finish(info.channels(), size, Encoding::Webp(100), None))
 }
 
 /// What the encoded outputs take together, in bytes, until they have been sent: lossy formats 1 byte a pixel up to quality
@@ -69,7 +71,7 @@ fn output(channels: u64, job: &Job) -> u64 {
         (between + plan.resized.area()) * channels + sides * COEFFICIENTS
     };
     encodings(job)
-        .map(|encoding| finish(channels, plan.canvas, encoding))
+        .map(|encoding| finish(channels, plan.canvas, encoding, job.options.background))
         .into_iter()
         .fold(resample, u64::max)
 }
@@ -85,17 +87,22 @@ fn columns(crop: f64, resized: u32) -> u64 {
     crop + LOBES * crop.div_ceil(u64::from(resized).max(1)).max(1)
 }
 
-/// From the resized picture to the encoded one: a picture, its turned or converted or extended copy (4 bytes a pixel at
-/// most), and then the encoder's memory beside the finished pixels.
-fn finish(channels: u64, size: Size, encoding: Encoding) -> u64 {
-    let widest = channels.max(Layout::Rgba.channels() as u64);
+/// From the resized picture to the encoded one: a picture and its turned, converted or extended copy, and then the
+/// encoder's memory beside the finished pixels.
+fn finish(channels: u64, size: Size, encoding: Encoding, background: Option<Color>) -> u64 {
+    // Bytes of a finished pixel: gray stays gray where nothing brings colour, alpha comes with what is transparent.
+    let widest = match channels {
+        1 | 2 if background.is_none() && encoding.format() != Format::Webp => channels,
+        1 | 3 if background.is_none_or(Color::is_opaque) => 3,
+        _ => 4,
+    };
     let steps = size.area() * (channels + widest);
     let encoder = match encoding {
         // The file, whose buffer doubles as it grows: at quality 100 noise takes about 3 bytes a pixel.
         Encoding::Jpeg(quality) => size.area() * if quality > 95 { 9 } else { 6 },
-        // Filtered rows are compressed as they come; incompressible pixels are stored as they are, in a
-        // buffer that doubles.
-        Encoding::Png => size.area() * widest * 3,
+        // Incompressible pixels are stored as they are, in a buffer that doubles and is then copied into the file,
+        // which doubles too.
+        Encoding::Png => size.area() * widest * 5,
         // libwebp: YUV 4:2:0 with alpha (2.5), one 32-byte record for a block of 16 x 16, the bit stream twice.
         Encoding::Webp(_) => size.area() * 10,
         // libwebp's lossless encoder holds ARGB twice, hash chains (8) and three lists of references (up to 8 each).
@@ -103,6 +110,3 @@ fn finish(channels: u64, size: Size, encoding: Encoding) -> u64 {
     };
     steps.max(size.area() * widest + encoder)
 }
-
-#[cfg(test)]
-mod tests;

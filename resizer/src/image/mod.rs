@@ -34,4 +34,10 @@ pub mod size;
 pub mod sniff;
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "test pictures of known sizes"
+)]
 mod sample;

@@ -165,6 +165,7 @@ impl Orientation {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "test pictures of known sizes")]
 mod tests {
     use super::*;
 

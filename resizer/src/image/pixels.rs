@@ -15,7 +15,7 @@ pub(crate) enum Layout {
     Rgba,
     /// Cyan, magenta, yellow, black; 255 is full ink.
     Cmyk,
-    /// Y, Cb, Cr of the inverse of C, M, Y, and black; the JPEG form of CMYK. 255 of the last is full ink.
+    /// Y, Cb, Cr made of C, M, Y as if those were R, G, B; and black. Adobe's JPEG form of CMYK. 255 is full ink.
     Ycck,
 }
 

@@ -117,4 +117,5 @@ pub fn plan(
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "test pictures of known sizes")]
 mod tests;

@@ -49,7 +49,7 @@ impl Info {
 
     /// Bytes of the decoded picture; with 16 bits a channel while they are being reduced.
     pub(crate) const fn decoded_bytes(&self) -> u64 {
-        self.stored_size.area() * self.channels() * if self.bit_depth > 8 { 2 } else { 1 }
+        self.stored_size.area().saturating_mul(self.channels() * if self.bit_depth > 8 { 2 } else { 1 })
     }
 }
 

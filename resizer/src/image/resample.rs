@@ -77,4 +77,5 @@ const fn pixel_type(layout: Layout) -> PixelType {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "test pictures of known sizes")]
 mod tests;

@@ -67,7 +67,7 @@ impl Decode for Decoder {
         // Adobe's programs, and all others since, store inks inverted and say so by their marker.
         match layout {
             Layout::Cmyk if header.is_adobe => data.iter_mut().for_each(|ink| *ink = !*ink),
-            Layout::Ycck if header.is_adobe => {
+            Layout::Ycck => {
                 data.as_chunks_mut::<4>().0.iter_mut().for_each(|[_, _, _, k]| *k = !*k);
             }
             _ => {}
@@ -89,12 +89,33 @@ fn decode_error(error: &DecodeErrors) -> ImageError {
 impl Header {
     /// How pixels are decoded. zune-jpeg decides by the same marks.
     fn layout(&self) -> Result<Layout, ImageError> {
+        if !self.is_decoded_right() {
+            return Err(RARE);
+        }
         match (self.components.len(), self.adobe_transform) {
             (1, _) => Ok(Layout::Gray),
             (3, _) => Ok(Layout::Rgb),
             (4, Some(2)) => Ok(Layout::Ycck),
             (4, _) => Ok(Layout::Cmyk),
             _ => Err(RARE),
+        }
+    }
+
+    /// zune-jpeg 0.5 makes wrong pixels, without an error, of some rare kinds: sequential pictures whose colours come in separate
+    /// scans or with factors above 2 (4:1:1, 4:1:0), and CMYK whose inks have other factors than those below. A
+    /// refusal is better than a wrong picture.
+    fn is_decoded_right(&self) -> bool {
+        let sequential = self.process == Process::Sequential;
+        let factors: Vec<_> = self.components.iter().map(|c| (c.horizontal, c.vertical)).collect();
+        if sequential && self.first_scan_components < factors.len() {
+            return false;
+        }
+        match *factors {
+            [_] => true,
+            [y, cb, cr, k] => y == k && cb == cr && (cb == (1, 1) || cb == y) && y.0 <= 2 && y.1 <= 2,
+            _ => {
+                !sequential || factors.iter().all(|&(horizontal, vertical)| horizontal <= 2 && vertical <= 2)
+            }
         }
     }
 
@@ -117,8 +138,10 @@ impl Header {
     }
 }
 
-/// Writes baseline JPEG, 4:2:0, with the quantisation tables of ITU-T T.81 Annex K scaled by libjpeg's rule, and Huffman
-/// tables made for the picture.
+/// Writes baseline JPEG, 4:2:0, in one scan, with the tables of ITU-T T.81 Annex K, quantisation scaled by libjpeg's rule.
+///
+/// Huffman tables are not made for the picture: with them, jpeg-encoder 0.7 writes a scan for each colour, which
+/// some decoders (zune-jpeg among them) read wrong, and panics on some flat pictures.
 pub(super) struct Encoder {
     /// 1 to 100.
     pub(super) quality: u8,
@@ -139,7 +162,7 @@ impl Encode for Encoder {
         let mut encoder = jpeg_encoder::Encoder::new(&mut file, self.quality);
         encoder.set_sampling_factor(SamplingFactor::F_2_2);
         encoder.set_quantization_tables(QuantizationTableType::Default, QuantizationTableType::Default);
-        encoder.set_optimized_huffman_tables(true);
+        encoder.set_optimized_huffman_tables(false);
         encoder
             .encode(pixels.data(), width, height, color)
             .map_err(|_: EncodingError| ImageError::Internal("JPEG encoder"))?;

@@ -96,4 +96,9 @@ fn decode_with(
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "test pictures of known sizes"
+)]
 mod tests;

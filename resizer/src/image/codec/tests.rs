@@ -2,6 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
 use crate::image::{
+    colour::ToSrgb,
     error::Measure,
     orient::Orientation,
     pixels::Layout,
@@ -141,7 +142,10 @@ fn huge_headers_are_refused() {
     let limits = Limits::default();
     let refused = |bytes: &[u8]| {
         let error = probe(bytes, &limits).unwrap_err();
-        assert!(matches!(error, ImageError::TooLarge { what: Measure::Pixels | Measure::Side, .. }), "{error:?}");
+        assert!(
+            matches!(error, ImageError::TooLarge { what: Measure::Pixels | Measure::Side, .. }),
+            "{error:?}"
+        );
     };
 
     let mut jpeg = Jpeg::default().write(&rgb);
@@ -151,6 +155,8 @@ fn huge_headers_are_refused() {
 
     let mut png = sample::png(&rgb, None, None);
     png[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+    refused(&png);
+    png[16..26].copy_from_slice(&[255, 255, 255, 255, 255, 255, 255, 255, 16, 6]);
     refused(&png);
 
     let mut gif = sample::gif(&[drawing(53, 41, Layout::Rgba)]);
@@ -238,10 +244,70 @@ fn cmyk_jpegs_keep_their_inks() {
         assert!(found.abs_diff(*expected) <= 2, "{:?}", &pixels.data()[..4]);
     }
 
-    let inks = sample::plain(32, 32, Layout::Ycck, &[200, 30, 60, 20]);
-    let pixels = decode(&Jpeg { full_chroma: true, ..Jpeg::default() }.write(&inks)).unwrap().pixels;
-    assert_eq!(pixels.layout(), Layout::Ycck);
-    assert!(pixels.data()[3].abs_diff(20) <= 2, "{:?}", &pixels.data()[..4]);
+    for full_chroma in [true, false] {
+        for progressive in [true, false] {
+            let jpeg = Jpeg { full_chroma, progressive, ..Jpeg::default() };
+            let inks = sample::plain(33, 35, Layout::Ycck, &[200, 30, 60, 20]);
+            let pixels = decode(&jpeg.write(&inks)).unwrap().pixels;
+            assert_eq!(pixels.layout(), Layout::Ycck);
+            let rgb = ToSrgb::new(Layout::Ycck, None).apply(pixels).unwrap();
+            // (255 - 200) * (255 - 20) / 255, and so on.
+            for (found, expected) in rgb.data().iter().zip([51, 207, 180].iter().cycle()) {
+                assert!(found.abs_diff(*expected) <= 3, "{:?}", &rgb.data()[..3]);
+            }
+        }
+    }
+}
+
+/// What the decoder would get wrong is refused: see `Header::is_decoded_right`.
+#[test]
+fn jpegs_that_would_come_out_wrong_are_refused() {
+    let rgb = drawing(64, 64, Layout::Rgb);
+    let write = |sampling, progressive, separate_scans| {
+        let mut file = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut file, 90);
+        encoder.set_sampling_factor(sampling);
+        encoder.set_progressive(progressive);
+        encoder.set_optimized_huffman_tables(separate_scans);
+        encoder.encode(rgb.data(), 64, 64, jpeg_encoder::ColorType::Rgb).unwrap();
+        file
+    };
+    use jpeg_encoder::SamplingFactor as Sampling;
+    for sampling in [Sampling::F_1_1, Sampling::F_2_1, Sampling::F_1_2, Sampling::F_2_2] {
+        for progressive in [false, true] {
+            let found = difference(&decode(&write(sampling, progressive, false)).unwrap().pixels, &rgb);
+            assert!(found < 6.0, "{sampling:?}: {found}");
+        }
+        assert!(matches!(decode(&write(sampling, false, true)), Err(ImageError::Unsupported(_))));
+    }
+    for sampling in [Sampling::F_4_1, Sampling::F_4_2] {
+        let found = difference(&decode(&write(sampling, true, false)).unwrap().pixels, &rgb);
+        assert!(found < 12.0, "{sampling:?}: {found}");
+        assert!(matches!(decode(&write(sampling, false, false)), Err(ImageError::Unsupported(_))));
+    }
+    // Of CMYK's inks, black alone at full resolution.
+    let inks = sample::plain(64, 64, Layout::Cmyk, &[200, 30, 60, 20]);
+    assert!(matches!(decode(&Jpeg::default().write(&inks)), Err(ImageError::Unsupported(_))));
+}
+
+/// What is written looks like what went in, flat pictures too.
+#[test]
+fn lossy_outputs_look_alike() {
+    for (width, height) in [(16, 16), (20, 20), (64, 64), (120, 90), (1, 1), (7, 100)] {
+        for pixels in
+            [sample::plain(width, height, Layout::Rgb, &[255, 127, 127]), drawing(width, height, Layout::Rgb)]
+        {
+            for encoding in [Encoding::Jpeg(90), Encoding::Jpeg(100), Encoding::Webp(90)] {
+                let read = image::load_from_memory(&encode(encoding, &pixels).unwrap()).unwrap().to_rgb8();
+                let read = Pixels::new(pixels.size(), Layout::Rgb, read.into_raw()).unwrap();
+                let found = difference(&read, &pixels);
+                // Flat is flat; the drawing is noisy, and the more so the smaller it is.
+                let limit =
+                    if pixels.data()[..3] == [255, 127, 127] { 2.0 } else { 6.0 + 100.0 / f64::from(width) };
+                assert!(found < limit, "{encoding:?} {width}x{height}: {found}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -249,8 +315,13 @@ fn outputs_can_be_read_and_hold_no_metadata() {
     for layout in [Layout::Gray, Layout::GrayAlpha, Layout::Rgb, Layout::Rgba] {
         for (width, height) in [(1, 1), (1, 70), (70, 1), (17, 33), (64, 64)] {
             let pixels = drawing(width, height, layout);
-            let encodings =
-                [Encoding::Jpeg(1), Encoding::Jpeg(100), Encoding::Png, Encoding::Webp(1), Encoding::WebpLossless];
+            let encodings = [
+                Encoding::Jpeg(1),
+                Encoding::Jpeg(100),
+                Encoding::Png,
+                Encoding::Webp(1),
+                Encoding::WebpLossless,
+            ];
             for encoding in encodings {
                 if layout.has_alpha() && encoding.format() == Format::Jpeg {
                     assert!(encode(encoding, &pixels).is_err());

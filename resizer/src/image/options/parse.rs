@@ -89,7 +89,7 @@ impl Options {
                     .into_iter()
                     .find(|format| format.name() == value)
                     // Every JPEG written here is baseline.
-                    .or((value == "baseline-jpeg").then_some(FormatChoice::Jpeg))
+                    .or_else(|| (value == "baseline-jpeg").then_some(FormatChoice::Jpeg))
                     .ok_or_else(|| {
                         refuse("must be auto, jpeg, baseline-jpeg, png, webp or webp-lossless; others are not written")
                     })?;

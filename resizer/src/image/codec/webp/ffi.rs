@@ -141,4 +141,5 @@ impl Drop for Output {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "test pictures of known sizes")]
 mod tests;

@@ -8,7 +8,19 @@ fn pixels(width: u32, height: u32, channels: usize) -> Vec<u8> {
 
 #[test]
 fn every_shape_comes_back_with_its_size() {
-    let shapes = [(1, 1), (1, 2), (2, 1), (3, 5), (15, 17), (16, 16), (17, 15), (1, 333), (333, 1), (16_383, 1), (1, 16_383)];
+    let shapes = [
+        (1, 1),
+        (1, 2),
+        (2, 1),
+        (3, 5),
+        (15, 17),
+        (16, 16),
+        (17, 15),
+        (1, 333),
+        (333, 1),
+        (16_383, 1),
+        (1, 16_383),
+    ];
     for (width, height) in shapes {
         for has_alpha in [false, true] {
             let data = pixels(width, height, if has_alpha { 4 } else { 3 });
@@ -61,7 +73,8 @@ fn threads_do_not_meet() {
     };
     let expected = make();
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..5).map(|_| make()).collect::<Vec<_>>())).collect();
+        let threads: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| (0..5).map(|_| make()).collect::<Vec<_>>())).collect();
         for thread in threads {
             assert!(thread.join().unwrap().iter().all(|made| *made == expected));
         }

@@ -1,0 +1,162 @@
+//! Estimates of memory against an allocator that counts.
+//!
+//! libwebp allocates with `malloc`, which is not counted here: its share of an estimate is argued in `cost.rs`. Estimates
+//! of all the rest must be at least what is really taken, and not absurdly more.
+
+#![expect(unsafe_code, reason = "an allocator can only be written with it; this one only counts")]
+#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "test pictures of known sizes")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    io::Cursor,
+    num::NonZeroU32,
+};
+
+use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
+use safelight_resizer::image::{
+    accept::Accepts,
+    cancel::Cancel,
+    cost,
+    limits::Limits,
+    options::{Fit, FormatChoice, Options},
+    pipeline::{Job, process},
+    plan::plan,
+    probe::probe,
+};
+
+/// Counts what the current thread holds.
+struct Counting;
+
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(change: isize) {
+    // Allocations while a thread ends cannot be counted, and are not ours.
+    let _ = HELD.try_with(|held| {
+        held.set(held.get() + change);
+        PEAK.with(|peak| peak.set(peak.get().max(held.get())));
+    });
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting does not allocate (constant thread-locals
+// without destructors).
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size().cast_signed());
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size().cast_signed());
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count(-layout.size().cast_signed());
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // As if both blocks were held for a moment, which they may be.
+        count(size.cast_signed());
+        count(-layout.size().cast_signed());
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Bytes held at most while `work` runs, beyond what was held before.
+fn peak(work: impl FnOnce()) -> u64 {
+    let before = HELD.get();
+    PEAK.set(before);
+    work();
+    (PEAK.get() - before).cast_unsigned() as u64
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    image.write_to(&mut file, format).unwrap();
+    file.into_inner()
+}
+
+fn jpeg(image: &RgbImage, progressive: bool) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut file, 90);
+    encoder.set_progressive(progressive);
+    let (width, height) = (image.width() as u16, image.height() as u16);
+    encoder.encode(image.as_raw(), width, height, jpeg_encoder::ColorType::Rgb).unwrap();
+    file
+}
+
+/// Noise is what every encoder takes most memory for.
+fn sources() -> Vec<(&'static str, Vec<u8>)> {
+    let (width, height) = (1200, 900);
+    let rgb = RgbImage::from_raw(width, height, noise(1200 * 900 * 3)).unwrap();
+    let rgba = RgbaImage::from_raw(width, height, noise(1200 * 900 * 4)).unwrap();
+    let tall = RgbImage::from_raw(300, 9000, noise(300 * 9000 * 3)).unwrap();
+    let dynamic = DynamicImage::from(rgb.clone());
+    let alpha = DynamicImage::from(rgba);
+    vec![
+        ("baseline JPEG", jpeg(&rgb, false)),
+        ("progressive JPEG", jpeg(&rgb, true)),
+        ("tall JPEG", jpeg(&tall, false)),
+        ("PNG", encoded(&dynamic, ImageFormat::Png)),
+        ("PNG with alpha", encoded(&alpha, ImageFormat::Png)),
+        ("gray PNG", encoded(&DynamicImage::from(dynamic.to_luma8()), ImageFormat::Png)),
+        ("PNG of 16 bits", encoded(&DynamicImage::from(dynamic.to_rgb16()), ImageFormat::Png)),
+        ("lossless WebP", encoded(&alpha, ImageFormat::WebP)),
+        ("opaque lossless WebP", encoded(&dynamic, ImageFormat::WebP)),
+        ("GIF", encoded(&alpha, ImageFormat::Gif)),
+    ]
+}
+
+#[test]
+fn estimates_are_never_too_low() {
+    let limits = Limits::default();
+    for (name, bytes) in sources() {
+        let mut info = None;
+        let header = peak(|| info = Some(probe(&bytes, &limits).unwrap()));
+        assert!(header < 10_000, "{name}: reading the header took {header} bytes");
+        let info = info.unwrap();
+        for (fit, width, height) in [
+            (Fit::ScaleDown, 0, 0),
+            (Fit::ScaleDown, 200, 0),
+            (Fit::Cover, 1000, 50),
+            (Fit::Cover, 50, 1000),
+            (Fit::Contain, 2000, 2000),
+            (Fit::Pad, 1500, 1500),
+        ] {
+            for format in [FormatChoice::Jpeg, FormatChoice::Png, FormatChoice::Auto] {
+                let (width, height) = (NonZeroU32::new(width), NonZeroU32::new(height));
+                let options = Options { width, height, fit, format, quality: 100, ..Options::default() };
+                let plan = plan(info.size(), &options, None, &limits).unwrap();
+                let jobs = [Job { options, plan, accepts: Accepts::Classic }];
+                let estimate = cost::memory(&info, &jobs);
+                let taken = peak(|| {
+                    process(&bytes, &info, &jobs, &Cancel::new(), |_, output| drop(output)).unwrap();
+                });
+                let case = format!("{name} {}: estimated {estimate}, taken {taken}", jobs[0].options);
+                assert!(estimate >= taken, "{case}");
+                assert!(estimate <= 6 * taken + (8 << 20), "{case}");
+            }
+        }
+    }
+}
