@@ -25,8 +25,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Credentials and signatures travel in these: src/redact.rs writes their Debug.
         .skip_debug([
             ".safelight.resizer.v1.CallerHeaders",
+            ".safelight.resizer.v1.DeliverRequest",
             ".safelight.signer.v1.FormField",
             ".safelight.signer.v1.Header",
+            ".safelight.signer.v1.SignOriginRequestResponse",
+            ".safelight.signer.v1.SignUploadResponse",
+            ".safelight.signer.v1.SignUrlResponse",
+            ".safelight.signer.v1.VerifyUrlRequest",
         ])
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

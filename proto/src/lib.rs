@@ -6,6 +6,7 @@
 //! - [`framing`]: uploads cut into chunks, answers put together
 //! - [`page`]: pages of lists
 //! - [`reason`]: the stable reasons that errors carry, and the statuses made from them
+//! - `redact`: `Debug` without credentials and signatures
 //!
 //! The protos in `proto/safelight/` are the source, and their comments are the manual.
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Bound};
 /// Items of a page when the caller names no number.
 const DEFAULT_SIZE: u32 = 100;
 /// Most items of a page.
-const MAX_SIZE: u32 = 1000;
+pub const MAX_SIZE: u32 = 1000;
 
 /// A page of `all`, and the token of the next one (empty on the last). `token` is the last name of the page
 /// before: a list that changes between two pages neither repeats nor loses what did not change.

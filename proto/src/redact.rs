@@ -1,10 +1,12 @@
-//! `Debug` of messages that can hold credentials: names of fields, never values.
+//! `Debug` of messages that hold credentials or signatures: what is beside these, never the values.
 
 use std::fmt;
 
 use crate::{
-    resizer::v1::CallerHeaders,
-    signer::v1::{FormField, Header},
+    resizer::v1::{CallerHeaders, DeliverRequest},
+    signer::v1::{
+        FormField, Header, SignOriginRequestResponse, SignUploadResponse, SignUrlResponse, VerifyUrlRequest,
+    },
 };
 
 impl fmt::Debug for CallerHeaders {
@@ -23,16 +25,27 @@ impl fmt::Debug for CallerHeaders {
     }
 }
 
-impl fmt::Debug for Header {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Header").field("name", &self.name).finish_non_exhaustive()
-    }
+/// `Debug` that shows these fields and says that there are others.
+macro_rules! shows {
+    ($($message:ident: $($field:ident),+;)+) => {$(
+        impl fmt::Debug for $message {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($message))
+                    $(.field(stringify!($field), &self.$field))+
+                    .finish_non_exhaustive()
+            }
+        }
+    )+};
 }
 
-impl fmt::Debug for FormField {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FormField").field("name", &self.name).finish_non_exhaustive()
-    }
+shows! {
+    DeliverRequest: accept, if_none_match, caller_headers, share_publicly;
+    FormField: name;
+    Header: name;
+    SignOriginRequestResponse: headers, expire_time, key_version;
+    SignUploadResponse: form_fields, expire_time, key_version;
+    SignUrlResponse: expire_time, key_version;
+    VerifyUrlRequest: key;
 }
 
 #[cfg(test)]
@@ -42,9 +55,22 @@ mod tests {
     #[test]
     fn debug_never_shows_a_value() {
         let headers = CallerHeaders { authorization: "AWS4 fake-secret".into(), ..Default::default() };
-        let header = Header { name: "authorization".into(), value: "fake-secret".into() };
-        let field = FormField { name: "signature".into(), value: "fake-secret".into() };
-        let text = format!("{headers:?} {header:?} {field:?}");
+        let secret = || "fake-secret".to_owned();
+        let header = Header { name: "authorization".into(), value: secret() };
+        let field = FormField { name: "signature".into(), value: secret() };
+        let deliver =
+            DeliverRequest { url: secret(), caller_headers: Some(headers.clone()), ..Default::default() };
+        let verify = VerifyUrlRequest { request_target: secret(), ..Default::default() };
+        let url = SignUrlResponse { signed_url: secret(), ..Default::default() };
+        let upload = SignUploadResponse {
+            signature: secret(),
+            form_fields: vec![field.clone()],
+            ..Default::default()
+        };
+        let origin =
+            SignOriginRequestResponse { url: secret(), headers: vec![header.clone()], ..Default::default() };
+        let text =
+            format!("{headers:?} {header:?} {field:?} {deliver:?} {verify:?} {url:?} {upload:?} {origin:?}");
         assert!(!text.contains("fake-secret"), "{text}");
         assert!(text.contains("authorization"), "{text}");
     }
