@@ -34,6 +34,10 @@ use crate::layer;
 #[cfg(doc)]
 use crate::shutdown::Shutdown;
 
+/// Largest request to health and reflection, in bytes: it names a service, a file or a symbol. tonic's own 4 MiB would
+/// be set aside for whoever announces them.
+const MAX_STOCK_REQUEST: usize = 4 * 1024;
+
 /// A server that is being put together.
 #[derive(Debug)]
 pub struct Server {

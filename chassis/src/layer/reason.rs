@@ -30,6 +30,10 @@ const UNREADABLE: &[&str] = &[
     "Unexpected EOF decoding stream",
 ];
 
+/// Most bytes of tonic's texts that are passed on. Some repeat what the caller sent, and an answer whose trailers are
+/// longer than the caller's limit on headers reaches it without a status at all.
+const MAX_TEXT: usize = 256;
+
 /// A fault of ours: the caller gets nothing but the id to ask about.
 pub(crate) fn internal(id: Option<&RequestId>) -> CallError {
     match id {
@@ -65,7 +69,7 @@ fn complete(headers: &mut HeaderMap, id: Option<&RequestId>) {
 }
 
 fn explain(status: &Status, id: Option<&RequestId>) -> CallError {
-    let text = status.message();
+    let text = shortened(status.message());
     match status.code() {
         Code::Unimplemented if text.is_empty() => Reason::MethodUnknown.error("no such method here"),
         // tonic refuses a compression, or a handler a method, and says which.
@@ -91,6 +95,10 @@ fn explain(status: &Status, id: Option<&RequestId>) -> CallError {
             internal(id)
         }
     }
+}
+
+fn shortened(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default()
 }
 
 #[derive(Debug, Clone)]

@@ -12,6 +12,8 @@ use tonic_health::{
 };
 use tower_service::Service;
 
+use super::MAX_STOCK_REQUEST;
+
 /// The name under which health is asked of the whole server.
 const WHOLE: &str = "";
 
@@ -86,6 +88,7 @@ impl Health {
     + Sync
     + 'static {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+            .max_decoding_message_size(MAX_STOCK_REQUEST)
     }
 
     async fn update(&self, change: impl FnOnce(&mut State)) {

@@ -4,12 +4,16 @@ use tonic::{server::NamedService, service::Routes};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::{Builder, Error, v1, v1alpha};
 
+use super::MAX_STOCK_REQUEST;
+
 /// Adds both versions. Each describes everything: itself, the other, health, and the details that errors carry, which
 /// tools can otherwise show only as bytes.
 pub(super) fn add(routes: Routes, descriptors: &[u8], services: &[&str]) -> Result<Routes, Error> {
     Ok(routes
-        .add_service(builder(descriptors, services).build_v1()?)
-        .add_service(builder(descriptors, services).build_v1alpha()?))
+        .add_service(builder(descriptors, services).build_v1()?.max_decoding_message_size(MAX_STOCK_REQUEST))
+        .add_service(
+            builder(descriptors, services).build_v1alpha()?.max_decoding_message_size(MAX_STOCK_REQUEST),
+        ))
 }
 
 fn builder<'a>(descriptors: &'a [u8], services: &[&str]) -> Builder<'a> {

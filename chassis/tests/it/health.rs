@@ -81,3 +81,10 @@ async fn a_lame_duck_serves_but_is_not_ready_and_watches_end() {
     timeout(LONG, running.served).await.expect("the drain").unwrap().unwrap();
     assert!(asked.elapsed() >= lame_duck);
 }
+
+#[tokio::test]
+async fn a_name_of_any_length_is_not_taken_in() {
+    let client = start().await.client().await;
+    let error = status(&client, &"x".repeat(5000)).await.unwrap_err();
+    assert_eq!((error.code(), reason(&error).as_str()), (Code::InvalidArgument, "MESSAGE_INVALID"));
+}

@@ -63,6 +63,12 @@ macro_rules! version {
             }
             let error = ask(MessageRequest::FileContainingSymbol("no.Such".to_owned())).await.unwrap_err();
             assert_eq!((error.code(), reason(&error).as_str()), (Code::NotFound, "SERVICE_UNKNOWN"));
+
+            // What it did not find is named in the error, but not at any length: errors travel in headers.
+            let long = format!("é{}", "x".repeat(4000));
+            let error = ask(MessageRequest::FileContainingSymbol(long)).await.unwrap_err();
+            assert_eq!((error.code(), reason(&error).as_str()), (Code::NotFound, "SERVICE_UNKNOWN"));
+            assert!(error.message().len() <= 256, "{}", error.message().len());
         }
     };
 }
