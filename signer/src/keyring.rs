@@ -16,10 +16,7 @@ mod secret;
 mod tests;
 mod versions;
 
-use std::{
-    collections::{BTreeMap, btree_map},
-    ops::Bound,
-};
+use std::collections::BTreeMap;
 
 pub use load::{
     DEFAULT_MAX_TARGET_BYTES, MAX_CLOCK_SKEW, MAX_ELIGIBLE_VERSIONS, MAX_IDENTIFIER_BYTES,
@@ -91,9 +88,10 @@ impl Keyring {
         self.keys.get(name)
     }
 
-    /// The keys whose names come after `name`, sorted by name; all of them for an empty name.
-    pub fn after(&self, name: &str) -> btree_map::Range<'_, String, Key> {
-        self.keys.range::<str, _>((Bound::Excluded(name), Bound::Unbounded))
+    /// Every key by name.
+    #[must_use]
+    pub const fn all(&self) -> &BTreeMap<String, Key> {
+        &self.keys
     }
 
     /// The key of this name for Cloudflare Images URLs.

@@ -61,6 +61,10 @@ pub(super) fn read_public(path: &Path) -> Result<Zeroizing<String>, SecretError>
 }
 
 fn open(path: &Path) -> Result<File, SecretError> {
+    // Looked at first, for opening a pipe waits for whoever writes to it; then again, for it may be another by then.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(SecretError::NotAFile);
+    }
     let file = File::open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.is_file() { Ok(file) } else { Err(SecretError::NotAFile) }
 }
@@ -159,6 +163,9 @@ mod tests {
         let (directory, path) = file(&[b'a'; MAX_SECRET_BYTES + 1], 0o400);
         assert_eq!(read(&path, false), Err(SecretError::TooLarge));
         assert_eq!(read(directory.path(), false), Err(SecretError::NotAFile));
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(read(&pipe, false), Err(SecretError::NotAFile), "and not waited for");
         let missing = directory.path().join("missing");
         assert_eq!(read(&missing, false), Err(SecretError::Unreadable(std::io::ErrorKind::NotFound)));
         for content in [&b"a b"[..], b"a\n\n", "é".as_bytes(), b"\xff"] {

@@ -16,7 +16,7 @@ mod tests;
 
 use aws_smithy_runtime_api::client::identity::Identity;
 
-pub use request::{MAX_URL_BYTES, RequestError, S3Request};
+pub use request::{MAX_HEADER_BYTES, MAX_URL_BYTES, RequestError, S3Request};
 pub use sign::{SignError, presign, sign_headers};
 
 /// How long S3 accepts a request that is signed in its headers, in seconds: 15 minutes.

@@ -1,6 +1,6 @@
 //! `KeyService`: what keys there are. Metadata only.
 
-use safelight_proto::signer::v1 as pb;
+use safelight_proto::{page, signer::v1 as pb};
 use tonic::{Request, Response, Status};
 
 use super::{expiry::duration, refusal};
@@ -10,15 +10,9 @@ use crate::{
     signer::Signer,
 };
 
-/// Keys on a page when no number is asked for.
-const DEFAULT_PAGE: usize = 100;
-
-/// Most keys on a page.
-const MAX_PAGE: usize = 1000;
-
 /// Largest answer, in bytes: a full page of the largest keys, which have a name of 64 bytes, an identifier of 128 and
 /// 64 versions of 8 bytes.
-pub(super) const MAX_ANSWER: usize = MAX_PAGE * 1024;
+pub(super) const MAX_ANSWER: usize = page::MAX_SIZE as usize * 1024;
 
 #[tonic::async_trait]
 impl pb::key_service_server::KeyService for Signer {
@@ -27,18 +21,8 @@ impl pb::key_service_server::KeyService for Signer {
         request: Request<pb::ListKeysRequest>,
     ) -> Result<Response<pb::ListKeysResponse>, Status> {
         let pb::ListKeysRequest { page_size, page_token } = request.into_inner();
-        let page_size = match usize::try_from(page_size) {
-            Ok(0) => DEFAULT_PAGE,
-            Ok(size) => size.min(MAX_PAGE),
-            Err(_) => MAX_PAGE,
-        };
-        // The token is the last name of the page before: it stays good while keys come and go.
-        let mut rest = self.keyring.after(&page_token);
-        let keys: Vec<_> = rest.by_ref().take(page_size).map(|(name, key)| describe(name, key)).collect();
-        let next_page_token = match (rest.next(), keys.last()) {
-            (Some(_), Some(last)) => last.name.clone(),
-            _ => String::new(),
-        };
+        let (keys, next_page_token) = page::page(self.keyring.all(), page_size, &page_token);
+        let keys = keys.into_iter().map(|(name, key)| describe(name, key)).collect();
         Ok(Response::new(pb::ListKeysResponse { keys, next_page_token }))
     }
 

@@ -10,6 +10,13 @@ use crate::scheme::cloudinary_upload::{UNSIGNED, Value, check_age, is_name, time
 /// Largest whole number that a JSON number (a 64-bit float) holds exactly, with all below it: 2^53.
 const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
+/// Most bytes of names and values that are signed, with [`FIELD_OVERHEAD`] for each: `VerifyUpload` takes messages of
+/// 64 KiB, and the fields that the signature adds, the longest API key included, need less than 1 KiB of them.
+const MAX_SIGNED: usize = 60 * 1024;
+
+/// Bytes beside the name and the value of a field in a message, at most: three tags and three lengths.
+const FIELD_OVERHEAD: usize = 12;
+
 /// Names that the signature adds.
 const RESERVED: [&str; 2] = ["signature", "signature_algorithm"];
 
@@ -45,6 +52,11 @@ pub(super) fn read(parameters: &Struct, now: u64) -> Result<Parameters, CallErro
         if !text.is_empty() {
             signed.insert(name.clone(), text);
         }
+    }
+    let bytes: usize = signed.iter().map(|(name, value)| name.len() + value.len() + FIELD_OVERHEAD).sum();
+    if bytes > MAX_SIGNED {
+        const TEXT: &str = "the parameters are longer than can be verified";
+        return Err(Reason::InputTooLong.error(TEXT).with_violation("parameters", TEXT));
     }
     let timestamp = match signed.get("timestamp") {
         None => {

@@ -40,6 +40,7 @@ pub(super) fn origin_request(error: RequestError) -> CallError {
         RequestError::Region => CallError::field("region", text),
         RequestError::BodyHash => CallError::field("body_sha256", text),
         RequestError::TooLong => Reason::InputTooLong.error(&*text).with_violation("url", text),
+        RequestError::HeadersTooLong => Reason::InputTooLong.error(&*text).with_violation("headers", text),
         RequestError::Url(_) => Reason::UrlInvalid.error(&*text).with_violation("url", text),
         RequestError::ReservedParameter => {
             Reason::ReservedParameter.error(&*text).with_violation("url", text)

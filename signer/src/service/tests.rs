@@ -373,6 +373,28 @@ async fn uploads_that_are_not_signed() {
     }
 }
 
+/// Whatever is signed can be verified: a form that is larger than a message to `VerifyUpload` is not signed.
+#[tokio::test]
+async fn the_largest_upload_that_is_signed_fits_a_message_to_the_verifier() {
+    use prost::Message;
+
+    let signer = signer();
+    let names: Vec<_> = (0..1000).map(|n| format!("n{n:03}")).collect();
+    let form = async |padding: usize| {
+        let (padding, empty) = (text(&"x".repeat(padding)), "é".repeat(11));
+        let named = names.iter().map(|name| (name.as_str(), text(&empty)));
+        let parameters: Vec<_> = named.chain([("padding", padding)]).collect();
+        sign_upload(&signer, "uploads", &parameters).await
+    };
+    // 1,000 fields of 4 + 22 + 12 bytes, and one of 7 + 12 with its padding.
+    let room = 60 * 1024 - 1000 * 38 - 19;
+    let fields = ok(form(room).await).form_fields;
+    let request = pb::VerifyUploadRequest { key: "k".repeat(64), fields: fields.clone() };
+    assert!(request.encoded_len() <= crate::limits().max_decoding_message_size, "{}", request.encoded_len());
+    assert_eq!(verify_upload(&signer, "uploads", fields).await.verdict(), Verdict::Valid);
+    assert_eq!(refused(form(room + 1).await), (Code::InvalidArgument, "INPUT_TOO_LONG".to_owned()));
+}
+
 fn origin_request() -> pb::SignOriginRequestRequest {
     pb::SignOriginRequestRequest {
         key: "s3".to_owned(),

@@ -112,7 +112,7 @@ pub(super) fn text_or_file(section: &mut Section, text: &str, file: &str) -> Opt
         (None, Some(path)) => match secret::read_public(&path) {
             Ok(content) => (file, content.to_string()),
             Err(error) => {
-                section.error(file, format!("{} {error}", path.display()));
+                section.error(file, error.to_string());
                 return None;
             }
         },

@@ -112,7 +112,8 @@ fn read_secret<T>(
     match read(&path, allow_readable) {
         Ok(secret) => Some(secret),
         Err(error) => {
-            section.error(key, format!("{} {error}", path.display()));
+            // Without the path: it may be the secret itself, pasted where its file was to be named.
+            section.error(key, error.to_string());
             None
         }
     }

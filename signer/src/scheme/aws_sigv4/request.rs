@@ -11,6 +11,10 @@ use super::{Body, Request};
 /// Longest URL that is signed, in bytes.
 pub const MAX_URL_BYTES: usize = 8192;
 
+/// Most bytes of headers, names and values: S3 takes no more than 8 KB in a request (S3 User Guide, "REST error
+/// responses", `RequestHeaderSectionTooLarge`).
+pub const MAX_HEADER_BYTES: usize = 8192;
+
 /// Longest region, in bytes. AWS's are below 20; S3-compatible stores have their own.
 const MAX_REGION_BYTES: usize = 64;
 
@@ -47,6 +51,9 @@ pub enum RequestError {
     /// The region has other characters than letters, digits, `-` and `_`, or none.
     #[error("expected a region such as eu-west-1")]
     Region,
+    /// The headers are longer than [`MAX_HEADER_BYTES`] together.
+    #[error("the headers are too long")]
+    HeadersTooLong,
     /// The header at this place is malformed.
     #[error("header {0}: {1}")]
     Header(usize, &'static str),
@@ -84,6 +91,11 @@ impl<'a> S3Request<'a> {
             && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !region_fits {
             return Err(RequestError::Region);
+        }
+        if request.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+            > MAX_HEADER_BYTES
+        {
+            return Err(RequestError::HeadersTooLong);
         }
         for (index, &(name, value)) in request.headers.iter().enumerate() {
             check_header(index, name, value, presigned)?;

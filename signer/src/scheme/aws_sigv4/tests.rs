@@ -146,6 +146,17 @@ fn what_is_signed_covers_every_part() {
 }
 
 #[test]
+fn headers_that_s3_would_not_take_are_refused() {
+    let check = |length: usize| {
+        let value = "v".repeat(length);
+        let headers = [("x-a", value.as_str()), ("x-b", "v")];
+        S3Request::new(Request { headers: &headers, ..get("https://h/k") }, "auto", false).map(|_| ())
+    };
+    assert_eq!(check(MAX_HEADER_BYTES - 7), Ok(()));
+    assert_eq!(check(MAX_HEADER_BYTES - 6), Err(RequestError::HeadersTooLong));
+}
+
+#[test]
 fn a_default_port_is_not_part_of_the_host_header() {
     let credentials = Credentials::new("AKIAFAKE", "fake-secret", None);
     let signed = |url| sign_headers(&credentials, &get(url), &Scope::s3("auto"), NOW).unwrap();
