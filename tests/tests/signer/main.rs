@@ -1,0 +1,33 @@
+//! The signer over real sockets, and the programs of other makers that must agree with it.
+//!
+//! # Layout
+//! - `harness`: a stack with keys of every kind, and what an error must look like
+//! - `sign_url`, `batch`, `sign_upload`, `sign_origin`: `SignerService`
+//! - `verify_url`, `verify_upload`: `VerifierService`
+//! - `keys`: `KeyService`
+//! - `rotation`: a key from its old secret to its new one
+//! - `messages`: what is refused before a handler sees it
+//! - `examples`: the configuration that `deploy/k8s` ships
+//! - `secrets`: what neither a log nor an error may show
+//! - `cloudflare`, `cloudinary`, `botocore`, `s3_counterpart`, `grpcurl`: counterparts
+//! - `reflection`: version v1alpha of it, which grpcurl no longer speaks first
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests and what they share")]
+
+mod batch;
+mod botocore;
+mod cloudflare;
+mod cloudinary;
+mod examples;
+mod grpcurl;
+mod harness;
+mod keys;
+mod messages;
+mod reflection;
+mod rotation;
+mod s3_counterpart;
+mod secrets;
+mod sign_origin;
+mod sign_upload;
+mod sign_url;
+mod verify_upload;
+mod verify_url;
