@@ -1,6 +1,6 @@
 //! What is asked of one output picture, and when that is valid.
 //!
-//! Semantics follow Cloudflare Images; see [`plan`](super::plan) for the geometry and [`parse`] for the text
+//! Semantics follow Cloudflare Images; see [`plan`](super::plan) for the geometry and [`Options::parse`] for the text
 //! form.
 
 use std::num::NonZeroU32;
