@@ -40,7 +40,7 @@ pub struct Settings {
     /// Tables to add to `signer.toml`.
     pub signer_toml: String,
     /// Tables to add to `resizer.toml`; `{s3}` stands for the S3 server's path-style endpoint, `{s3_host}` for its
-    /// virtual-host one.
+    /// virtual-host one. Routes come before the stack's own, which matches nearly every path.
     pub resizer_toml: String,
     /// The `[limits]` of `resizer.toml`.
     pub limits: String,
@@ -126,7 +126,7 @@ impl Stack {
             .resizer_toml
             .replace("{s3}", &s3.endpoint())
             .replace("{s3_host}", &s3.virtual_host_endpoint());
-        let text = resizer_toml(&signer.endpoint(), &s3.endpoint(), &settings.limits) + &extra;
+        let text = resizer_toml(&signer.endpoint(), &s3.endpoint(), &settings.limits, &extra);
         std::fs::write(&config, text)?;
         let resizer = Resizer::new(safelight_resizer::Config::load(&config)?)?;
         let server = Server::new(safelight_resizer::limits()).reflection(FILE_DESCRIPTOR_SET);
@@ -216,7 +216,7 @@ secret_file = "{secrets}/s3-photos-1"
     )
 }
 
-fn resizer_toml(signer: &str, s3: &str, limits: &str) -> String {
+fn resizer_toml(signer: &str, s3: &str, limits: &str, extra: &str) -> String {
     format!(
         r#"[signer]
 endpoint = "{signer}"
@@ -242,6 +242,7 @@ public = true
 [variants.card]
 width = 800
 
+{extra}
 [[routes]]
 path = "/{{account}}/{{key...}}/{{variant}}"
 origin = "photos"
