@@ -103,6 +103,10 @@ fn read_s3(section: &mut Section) -> (OriginKind, String) {
             String::new()
         }
     };
+    // A bucket cannot stand before an address, `http://photos.127.0.0.1/`: every request would fail.
+    if !base.is_empty() && reqwest::Url::parse(&base).is_err() {
+        section.error("path_style", "the endpoint is an address: set this to true");
+    }
     (OriginKind::S3 { region, signing_key }, base)
 }
 
@@ -175,7 +179,8 @@ mod tests {
         let text = "[origins.a]\nkind = 'ftp'\n\
             [origins.b]\nkind = 's3'\nbucket = 'a/b'\nregion = 'x'\nendpoint = 'https://u:p@h'\n\
             [origins.c]\nkind = 'http'\nbase_url = 'http://169.254.169.254/x/../y?k=v'\n\
-            [origins.d]\nkind = 'http'\nbase_url = 'http://127.0.0.1/'\n";
+            [origins.d]\nkind = 'http'\nbase_url = 'http://127.0.0.1/'\n\
+            [origins.e]\nkind = 's3'\nbucket = 'b'\nregion = 'x'\nendpoint = 'http://127.0.0.1:9000'\n";
         let errors = origins(text).unwrap_err();
         for path in [
             "origins.a.kind",
@@ -183,6 +188,7 @@ mod tests {
             "origins.b.endpoint",
             "origins.c.base_url",
             "origins.d.allow_private_network",
+            "origins.e.path_style",
         ] {
             assert!(errors.contains(path), "{path} not in\n{errors}");
         }

@@ -9,7 +9,7 @@ use reqwest::{
     redirect,
 };
 
-use super::{Object, Origin, OriginError, guard::GuardedResolver, request::SignedGet};
+use super::{Origin, OriginError, guard::GuardedResolver, request::SignedGet};
 
 /// How often a request is sent at the most. Only failures before the first byte of a body are tried again.
 const ATTEMPTS: u32 = 2;
@@ -30,8 +30,15 @@ pub struct Fetcher {
 /// An answer whose headers have come and whose body has not been read.
 pub struct Opened {
     response: reqwest::Response,
-    deadline: Instant,
-    started: Instant,
+    until: Until,
+}
+
+/// When to give up.
+#[derive(Debug, Clone, Copy)]
+struct Until {
+    at: Instant,
+    /// Whether the caller's time ends then, and not the origin's.
+    callers: bool,
 }
 
 impl Fetcher {
@@ -60,15 +67,15 @@ impl Fetcher {
     /// # Errors
     /// [`OriginError`]: everything but HTTP 200.
     pub async fn open(&self, request: &SignedGet, remaining: Duration) -> Result<Opened, OriginError> {
-        let started = Instant::now();
-        let deadline = started + self.timeout.min(remaining);
+        let until =
+            Until { at: Instant::now() + self.timeout.min(remaining), callers: remaining < self.timeout };
         let mut attempt = 1;
         loop {
-            match self.attempt(request, started, deadline).await {
+            match self.attempt(request, until).await {
                 Err(error)
                     if error.is_transient()
                         && attempt < ATTEMPTS
-                        && Instant::now() + RETRY_PAUSE < deadline =>
+                        && Instant::now() + RETRY_PAUSE < until.at =>
                 {
                     tracing::debug!(attempt, %error, "origin.retry");
                     attempt += 1;
@@ -79,19 +86,10 @@ impl Fetcher {
         }
     }
 
-    async fn attempt(
-        &self,
-        request: &SignedGet,
-        started: Instant,
-        deadline: Instant,
-    ) -> Result<Opened, OriginError> {
+    async fn attempt(&self, request: &SignedGet, until: Until) -> Result<Opened, OriginError> {
         let sent = self.client.get(request.url.clone()).headers(request.headers.clone()).send();
-        let response = within(deadline, started, sent).await?.map_err(|error| {
-            if error.is_timeout() {
-                OriginError::Timeout(started.elapsed())
-            } else {
-                OriginError::Unreachable
-            }
+        let response = until.wait(sent).await?.map_err(|error| {
+            if error.is_timeout() { OriginError::Timeout } else { OriginError::Unreachable }
         })?;
         let status = response.status();
         match status {
@@ -107,15 +105,17 @@ impl Fetcher {
         if is_encoded(response.headers()) {
             return Err(OriginError::Encoded);
         }
-        Ok(Opened { response, deadline, started })
+        Ok(Opened { response, until })
     }
 }
 
 impl Opened {
-    /// The origin's entity tag, if it gave one that is text.
+    /// The origin's entity tag, if it gave a strong one that is text. A weak one may stay when bytes change
+    /// (RFC 9110, section 8.8.1).
     #[must_use]
     pub fn etag(&self) -> Option<String> {
-        self.response.headers().get(ETAG)?.to_str().ok().map(str::to_owned)
+        let tag = self.response.headers().get(ETAG)?.to_str().ok()?;
+        (!tag.starts_with("W/")).then(|| tag.to_owned())
     }
 
     /// The length the origin declares, in bytes.
@@ -133,8 +133,7 @@ impl Opened {
         mut self,
         limit: u64,
         mut reserve: impl FnMut(u64) -> Result<(), E>,
-    ) -> Result<Object, E> {
-        let etag = self.etag();
+    ) -> Result<Bytes, E> {
         let declared = self.declared_length();
         if declared.is_some_and(|length| length > limit) {
             return Err(OriginError::TooLarge(limit).into());
@@ -157,29 +156,22 @@ impl Opened {
         if declared.is_some_and(|length| length != bytes.len() as u64) {
             return Err(OriginError::Interrupted.into());
         }
-        Ok(Object { bytes: bytes.freeze(), etag })
+        Ok(bytes.freeze())
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, OriginError> {
-        let (deadline, started) = (self.deadline, self.started);
-        within(deadline, started, self.response.chunk()).await?.map_err(|error| {
-            if error.is_timeout() {
-                OriginError::Timeout(started.elapsed())
-            } else {
-                OriginError::Interrupted
-            }
+        let until = self.until;
+        until.wait(self.response.chunk()).await?.map_err(|error| {
+            if error.is_timeout() { OriginError::Timeout } else { OriginError::Interrupted }
         })
     }
 }
 
-async fn within<T>(
-    deadline: Instant,
-    started: Instant,
-    future: impl Future<Output = T>,
-) -> Result<T, OriginError> {
-    tokio::time::timeout_at(deadline.into(), future)
-        .await
-        .map_err(|_| OriginError::Timeout(started.elapsed()))
+impl Until {
+    async fn wait<T>(self, future: impl Future<Output = T>) -> Result<T, OriginError> {
+        let error = || if self.callers { OriginError::Deadline } else { OriginError::Timeout };
+        tokio::time::timeout_at(self.at.into(), future).await.map_err(|_| error())
+    }
 }
 
 /// Whether the body is compressed on the way. We ask for none; what comes all the same is not an image.

@@ -15,26 +15,16 @@ pub mod guard;
 pub mod key;
 pub mod request;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use safelight_proto::client::SignerError;
 
 pub use config::{Origin, OriginKind};
 pub use fetch::{Fetcher, Opened};
-pub use request::CallerHeaders;
+pub use request::{CallerHeaders, InvalidHeader};
 
 /// The configured origins, by name.
 pub type Origins = BTreeMap<String, Origin>;
-
-/// A fetched object.
-#[derive(Debug, Clone)]
-pub struct Object {
-    /// Its bytes.
-    pub bytes: Bytes,
-    /// The origin's entity tag, if it gave one.
-    pub etag: Option<String>,
-}
 
 /// Why an object could not be fetched. Texts are fit for the caller: they hold no URL, header or address.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +35,6 @@ pub enum OriginError {
     /// The signer gave no signature.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// A header the caller gave is not one.
-    #[error("{0} is not a valid header value")]
-    CallerHeader(&'static str),
     /// HTTP 404 or 410.
     #[error("the origin has no such object")]
     NotFound,
@@ -63,9 +50,12 @@ pub enum OriginError {
     /// No connection, or one to an address that is not allowed.
     #[error("the origin could not be reached")]
     Unreachable,
-    /// It took longer than the origin's or the caller's time.
+    /// It took longer than it may.
     #[error("the origin did not answer in time")]
-    Timeout(Duration),
+    Timeout,
+    /// It took longer than the caller has time.
+    #[error("the origin did not answer before the deadline")]
+    Deadline,
     /// The body broke off.
     #[error("the origin broke off in the middle of the object")]
     Interrupted,

@@ -22,14 +22,14 @@ impl CallerHeaders {
     /// Takes the values of [`Self::NAMES`] in order; empty ones are left out.
     ///
     /// # Errors
-    /// [`OriginError::CallerHeader`] with the name of a value that cannot be a header.
-    pub fn new(values: [&str; 5]) -> Result<Self, OriginError> {
+    /// The name of a value that cannot be a header.
+    pub fn new(values: [&str; 5]) -> Result<Self, InvalidHeader> {
         let mut headers = HeaderMap::new();
         for (name, value) in Self::NAMES.into_iter().zip(values) {
             if value.is_empty() {
                 continue;
             }
-            let mut value = HeaderValue::from_str(value).map_err(|_| OriginError::CallerHeader(name))?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| InvalidHeader(name))?;
             value.set_sensitive(true);
             headers.insert(HeaderName::from_static(name), value);
         }
@@ -42,6 +42,11 @@ impl CallerHeaders {
         self.headers.is_empty()
     }
 }
+
+/// The name of a header whose value cannot be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a valid header value")]
+pub struct InvalidHeader(pub &'static str);
 
 /// A GET request that is ready to be sent. Without Debug: its headers authorise.
 pub struct SignedGet {
@@ -66,7 +71,7 @@ pub async fn prepare(
     let url = reqwest::Url::parse(&text).map_err(|_| OriginError::Unreachable)?;
     // What goes on the wire must be what was asked for and signed. `key` and `config` see to it; this
     // is the last line of defence against a URL type that knows one more trick.
-    if !text.ends_with(url.path()) || url.query().is_some() || url.fragment().is_some() {
+    if path(&text) != Some(url.path()) || url.query().is_some() || url.fragment().is_some() {
         return Err(key::KeyError::DotSegment.into());
     }
     let headers = match &origin.kind {
@@ -78,6 +83,11 @@ pub async fn prepare(
         OriginKind::S3 { signing_key: None, .. } | OriginKind::Http => HeaderMap::new(),
     };
     Ok(SignedGet { url, headers })
+}
+
+/// Everything from the third slash on: the path of an absolute URL that has one, as it is written.
+fn path(url: &str) -> Option<&str> {
+    url.match_indices('/').nth(2).and_then(|(at, _)| url.get(at..))
 }
 
 async fn signed_headers(

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use safelight_proto::{
     client::Verification,
     reason::{CallError, Reason},
@@ -21,7 +22,7 @@ use crate::{
         cache::{self, Original},
     },
     image::{accept::Accepts, plan::OutputBounds},
-    origin::{self, CallerHeaders, Object, Opened, OriginError},
+    origin::{self, CallerHeaders, Opened, OriginError},
 };
 
 /// Part of the remaining time that may be spent fetching: the rest is for making the picture.
@@ -34,19 +35,20 @@ struct Found {
     started: Instant,
 }
 
-/// Fetches a named object.
+/// Fetches a named object. `at` is where the request holds `source`, for field violations.
 pub(super) async fn object(
     state: &State,
     source: &ObjectSource,
+    at: &str,
     place: Place,
     deadline: Instant,
 ) -> Result<Source, CallError> {
-    let caller = translate::caller_headers(source.caller_headers.as_ref())?;
+    let caller = translate::caller_headers(source.caller_headers.as_ref(), at)?;
     let found = find(state, &source.origin, &source.key, &caller, deadline).await?;
     let Found { signer, started, .. } = found;
-    let (object, reserved) = read(state, found.opened).await?;
+    let (bytes, reserved) = read(state, found.opened).await?;
     let signer = (!signer.is_zero()).then_some(signer);
-    Ok(Source { bytes: object.bytes, reserved, place, receive: started.elapsed(), signer })
+    Ok(Source { bytes, reserved, place, receive: started.elapsed(), signer })
 }
 
 /// Answers a URL: what the edge needs for its headers and, unless nothing changed, the work to do.
@@ -56,7 +58,7 @@ pub(super) async fn deliver(
     place: Place,
     deadline: Instant,
 ) -> Result<(Delivery, Option<Work>), CallError> {
-    let caller = translate::caller_headers(request.caller_headers.as_ref())?;
+    let caller = translate::caller_headers(request.caller_headers.as_ref(), "")?;
     let target = Target::of(&request.url).map_err(error::target)?;
     let resolved = state.delivery.resolve(target.path()).map_err(error::delivery)?;
     let accepts = Accepts::from_header(Some(&request.accept).filter(|accept| !accept.is_empty()).map(|x| x.as_str()));
@@ -67,14 +69,8 @@ pub(super) async fn deliver(
 
     let found = find(state, resolved.origin, &resolved.object_key, &caller, deadline).await?;
     let Found { signer, started, .. } = found;
-    let tag = |original| {
-        let identity = format!("{};{}", resolved.options.identity(accepts), bounds_identity(resolved.bounds));
-        cache::entity_tag(original, resolved.origin, &resolved.object_key, &identity)
-    };
     let mut delivery = Delivery {
         outcome: DeliveryOutcome::Ok.into(),
-        etag: String::new(),
-        max_age: seconds(cache::lifetime(resolved.max_age, expires, SystemTime::now())),
         cache_scope: match (caller.is_empty() || request.share_publicly, resolved.url_key) {
             (false, _) => CacheScope::Caller,
             (true, Some(_)) => CacheScope::Signed,
@@ -84,33 +80,39 @@ pub(super) async fn deliver(
         vary_accept: resolved.options.varies_by_accept(),
         variant: resolved.variant.clone(),
         expire_time: expires.map(prost_types::Timestamp::from),
+        ..Delivery::default()
     };
-    let not_modified = |delivery: &mut Delivery| {
-        let unchanged = cache::none_match_holds(&request.if_none_match, &delivery.etag);
-        if unchanged {
+    let identify = |delivery: &mut Delivery, original| {
+        let identity = format!("{};{}", resolved.options.identity(accepts), bounds_identity(resolved.bounds));
+        delivery.etag = cache::entity_tag(original, resolved.origin, &resolved.object_key, &identity);
+        if cache::none_match_holds(&request.if_none_match, &delivery.etag) {
             delivery.set_outcome(DeliveryOutcome::NotModified);
         }
-        unchanged
+    };
+    // Whoever gets the answer counts from then on: the lifetime is taken last, when the fetch has taken its time.
+    let finish = |mut delivery: Delivery, work| {
+        delivery.max_age = seconds(cache::lifetime(resolved.max_age, expires, SystemTime::now()));
+        (delivery, work)
     };
 
     // With a tag of the origin's the answer may be known before a byte of the body has come.
     let origin_tag = found.opened.etag();
     if let Some(origin_tag) = &origin_tag {
-        delivery.etag = tag(Original::Tag(origin_tag));
-        if not_modified(&mut delivery) {
-            return Ok((delivery, None));
-        }
+        identify(&mut delivery, Original::Tag(origin_tag));
     }
-    let (object, reserved) = read(state, found.opened).await?;
+    if delivery.outcome() == DeliveryOutcome::NotModified {
+        return Ok(finish(delivery, None));
+    }
+    let (bytes, reserved) = read(state, found.opened).await?;
     if origin_tag.is_none() {
-        delivery.etag = tag(Original::Bytes(&object.bytes));
-        if not_modified(&mut delivery) {
-            return Ok((delivery, None));
-        }
+        identify(&mut delivery, Original::Bytes(&bytes));
+    }
+    if delivery.outcome() == DeliveryOutcome::NotModified {
+        return Ok(finish(delivery, None));
     }
     let work = Work {
         source: Source {
-            bytes: object.bytes,
+            bytes,
             reserved,
             place,
             receive: started.elapsed(),
@@ -121,7 +123,7 @@ pub(super) async fn deliver(
         bounds: resolved.bounds.copied(),
         deadline,
     };
-    Ok((delivery, Some(work)))
+    Ok(finish(delivery, Some(work)))
 }
 
 /// Has the signature verified unless the variant is public; answers when it expires. Fails closed.
@@ -170,7 +172,7 @@ async fn find(
     Ok(Found { opened, signer, started })
 }
 
-async fn read(state: &State, opened: Opened) -> Result<(Object, Reserved), CallError> {
+async fn read(state: &State, opened: Opened) -> Result<(Bytes, Reserved), CallError> {
     /// What can end the reading: the origin, or our own memory.
     enum Ended {
         Origin(OriginError),
@@ -185,11 +187,11 @@ async fn read(state: &State, opened: Opened) -> Result<(Object, Reserved), CallE
     let read = opened.read(state.limits.max_source_bytes, |bytes| {
         reserved.grow_to(bytes).map_err(Ended::Memory)
     });
-    let object = read.await.map_err(|ended| match ended {
+    let bytes = read.await.map_err(|ended| match ended {
         Ended::Origin(error) => error::origin(error),
         Ended::Memory(rejected) => error::rejected(rejected),
     })?;
-    Ok((object, reserved))
+    Ok((bytes, reserved))
 }
 
 /// Bounds that clamp decide the output's bytes as well.

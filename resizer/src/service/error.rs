@@ -90,13 +90,11 @@ pub(super) fn origin(error: OriginError) -> CallError {
     let reason = match &error {
         OriginError::Signer(error) => return signer(error),
         OriginError::Key(_) => Reason::ObjectKeyUnsupported,
-        OriginError::CallerHeader(name) => {
-            return CallError::field(format!("caller_headers.{}", name.replace('-', "_")), error.to_string());
-        }
         OriginError::NotFound => Reason::OriginNotFound,
         OriginError::Denied(_) => Reason::OriginDenied,
         OriginError::Redirected(_) => Reason::OriginRedirected,
-        OriginError::Failed(_) | OriginError::Unreachable | OriginError::Timeout(_) => Reason::OriginUnavailable,
+        OriginError::Failed(_) | OriginError::Unreachable | OriginError::Timeout => Reason::OriginUnavailable,
+        OriginError::Deadline => Reason::DeadlineExceeded,
         OriginError::Interrupted => Reason::OriginInterrupted,
         OriginError::TooLarge(_) => Reason::ImageTooLarge,
         OriginError::Encoded => Reason::FormatUnsupported,

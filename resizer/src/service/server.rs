@@ -70,7 +70,7 @@ impl ResizerService for Handlers {
         let request = request.into_inner();
         let orders = translate::orders(request.outputs, state.max_outputs)?;
         let source = request.source.ok_or_else(|| CallError::field("source", "is required"))?;
-        let source = deliver::object(state, &source, place, deadline).await?;
+        let source = deliver::object(state, &source, "source.", place, deadline).await?;
         let work = Work { source, orders, accepts: accepts(&request.accept), bounds: None, deadline };
         Ok(Response::new(answer::stream(Arc::clone(state), work, None)))
     }
@@ -94,7 +94,9 @@ impl ResizerService for Handlers {
         let mut stream = request.into_inner();
         let open = upload::open(&mut stream).await?;
         let source = match open.source {
-            Some(inspect_open::Source::Object(object)) => deliver::object(state, &object, place, deadline).await?,
+            Some(inspect_open::Source::Object(object)) => {
+                deliver::object(state, &object, "open.object.", place, deadline).await?
+            }
             Some(inspect_open::Source::Upload(UploadSource { declared_length })) => {
                 let (bytes, reserved) = upload::receive(&mut stream, state, declared_length).await?;
                 Source { bytes, reserved, place, receive: Duration::ZERO, signer: None }

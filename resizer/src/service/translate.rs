@@ -8,18 +8,19 @@ use safelight_proto::{
     resizer::v1::{self as messages, Frame, Output},
 };
 
-use super::error;
 use crate::{
     delivery::Variant,
     image::{
         color::Color,
         options::{Fit, FocalMode, FormatChoice, Gravity, Options},
     },
-    origin::{CallerHeaders, OriginError},
+    origin::{CallerHeaders, InvalidHeader},
 };
 
 /// Longest id of an output, in bytes.
 const MAX_ID_BYTES: usize = 64;
+/// Why a GIF is not made.
+const GIF: &str = "GIF is read but not written";
 
 /// One output that was asked for.
 #[derive(Debug, Clone)]
@@ -34,6 +35,7 @@ pub(super) fn orders(outputs: Vec<Output>, max: usize) -> Result<Vec<Order>, Cal
         return Err(CallError::field("outputs", format!("must be 1 to {max}")));
     }
     let mut violations = Vec::new();
+    let mut gif = false;
     let mut orders = Vec::with_capacity(outputs.len());
     for (index, output) in outputs.into_iter().enumerate() {
         let at = format!("outputs[{index}]");
@@ -42,9 +44,8 @@ pub(super) fn orders(outputs: Vec<Output>, max: usize) -> Result<Vec<Order>, Cal
         }
         let options = output.options.unwrap_or_default();
         if options.format() == proto::Format::Gif {
-            return Err(Reason::FormatUnsupported
-                .error("GIF is read but not written")
-                .with_violation(format!("{at}.options.format"), "GIF is read but not written"));
+            gif = true;
+            violations.push((format!("{at}.options.format"), GIF.to_owned()));
         }
         match self::options(options) {
             Ok(options) => orders.push(Order { id: output.id, options }),
@@ -53,7 +54,16 @@ pub(super) fn orders(outputs: Vec<Output>, max: usize) -> Result<Vec<Order>, Cal
             }
         }
     }
-    if violations.is_empty() { Ok(orders) } else { Err(CallError::fields(violations)) }
+    if violations.is_empty() {
+        return Ok(orders);
+    }
+    Err(if gif {
+        violations.into_iter().fold(Reason::FormatUnsupported.error(GIF), |error, (field, text)| {
+            error.with_violation(field, text)
+        })
+    } else {
+        CallError::fields(violations)
+    })
 }
 
 fn options(message: proto::TransformOptions) -> Result<Options, Vec<(String, String)>> {
@@ -199,8 +209,12 @@ fn side(side: proto::Side) -> proto::gravity::Anchor {
     proto::gravity::Anchor::Side(side.into())
 }
 
-/// The headers by which a caller authorises a fetch itself.
-pub(super) fn caller_headers(message: Option<&messages::CallerHeaders>) -> Result<CallerHeaders, CallError> {
+/// The headers by which a caller authorises a fetch itself. `at` is what stands before `caller_headers` in the path of
+/// a bad one.
+pub(super) fn caller_headers(
+    message: Option<&messages::CallerHeaders>,
+    at: &str,
+) -> Result<CallerHeaders, CallError> {
     let Some(message) = message else { return Ok(CallerHeaders::default()) };
     CallerHeaders::new([
         &message.authorization,
@@ -209,7 +223,10 @@ pub(super) fn caller_headers(message: Option<&messages::CallerHeaders>) -> Resul
         &message.x_amz_date,
         &message.x_amz_security_token,
     ])
-    .map_err(|error: OriginError| error::origin(error))
+    .map_err(|InvalidHeader(name)| {
+        let field = format!("{at}caller_headers.{}", name.replace('-', "_"));
+        CallError::field(field, "is not a valid header value")
+    })
 }
 
 /// An answer's message, made of a frame.
