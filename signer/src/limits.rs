@@ -16,12 +16,13 @@ pub const fn limits() -> Limits {
     Limits {
         // 256 × (1 MiB of windows + 64 × 16 KiB of send buffers) = 512 MiB at the very worst, which needs every
         // client to send everywhere and read nowhere. Handlers never wait, so unread bytes last microseconds.
-        // Beside it stand the messages that are being received, each up to its service's limit (2 MiB for a batch):
-        // what all clients together can send within `max_deadline`, for nothing bounds them by number.
         max_connections: 256,
         max_concurrent_streams: 64,
-        // Holds a URL of the greatest length (8 KiB) with room for the rest. A batch of 2 MiB takes 130 round
-        // trips of a window: 65 ms at 0.5 ms each.
+        // 128 × a batch of 512 KiB that is being received: 64 MiB. Handlers never wait: more at once are only more
+        // uploads that dawdle.
+        max_calls: 128,
+        // Holds a URL of the greatest length (8 KiB) with room for the rest. A batch of 512 KiB takes 32 round
+        // trips of a window: 16 ms at 0.5 ms each.
         stream_window: 16 * 1024,
         // 64 × 16 KiB: no unread call stalls its neighbours.
         connection_window: 1024 * 1024,

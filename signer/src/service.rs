@@ -21,18 +21,18 @@ use safelight_proto::signer::v1::{
     verifier_service_server::VerifierServiceServer,
 };
 
-use crate::{scheme::cloudflare_images::MAX_URL_BYTES, signer::Signer};
+use crate::signer::Signer;
 
 /// Most URLs in a batch.
 pub const MAX_BATCH: usize = 256;
 
-/// Largest message to `SignerService`, in bytes: a full batch of the longest URLs (2 MiB), 64 bytes beside each for
-/// framing and expiry, and 1 KiB for the rest.
-const MAX_SIGNER_REQUEST: usize = MAX_BATCH * (MAX_URL_BYTES + 64) + 1024;
+/// Largest message to `SignerService`, in bytes: a full batch of URLs of 2 KiB. Also what bounds the memory that a hostile
+/// message takes once decoded (an empty item is 2 bytes on the wire and about 70 in memory).
+const MAX_SIGNER_REQUEST: usize = 512 * 1024;
 
-/// Largest answer of `SignerService`, in bytes: a full batch, each URL three times as long because every byte of it
+/// Largest answer of `SignerService`, in bytes: the largest request, each URL three times as long because every byte of it
 /// had to be percent-encoded, and 512 bytes beside each for `exp`, `sig` and framing.
-const MAX_SIGNER_ANSWER: usize = MAX_BATCH * (3 * MAX_URL_BYTES + 512);
+const MAX_SIGNER_ANSWER: usize = 3 * MAX_SIGNER_REQUEST + MAX_BATCH * 512;
 
 /// Adds the services to a server.
 pub(crate) fn add(signer: &Signer, server: Server) -> Server {

@@ -5,13 +5,15 @@ use std::time::Duration;
 /// What a server bounds. Services define their own; [`Limits::DEFAULT`] fits small unary messages.
 ///
 /// Worst-case memory of the transport: `max_connections` × (`connection_window` + `max_concurrent_streams` ×
-/// `max_send_buffer`), to be counted in a service's budget.
+/// `max_send_buffer`) + `max_calls` × the largest request message, to be counted in a service's budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at once. More wait in the kernel's backlog. Must be below the limit on open files.
     pub max_connections: usize,
     /// Calls at once on one connection. The client queues more.
     pub max_concurrent_streams: u32,
+    /// Calls at once in the process, health checks apart. More are told BUSY.
+    pub max_calls: usize,
     /// Bytes a client may send on one call before the handler has read them.
     pub stream_window: u32,
     /// Bytes a client may send on one connection before they are read. At least `max_concurrent_streams` ×
@@ -51,6 +53,8 @@ impl Limits {
         // 256 × 2 MiB of windows: 512 MiB at the very worst.
         max_connections: 256,
         max_concurrent_streams: 32,
+        // 256 × a message of 64 KiB: 16 MiB.
+        max_calls: 256,
         // 1 Gbit/s × 0.5 ms.
         stream_window: 64 * 1024,
         // 32 × 64 KiB.

@@ -2,6 +2,7 @@
 
 // `cfg(test)`: so that clippy knows the helpers for tests too.
 #[cfg(test)]
+mod capacity;
 mod connections;
 #[cfg(test)]
 mod deadlines;

@@ -20,7 +20,7 @@ const INVALID: Code = Code::InvalidArgument;
 async fn messages_that_are_too_large_are_refused() {
     let pair = Pair::start().await;
     let large = "a".repeat(70 * 1024); // above the 64 KiB of small messages
-    let huge = "a".repeat(3 * 1024 * 1024); // above the 2 MiB of a full batch
+    let huge = "a".repeat(600 * 1024); // above the 512 KiB of a batch
 
     let answer = pair.signer().sign_url(url_request("url", &huge, None)).await;
     refused(answer, INVALID, "MESSAGE_INVALID", &[]);
