@@ -61,7 +61,8 @@ impl Config {
     fn from_section(section: &mut Section) -> Self {
         let (signer_endpoint, signer_timeout) =
             section.table("signer", read_signer).unwrap_or_else(default_signer);
-        let (admission, limits, max_outputs) = section.table("limits", read_limits).unwrap_or_else(default_limits);
+        let (admission, limits, max_outputs) =
+            section.table("limits", read_limits).unwrap_or_else(default_limits);
         let origins = origin::config::read(section);
         let delivery = delivery::config::read(section, &origins);
         Self { signer_endpoint, signer_timeout, admission, limits, max_outputs, origins, delivery }
@@ -132,9 +133,17 @@ mod tests {
             [limits]\nmax_outputs = 0\nmemory_budget = '1MiB'\nmax_source_side = 0\ncpu_slots = -1\n\
             [[routes]]\npath = '/x'\norigin = 'o'\n";
         let errors = Config::read(text).unwrap_err().to_string();
-        for path in ["colour", "signer.endpoint", "signer.key", "limits.max_outputs", "limits.memory_budget",
-            "limits.max_source_side", "limits.cpu_slots", "routes[0].origin", "routes[0].variant"]
-        {
+        for path in [
+            "colour",
+            "signer.endpoint",
+            "signer.key",
+            "limits.max_outputs",
+            "limits.memory_budget",
+            "limits.max_source_side",
+            "limits.cpu_slots",
+            "routes[0].origin",
+            "routes[0].variant",
+        ] {
             assert!(errors.contains(path), "{path} not in\n{errors}");
         }
         assert!(!errors.contains("secret"), "{errors}");

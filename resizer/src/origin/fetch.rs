@@ -161,9 +161,10 @@ impl Opened {
 
     async fn next(&mut self) -> Result<Option<Bytes>, OriginError> {
         let until = self.until;
-        until.wait(self.response.chunk()).await?.map_err(|error| {
-            if error.is_timeout() { OriginError::Timeout } else { OriginError::Interrupted }
-        })
+        until
+            .wait(self.response.chunk())
+            .await?
+            .map_err(|error| if error.is_timeout() { OriginError::Timeout } else { OriginError::Interrupted })
     }
 }
 

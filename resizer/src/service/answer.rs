@@ -55,9 +55,13 @@ pub(super) struct Work {
     pub(super) deadline: Instant,
 }
 
-/// The frames of an answer, after `first` if there is one. They come from a task of their own: see
-/// [`crate::transfer::send`].
-pub(super) fn stream<T>(state: Arc<State>, work: Work, first: Option<T>) -> Receiver<T, Status>
+/// The frames of an answer, and ahead of them what `first` says once the first output has been made: an answer that
+/// begins is one that can be given. They come from a task of their own: see [`crate::transfer::send`].
+pub(super) fn stream<T>(
+    state: Arc<State>,
+    work: Work,
+    first: impl FnOnce() -> Option<T> + Send + 'static,
+) -> Receiver<T, Status>
 where
     T: FromFrame + Send + 'static,
 {
@@ -65,12 +69,7 @@ where
     let (sender, receiver) = send::channel(send::STALL_TIMEOUT, abandoned);
     let task = async move {
         let made = tokio::select! {
-            made = async {
-                if let Some(first) = first {
-                    sender.send(first).await.map_err(error::send)?;
-                }
-                make(&state, work, &sender).await
-            } => made,
+            made = make(&state, work, first, &sender) => made,
             () = sender.gone() => return,
         };
         match made {
@@ -93,7 +92,12 @@ pub(super) fn only<T: Send + 'static>(message: T) -> Receiver<T, Status> {
     receiver
 }
 
-async fn make<T: FromFrame>(state: &State, work: Work, sender: &Sender<T, Status>) -> Result<(), CallError> {
+async fn make<T: FromFrame>(
+    state: &State,
+    work: Work,
+    first: impl FnOnce() -> Option<T>,
+    sender: &Sender<T, Status>,
+) -> Result<(), CallError> {
     let Work { source, orders, accepts, bounds, deadline } = work;
     let Source { bytes, reserved, place, receive, signer } = source;
 
@@ -130,7 +134,11 @@ async fn make<T: FromFrame>(state: &State, work: Work, sender: &Sender<T, Status
     let running = state.admission.start(deadline, job).await.map_err(error::rejected)?;
     let queue = queued.elapsed();
 
+    let mut first = Some(first);
     while let Some(output) = outputs.recv().await {
+        if let Some(message) = first.take().and_then(|first| first()) {
+            sender.send(message).await.map_err(error::send)?;
+        }
         let id = orders.get(output.index).map(|order| order.id.clone()).unwrap_or_default();
         output.send(id, sender).await?;
     }
@@ -138,7 +146,8 @@ async fn make<T: FromFrame>(state: &State, work: Work, sender: &Sender<T, Status
     let report = report.map_err(error::image)?;
 
     let timings = timings(&report, receive, signer, queue);
-    let summary = Summary { source: Some(image_info(&info)), outputs: count(orders.len()), timings: Some(timings) };
+    let summary =
+        Summary { source: Some(image_info(&info)), outputs: count(orders.len()), timings: Some(timings) };
     sender.send(frame(frame::Frame::Summary(summary))).await.map_err(error::send)?;
     drop((pixels, place));
     Ok(())

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use safelight_proto::{
     client::Verification,
     reason::{CallError, Reason},
-    resizer::v1::{CacheScope, DeliverRequest, Delivery, DeliveryOutcome, ObjectSource},
+    resizer::v1::{
+        CacheScope, DeliverRequest, DeliverResponse, Delivery, DeliveryOutcome, ObjectSource,
+        deliver_response,
+    },
 };
 
 use super::{
@@ -27,6 +30,23 @@ use crate::{
 
 /// Part of the remaining time that may be spent fetching: the rest is for making the picture.
 const FETCH_SHARE: f64 = 0.9;
+
+/// What an edge needs for its headers.
+pub(super) struct Head {
+    /// All but the lifetime.
+    delivery: Delivery,
+    max_age: Duration,
+    expires: Option<SystemTime>,
+}
+
+impl Head {
+    /// The message. Whoever gets it counts from then on, so the lifetime is taken now: the original and the picture
+    /// have had their time.
+    pub(super) fn now(mut self) -> DeliverResponse {
+        self.delivery.max_age = seconds(cache::lifetime(self.max_age, self.expires, SystemTime::now()));
+        DeliverResponse { message: Some(deliver_response::Message::Delivery(self.delivery)) }
+    }
+}
 
 /// An object whose head has come.
 struct Found {
@@ -57,11 +77,12 @@ pub(super) async fn deliver(
     request: DeliverRequest,
     place: Place,
     deadline: Instant,
-) -> Result<(Delivery, Option<Work>), CallError> {
+) -> Result<(Head, Option<Work>), CallError> {
     let caller = translate::caller_headers(request.caller_headers.as_ref(), "")?;
     let target = Target::of(&request.url).map_err(error::target)?;
     let resolved = state.delivery.resolve(target.path()).map_err(error::delivery)?;
-    let accepts = Accepts::from_header(Some(&request.accept).filter(|accept| !accept.is_empty()).map(|x| x.as_str()));
+    let accepts =
+        Accepts::from_header(Some(&request.accept).filter(|accept| !accept.is_empty()).map(|x| x.as_str()));
 
     let asked = Instant::now();
     let expires = authorise(state, &resolved, target).await?;
@@ -89,11 +110,7 @@ pub(super) async fn deliver(
             delivery.set_outcome(DeliveryOutcome::NotModified);
         }
     };
-    // Whoever gets the answer counts from then on: the lifetime is taken last, when the fetch has taken its time.
-    let finish = |mut delivery: Delivery, work| {
-        delivery.max_age = seconds(cache::lifetime(resolved.max_age, expires, SystemTime::now()));
-        (delivery, work)
-    };
+    let head = |delivery| Head { delivery, max_age: resolved.max_age, expires };
 
     // With a tag of the origin's the answer may be known before a byte of the body has come.
     let origin_tag = found.opened.etag();
@@ -101,14 +118,14 @@ pub(super) async fn deliver(
         identify(&mut delivery, Original::Tag(origin_tag));
     }
     if delivery.outcome() == DeliveryOutcome::NotModified {
-        return Ok(finish(delivery, None));
+        return Ok((head(delivery), None));
     }
     let (bytes, reserved) = read(state, found.opened).await?;
     if origin_tag.is_none() {
         identify(&mut delivery, Original::Bytes(&bytes));
     }
     if delivery.outcome() == DeliveryOutcome::NotModified {
-        return Ok(finish(delivery, None));
+        return Ok((head(delivery), None));
     }
     let work = Work {
         source: Source {
@@ -123,7 +140,7 @@ pub(super) async fn deliver(
         bounds: resolved.bounds.copied(),
         deadline,
     };
-    Ok(finish(delivery, Some(work)))
+    Ok((head(delivery), Some(work)))
 }
 
 /// Has the signature verified unless the variant is public; answers when it expires. Fails closed.
@@ -184,9 +201,8 @@ async fn read(state: &State, opened: Opened) -> Result<(Bytes, Reserved), CallEr
         }
     }
     let mut reserved = state.admission.upload();
-    let read = opened.read(state.limits.max_source_bytes, |bytes| {
-        reserved.grow_to(bytes).map_err(Ended::Memory)
-    });
+    let read =
+        opened.read(state.limits.max_source_bytes, |bytes| reserved.grow_to(bytes).map_err(Ended::Memory));
     let bytes = read.await.map_err(|ended| match ended {
         Ended::Origin(error) => error::origin(error),
         Ended::Memory(rejected) => error::rejected(rejected),

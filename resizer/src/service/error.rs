@@ -23,7 +23,9 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 pub(super) fn rejected(error: Rejected) -> CallError {
     match error {
         Rejected::Busy(_) => Reason::Busy.error(error.to_string()).retry_after(RETRY_AFTER),
-        Rejected::TooLarge { .. } => Reason::ImageTooLarge.error("the picture needs more memory than there is"),
+        Rejected::TooLarge { .. } => {
+            Reason::ImageTooLarge.error("the picture needs more memory than there is")
+        }
         Rejected::Deadline(_) => Reason::DeadlineExceeded.error(error.to_string()),
         Rejected::Panicked => Reason::Internal.error("the picture could not be made"),
     }

@@ -66,7 +66,7 @@ pub fn limits() -> Limits {
         max_connections: 64,
         max_concurrent_streams: 32,
         max_calls: 512, // twice the places of admission, which answers first: unread messages take 64 MiB
-        stream_window: 128 * KIB,      // 1 Gbit/s at 1 ms
+        stream_window: 128 * KIB, // 1 Gbit/s at 1 ms
         connection_window: 4096 * KIB, // 32 × 128 KiB: a stream that is not read starves no other
         max_frame_size: 16 * KIB,
         max_send_buffer: 128 * 1024,

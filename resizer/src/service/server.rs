@@ -10,9 +10,9 @@ use safelight_proto::{
     page::page,
     reason::CallError,
     resizer::v1::{
-        DeliverRequest, DeliverResponse, InspectRequest, InspectResponse, ListVariantsRequest, ListVariantsResponse,
-        ResizeObjectRequest, ResizeObjectResponse, ResizeRequest, ResizeResponse, UploadSource, deliver_response,
-        inspect_open, resizer_service_server::ResizerService,
+        DeliverRequest, DeliverResponse, InspectRequest, InspectResponse, ListVariantsRequest,
+        ListVariantsResponse, ResizeObjectRequest, ResizeObjectResponse, ResizeRequest, ResizeResponse,
+        UploadSource, inspect_open, resizer_service_server::ResizerService,
     },
 };
 use tonic::{Request, Response, Status, Streaming};
@@ -46,7 +46,10 @@ impl ResizerService for Handlers {
     type ResizeObjectStream = Receiver<ResizeObjectResponse, Status>;
     type DeliverStream = Receiver<DeliverResponse, Status>;
 
-    async fn resize(&self, request: Request<Streaming<ResizeRequest>>) -> Result<Response<Self::ResizeStream>, Status> {
+    async fn resize(
+        &self,
+        request: Request<Streaming<ResizeRequest>>,
+    ) -> Result<Response<Self::ResizeStream>, Status> {
         let state = &self.state;
         let deadline = deadline(&request);
         let place = state.admission.enter().map_err(error::rejected)?;
@@ -57,7 +60,7 @@ impl ResizerService for Handlers {
         let (bytes, reserved) = upload::receive(&mut stream, state, open.declared_length).await?;
         let source = Source { bytes, reserved, place, receive: started.elapsed(), signer: None };
         let work = Work { source, orders, accepts: accepts(&open.accept), bounds: None, deadline };
-        Ok(Response::new(answer::stream(Arc::clone(state), work, None)))
+        Ok(Response::new(answer::stream(Arc::clone(state), work, || None)))
     }
 
     async fn resize_object(
@@ -72,22 +75,27 @@ impl ResizerService for Handlers {
         let source = request.source.ok_or_else(|| CallError::field("source", "is required"))?;
         let source = deliver::object(state, &source, "source.", place, deadline).await?;
         let work = Work { source, orders, accepts: accepts(&request.accept), bounds: None, deadline };
-        Ok(Response::new(answer::stream(Arc::clone(state), work, None)))
+        Ok(Response::new(answer::stream(Arc::clone(state), work, || None)))
     }
 
-    async fn deliver(&self, request: Request<DeliverRequest>) -> Result<Response<Self::DeliverStream>, Status> {
+    async fn deliver(
+        &self,
+        request: Request<DeliverRequest>,
+    ) -> Result<Response<Self::DeliverStream>, Status> {
         let state = &self.state;
         let deadline = deadline(&request);
         let place = state.admission.enter().map_err(error::rejected)?;
-        let (delivery, work) = deliver::deliver(state, request.into_inner(), place, deadline).await?;
-        let first = DeliverResponse { message: Some(deliver_response::Message::Delivery(delivery)) };
+        let (head, work) = deliver::deliver(state, request.into_inner(), place, deadline).await?;
         Ok(Response::new(match work {
-            Some(work) => answer::stream(Arc::clone(state), work, Some(first)),
-            None => answer::only(first),
+            Some(work) => answer::stream(Arc::clone(state), work, || Some(head.now())),
+            None => answer::only(head.now()),
         }))
     }
 
-    async fn inspect(&self, request: Request<Streaming<InspectRequest>>) -> Result<Response<InspectResponse>, Status> {
+    async fn inspect(
+        &self,
+        request: Request<Streaming<InspectRequest>>,
+    ) -> Result<Response<InspectResponse>, Status> {
         let state = &self.state;
         let deadline = deadline(&request);
         let place = state.admission.enter().map_err(error::rejected)?;
@@ -113,7 +121,8 @@ impl ResizerService for Handlers {
     ) -> Result<Response<ListVariantsResponse>, Status> {
         let ListVariantsRequest { page_size, page_token } = request.into_inner();
         let (variants, next_page_token) = page(&self.state.delivery.variants, page_size, &page_token);
-        let variants = variants.into_iter().map(|(name, variant)| translate::variant(name, variant)).collect();
+        let variants =
+            variants.into_iter().map(|(name, variant)| translate::variant(name, variant)).collect();
         Ok(Response::new(ListVariantsResponse { variants, next_page_token }))
     }
 }

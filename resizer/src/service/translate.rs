@@ -50,7 +50,8 @@ pub(super) fn orders(outputs: Vec<Output>, max: usize) -> Result<Vec<Order>, Cal
         match self::options(options) {
             Ok(options) => orders.push(Order { id: output.id, options }),
             Err(more) => {
-                violations.extend(more.into_iter().map(|(field, text)| (format!("{at}.options.{field}"), text)));
+                violations
+                    .extend(more.into_iter().map(|(field, text)| (format!("{at}.options.{field}"), text)));
             }
         }
     }

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use safelight_proto::{
     CHUNK_SIZE,
     reason::{CallError, Reason},
-    resizer::v1::{InspectOpen, InspectRequest, ResizeOpen, ResizeRequest, UploadFinish, inspect_request, resize_request},
+    resizer::v1::{
+        InspectOpen, InspectRequest, ResizeOpen, ResizeRequest, UploadFinish, inspect_request, resize_request,
+    },
 };
 use tonic::{Code, Status, Streaming};
 
