@@ -1,0 +1,32 @@
+//! The resizer through its public API: real gRPC on real sockets, a real signer beside it, an S3 origin that
+//! verifies signatures and an HTTP origin that misbehaves. One binary, so that there is one to link.
+//!
+//! # Layout
+//! - [`harness`]: a stack, calls as results, colours of pictures
+//! - [`pictures`]: sources that are not flat: noise, lying headers
+//! - [`resize`], [`options`]: what is made, and what is refused before a byte is taken
+//! - [`upload`], [`damaged`]: uploads and pictures that are not as they should be
+//! - [`s3_origin`], [`http_origin`]: originals
+//! - [`deliver`], [`policy`], [`cache`]: URLs: who gets what, how large, and for how long
+//! - [`signer`]: a signer that is away, silent, or has other keys
+//! - [`lifecycle`], [`load`]: deadlines, drain, cancellation; more than fits
+//! - [`logs`]: what is logged, and what never is
+//! - [`variants`]: the list of variants
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and what they share")]
+
+mod cache;
+mod damaged;
+mod deliver;
+mod harness;
+mod http_origin;
+mod lifecycle;
+mod load;
+mod logs;
+mod options;
+mod pictures;
+mod policy;
+mod resize;
+mod s3_origin;
+mod signer;
+mod upload;
+mod variants;
