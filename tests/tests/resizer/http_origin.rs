@@ -149,7 +149,6 @@ async fn statuses_become_reasons() {
         (410, Reason::OriginNotFound, 1),
         (204, Reason::OriginUnavailable, 1),
         (206, Reason::OriginUnavailable, 1),
-        (304, Reason::OriginRedirected, 1),
         (408, Reason::OriginUnavailable, 1),
         (429, Reason::OriginUnavailable, 1),
         // Tried again, once.

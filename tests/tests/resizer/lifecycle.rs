@@ -125,6 +125,25 @@ async fn a_drain_lets_requests_in_flight_finish() {
     stack.resizer.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_cancelled_fetch_gives_its_place_back() {
+    let origin = FaultyOrigin::start().await.unwrap();
+    origin.at("/a.png", Behaviour::Silent);
+    let settings =
+        Settings { resizer_toml: origins(&origin), limits: "max_requests = 1".into(), ..Settings::default() };
+    let local = start(settings).await;
+    let mut client = local.another_client().await;
+    let outputs = vec![output("", png())];
+    let request =
+        ResizeObjectRequest { source: Some(object_of("web", "a.png")), outputs, ..Default::default() };
+    let call = tokio::spawn(async move { client.resize_object(request).await.map(drop) });
+    eventually("the origin is asked", async || origin.requests().pop()).await;
+    refused(local.resize_one(png(), sample::png(8, 8).unwrap()).await, Reason::Busy);
+    call.abort();
+    eventually("its place is free", async || local.resize_one(png(), sample::png(8, 8).unwrap()).await.ok())
+        .await;
+}
+
 /// A job of so many equal outputs that it is far from done when it is cancelled: whoever comes next is served after
 /// about one of them, not after all.
 #[tokio::test]
