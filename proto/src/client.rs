@@ -118,7 +118,11 @@ impl SignerClient {
         timeout: Duration,
     ) -> Result<Verification, SignerError> {
         let request = VerifyUrlRequest { key: key.to_owned(), request_target: target.to_owned() };
-        let answer = self.verifier.clone().verify_url(timed(request, timeout)).await?.into_inner();
+        let ask = || {
+            let (mut verifier, request) = (self.verifier.clone(), timed(request.clone(), timeout));
+            async move { verifier.verify_url(request).await }
+        };
+        let answer = twice(ask).await?.into_inner();
         Ok(match answer.verdict() {
             Verdict::Valid => Verification::Valid {
                 target: answer.authenticated_target,
@@ -147,8 +151,21 @@ impl SignerClient {
             region: request.region.to_owned(),
             ..Default::default()
         };
-        let answer = self.signer.clone().sign_origin_request(timed(request, timeout)).await?;
-        Ok(answer.into_inner().headers)
+        let ask = || {
+            let (mut signer, request) = (self.signer.clone(), timed(request.clone(), timeout));
+            async move { signer.sign_origin_request(request).await }
+        };
+        Ok(twice(ask).await?.into_inner().headers)
+    }
+}
+
+/// Asks once more, at once, where the first call was not taken: by a signer that was about to stop, or of a burst on
+/// a new connection, where more calls are begun than the server takes before it could say how many (HTTP/2's
+/// REFUSED_STREAM). The signer's answers have no effects, so nothing happens twice.
+async fn twice<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F) -> Result<T, Status> {
+    match call().await {
+        Err(status) if status.code() == Code::Unavailable => call().await,
+        answer => answer,
     }
 }
 

@@ -6,7 +6,7 @@ use safelight_local::{Settings, picture::sample};
 use safelight_proto::{
     framing,
     image::v1::{Fit, Format, TransformOptions},
-    resizer::v1::{ResizeOpen, frame},
+    resizer::v1::{DeliverRequest, ListVariantsRequest, ResizeOpen, frame},
 };
 
 use crate::{harness::*, pictures::noise_file};
@@ -17,6 +17,9 @@ async fn many_at_once_are_all_right() {
     for width in [30, 90, 400] {
         local.put(&format!("{width}.png"), sample::png(width, 60).unwrap()).await;
     }
+    // A connection's first call: until the server has said how many streams it takes, a client may open more, and
+    // has them refused.
+    local.resize_one(png(), sample::png(8, 8).unwrap()).await.unwrap();
     let calls = (0..48_u16).map(|call| {
         let local = &local;
         async move {
@@ -99,5 +102,26 @@ async fn memory_for_pixels_is_waited_for() {
     let calls = (0..4).map(|_| local.resize_one(options.clone(), source.clone()));
     for answer in join_all(calls).await {
         assert_eq!(answer.unwrap().header.width, 1800);
+    }
+}
+
+/// The resizer's own connection to the signer is new as well, and more calls than it has streams are waiting for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_burst_on_a_new_connection_to_the_signer() {
+    let local = start(Settings::default()).await;
+    local.put("a.png", sample::png(8, 8).unwrap()).await;
+    let url = local.sign("/acct/a.png/card").await;
+    let mut clients = Vec::new();
+    for _ in 0..6 {
+        let mut client = local.another_client().await;
+        client.list_variants(ListVariantsRequest::default()).await.unwrap();
+        clients.push(client);
+    }
+    let calls = clients.iter().flat_map(|client| std::iter::repeat_n(client, 30)).map(|client| {
+        let request = DeliverRequest { url: url.clone(), ..Default::default() };
+        async move { deliver(&mut client.clone(), request).await.map(drop) }
+    });
+    for answer in join_all(calls).await {
+        answer.unwrap();
     }
 }
