@@ -14,22 +14,24 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr
 #[must_use]
 pub const fn limits() -> Limits {
     Limits {
-        // 256 × (1 MiB of windows + 64 × 16 KiB of send buffers) = 512 MiB at the very worst, which needs every
+        // 256 × (1 MiB of windows + 100 × 10 KiB of send buffers) = 512 MiB at the very worst, which needs every
         // client to send everywhere and read nowhere. Handlers never wait, so unread bytes last microseconds.
         max_connections: 256,
-        max_concurrent_streams: 64,
+        // As many as clients open before they have heard of a limit (RFC 9113, section 6.5.2): with less, a burst on a
+        // new connection is refused.
+        max_concurrent_streams: 100,
         // 128 × a batch of 512 KiB that is being received: 64 MiB. Handlers never wait: more at once are only more
         // uploads that dawdle.
         max_calls: 128,
-        // Holds a URL of the greatest length (8 KiB) with room for the rest. A batch of 512 KiB takes 32 round
-        // trips of a window: 16 ms at 0.5 ms each.
-        stream_window: 16 * 1024,
-        // 64 × 16 KiB: no unread call stalls its neighbours.
+        // Holds a URL of the greatest length (8 KiB) with room for the rest. A batch of 512 KiB takes 52 round
+        // trips of a window: 26 ms at 0.5 ms each.
+        stream_window: 10 * 1024,
+        // 100 × 10 KiB: no unread call stalls its neighbours.
         connection_window: 1024 * 1024,
         // An answer is a URL; a batch may fill it again and again.
-        max_send_buffer: 16 * 1024,
+        max_send_buffer: 10 * 1024,
         // As many as streams.
-        max_pending_accept_reset_streams: 64,
+        max_pending_accept_reset_streams: 100,
         // Nothing here takes milliseconds: whoever has waited 2 s has given up.
         default_deadline: Duration::from_secs(2),
         max_deadline: Duration::from_secs(2),

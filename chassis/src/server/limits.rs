@@ -52,17 +52,18 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         // 256 × 2 MiB of windows: 512 MiB at the very worst.
         max_connections: 256,
-        max_concurrent_streams: 32,
+        // As many as clients open before they have heard of a limit (RFC 9113, section 6.5.2).
+        max_concurrent_streams: 100,
         // 256 × a message of 64 KiB: 16 MiB.
         max_calls: 256,
-        // 1 Gbit/s × 0.5 ms.
-        stream_window: 64 * 1024,
-        // 32 × 64 KiB.
+        // A small message in one go.
+        stream_window: 20 * 1024,
+        // 100 × 20 KiB.
         connection_window: 2 * 1024 * 1024,
         // HTTP/2's default and least.
         max_frame_size: 16 * 1024,
         max_send_buffer: 64 * 1024,
-        // Twice the streams. h2's own 20 ends connections of clients that merely cancel in a burst.
+        // h2's own 20 ends connections of clients that merely cancel in a burst.
         max_pending_accept_reset_streams: 64,
         max_header_list_size: 8 * 1024,
         keepalive_interval: Duration::from_secs(60),

@@ -27,11 +27,6 @@ use state::State;
 
 pub use state::StartError;
 
-/// Longest message that is taken: a chunk of 64 KiB and its framing, with room for a large `open`.
-const MAX_RECEIVED_MESSAGE: usize = 128 * 1024;
-/// Longest message that is sent: a chunk of 64 KiB and its framing.
-const MAX_SENT_MESSAGE: usize = 128 * 1024;
-
 /// The resizer, ready to be served.
 #[derive(Debug, Clone)]
 pub struct Resizer {
@@ -50,29 +45,36 @@ impl Resizer {
     /// Adds the gRPC service.
     #[must_use]
     pub fn add_to(&self, server: Server) -> Server {
+        let Limits { max_decoding_message_size, max_encoding_message_size, .. } = limits();
         server.service(
             ResizerServiceServer::new(server::Handlers::new(Arc::clone(&self.state)))
-                .max_decoding_message_size(MAX_RECEIVED_MESSAGE)
-                .max_encoding_message_size(MAX_SENT_MESSAGE),
+                .max_decoding_message_size(max_decoding_message_size)
+                .max_encoding_message_size(max_encoding_message_size),
         )
     }
 }
 
 /// The transport settings of the resizer (reference: grpc-practice.md, "HTTP/2 and messages").
 #[must_use]
-pub fn limits() -> Limits {
-    const KIB: u32 = 1024;
+pub const fn limits() -> Limits {
     Limits {
         max_connections: 64,
-        max_concurrent_streams: 32,
-        max_calls: 512, // twice the places of admission, which answers first: unread messages take 64 MiB
-        stream_window: 128 * KIB, // 1 Gbit/s at 1 ms
-        connection_window: 4096 * KIB, // 32 × 128 KiB: a stream that is not read starves no other
-        max_frame_size: 16 * KIB,
-        max_send_buffer: 128 * 1024,
+        // As many as clients open before they have heard of a limit (RFC 9113, 6.5.2): with less, a burst on a new
+        // connection is refused, and not every client tries again.
+        max_concurrent_streams: 100,
+        // Twice the places of admission, which answers first: unread messages take 64 MiB.
+        max_calls: 512,
+        stream_window: 64 * 1024, // a chunk; 1 Gbit/s at 0.5 ms
+        // 64 streams that are not read. Handlers read at once or are over, so fewer than all may stall a neighbour.
+        connection_window: 4 * 1024 * 1024,
+        max_send_buffer: 64 * 1024,
         max_pending_accept_reset_streams: 256, // bursts of cancellations are everyday here
+        // A chunk of 64 KiB and its framing, with room for a large `open`.
+        max_decoding_message_size: 128 * 1024,
+        // A chunk of 64 KiB and its framing; a full page of variants.
+        max_encoding_message_size: 256 * 1024,
         default_deadline: Duration::from_secs(30),
         max_deadline: Duration::from_secs(30),
-        ..Limits::default()
+        ..Limits::DEFAULT
     }
 }
