@@ -106,6 +106,80 @@ fn jpeg(image: &RgbImage, progressive: bool) -> Vec<u8> {
     file
 }
 
+/// A JPEG with segments of this many bytes of metadata each.
+fn with_segments(jpeg: &[u8], marker: u8, segments: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut file = jpeg[..2].to_vec();
+    for segment in segments {
+        file.extend([0xFF, marker]);
+        file.extend((segment.len() as u16 + 2).to_be_bytes());
+        file.extend(segment);
+    }
+    file.extend(&jpeg[2..]);
+    file
+}
+
+/// A profile of about `length` bytes, nearly all of them the table of its three inks.
+fn profile(length: usize) -> Vec<u8> {
+    let (inks, steps) = (3, 60_usize);
+    let outputs = (length / steps.pow(3)).min(255) as u8;
+    let mut table = b"mft1\0\0\0\0".to_vec();
+    table.extend([inks, outputs, steps as u8, 0]);
+    table.extend([[0, 1, 0, 0], [0; 4], [0; 4], [0; 4]].concat().repeat(2));
+    table.extend([0, 1, 0, 0]);
+    table.resize(48 + 256 * 3 + steps.pow(3) * usize::from(outputs) + 256 * usize::from(outputs), 7);
+    let mut profile = moxcms::ColorProfile::new_srgb().encode().unwrap()[..128].to_vec();
+    profile[20..24].copy_from_slice(b"Lab ");
+    let signatures = [*b"A2B0", *b"A2B1", *b"A2B2", *b"B2A0", *b"B2A1", *b"gamt", *b"A2B0"];
+    profile.extend((signatures.len() as u32).to_be_bytes());
+    for signature in signatures {
+        profile.extend(signature);
+        profile.extend((132 + 12 * signatures.len() as u32).to_be_bytes());
+        profile.extend((table.len() as u32).to_be_bytes());
+    }
+    profile.extend(table);
+    profile
+}
+
+/// Small pictures with metadata that the decoders keep, and copy.
+fn burdened() -> Vec<(&'static str, Vec<u8>)> {
+    let small = RgbImage::from_raw(40, 30, noise(40 * 30 * 3)).unwrap();
+    let jpeg = jpeg(&small, true);
+    let xmp = |part: u32| {
+        let mut segment = b"http://ns.adobe.com/xmp/extension/\0".to_vec();
+        segment.extend([b'0'; 32]);
+        segment.extend((200 * 60_000_u32).to_be_bytes());
+        segment.extend((part * 60_000).to_be_bytes());
+        segment.extend([b'x'; 60_000]);
+        segment
+    };
+    let lone = |part: u32| [&b"ICC_PROFILE\0\x01\x01"[..], &[part as u8; 60_000]].concat();
+    let three = profile(650_000);
+    let large = profile(4_000_000);
+    let parts = |profile: &[u8]| {
+        let count = profile.len().div_ceil(60_000);
+        let parts = profile.chunks(60_000).enumerate();
+        parts
+            .map(move |(index, part)| [&b"ICC_PROFILE\0"[..], &[index as u8 + 1, count as u8], part].concat())
+            .collect::<Vec<_>>()
+    };
+    let png = |profile: Vec<u8>| {
+        let mut file = Vec::new();
+        let mut encoder = image::codecs::png::PngEncoder::new(&mut file);
+        image::ImageEncoder::set_icc_profile(&mut encoder, profile).unwrap();
+        DynamicImage::from(small.clone()).write_with_encoder(encoder).unwrap();
+        file
+    };
+    vec![
+        ("JPEG with XMP in many parts", with_segments(&jpeg, 0xE1, (0..200).map(xmp))),
+        ("JPEG with profiles without end", with_segments(&jpeg, 0xE2, (0..200).map(lone))),
+        ("JPEG with a profile", with_segments(&jpeg, 0xE2, parts(&three).into_iter())),
+        ("JPEG with a large profile", with_segments(&jpeg, 0xE2, parts(&large).into_iter())),
+        ("PNG with a profile", png(three)),
+        ("PNG with a large profile", png(large)),
+        ("PNG with a profile of zeros", png(vec![0; 100 << 20])),
+    ]
+}
+
 /// Noise is what every encoder takes most memory for.
 fn sources() -> Vec<(&'static str, Vec<u8>)> {
     let (width, height) = (1200, 900);
@@ -131,7 +205,7 @@ fn sources() -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 fn estimates_are_never_too_low() {
     let limits = Limits::default();
-    for (name, bytes) in sources() {
+    for (name, bytes) in sources().into_iter().chain(burdened()) {
         let mut info = None;
         let header = peak(|| info = Some(probe(&bytes, &limits).unwrap()));
         assert!(header < 10_000, "{name}: reading the header took {header} bytes");
@@ -155,6 +229,7 @@ fn estimates_are_never_too_low() {
                 });
                 let case = format!("{name} {}: estimated {estimate}, taken {taken}", jobs[0].options);
                 assert!(estimate >= taken, "{case}");
+                println!("{case}");
                 assert!(estimate <= 6 * taken + (8 << 20), "{case}");
             }
         }

@@ -1,8 +1,8 @@
 //! Colour: embedded ICC profiles and CMYK, to 8-bit sRGB.
 //!
 //! Conversion runs on each output, after resampling: outputs are usually far smaller than the source, and their
-//! bytes then do not depend on which other outputs a request asks for. A profile that is damaged, of another colour model
-//! than the pixels, or that cannot be converted is ignored: the pixels are taken as sRGB (or as plain CMYK). PNG's gAMA
+//! bytes then do not depend on which other outputs a request asks for. A profile that is damaged, too large, of another
+//! colour model than the pixels, or that cannot be converted is ignored: the pixels are taken as sRGB (or as plain CMYK). PNG's gAMA
 //! and cHRM chunks are ignored, as browsers do for pictures that are mostly sRGB anyway.
 
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use super::{
     error::ImageError,
     pixels::{Layout, Pixels},
 };
+
+pub(crate) mod profile;
 
 /// How the pixels of one source become sRGB.
 pub(crate) struct ToSrgb {
@@ -85,7 +87,7 @@ impl ToSrgb {
 
 /// The transform from an embedded profile to sRGB, or none where there is no use for it.
 fn transform(layout: Layout, profile: &[u8]) -> Option<Arc<Transform8BitExecutor>> {
-    let profile = ColorProfile::new_from_slice(profile).ok()?;
+    let profile = profile::read(profile)?;
     let (space, source, target) = match layout {
         Layout::Gray | Layout::GrayAlpha => (DataColorSpace::Gray, moxcms::Layout::Gray, moxcms::Layout::Rgb),
         Layout::Rgb => (DataColorSpace::Rgb, moxcms::Layout::Rgb, moxcms::Layout::Rgb),

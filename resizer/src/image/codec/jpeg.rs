@@ -8,6 +8,7 @@ use zune_jpeg::{JpegDecoder, errors::DecodeErrors};
 use self::header::{Header, Process};
 use super::{Decode, Decoded, Encode, JPEG_MAX_SIDE};
 use crate::image::{
+    colour::profile,
     error::ImageError,
     limits::Limits,
     pixels::{Layout, Pixels, byte_len},
@@ -42,7 +43,7 @@ impl Decode for Decoder {
         let header = Header::read(bytes)?;
         header::check_end(bytes)?;
         let options = DecoderOptions::default()
-            // Damage is an error, not gray blocks.
+            // Damage is an error, not gray blocks, as far as the decoder sees it: an early end marker it takes for one.
             .set_strict_mode(true)
             .set_max_width(usize::try_from(info.stored_size.width).unwrap_or(usize::MAX))
             .set_max_height(usize::try_from(info.stored_size.height).unwrap_or(usize::MAX));
@@ -119,7 +120,7 @@ impl Header {
         }
     }
 
-    /// zune-jpeg's memory besides the output: strips of samples, and where the picture comes in several scans all
+    /// zune-jpeg's memory besides the output: metadata (the segments, and put together), strips of samples, and where the picture comes in several scans all
     /// coefficients, 16 bits each, before the first pixel.
     fn work_bytes(&self) -> u64 {
         let (across, down) = self.mcus();
@@ -134,7 +135,8 @@ impl Header {
         // and at full resolution.
         let width = across * 8 * u64::from(self.max_horizontal());
         let strip = width * 8 * u64::from(self.max_vertical()) * 2 * 4;
-        whole + strip * 6
+        let profile = if self.has_icc_profile { profile::memory(self.metadata_bytes) } else { 0 };
+        whole + strip * 6 + self.metadata_bytes * 2 + profile
     }
 }
 

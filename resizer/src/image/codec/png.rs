@@ -10,6 +10,7 @@ use image::{
 use self::header::Header;
 use super::{Decode, Decoded, Encode, decode_error, decode_with};
 use crate::image::{
+    colour::profile,
     error::ImageError,
     limits::Limits,
     pixels::{Layout, Pixels},
@@ -19,8 +20,8 @@ use crate::image::{
 
 mod header;
 
-/// What metadata may take when it is unpacked, besides twice the file: the largest ICC profiles are of about 3 MB.
-const METADATA_BYTES: u64 = 8 << 20;
+/// A profile that unpacks to more than this many times its size is not read. Real ones stay below 10.
+const MAX_INFLATION: u64 = 64;
 
 /// Reads PNG.
 pub(super) struct Decoder;
@@ -30,16 +31,20 @@ impl Decode for Decoder {
         let header = Header::read(bytes)?;
         let file_size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let layout = header.layout();
-        // Rows: the one being unfiltered and the one above, in a buffer that grows to a few of them, and the output line.
-        let row = u64::from(header.size.width) * layout.channels() as u64 * 2;
-        let rows = row * 8 + (1 << 20);
         // Reducing 16 bits to 8 ends with a smaller copy.
         let reduced = if header.bit_depth > 8 {
             header.size.area().saturating_mul(layout.channels() as u64)
         } else {
             0
         };
-        let metadata = header.metadata_bytes * 2 + if header.has_icc_profile { allowance(bytes) } else { 0 };
+        let allowed = header.allowance();
+        let profile = if header.has_icc_profile {
+            // Unpacked, copied, and used.
+            allowed * 2 + profile::memory(allowed)
+        } else {
+            0
+        };
+        let work = header.rows() + header.metadata_bytes * 2 + profile;
         Ok(Info {
             format: Format::Png,
             stored_size: header.size,
@@ -50,14 +55,14 @@ impl Decode for Decoder {
             animated: header.animated,
             bytes: file_size,
             layout,
-            work_bytes: rows.saturating_add(reduced).saturating_add(metadata),
+            work_bytes: work.saturating_add(reduced),
         })
     }
 
     fn decode(&self, bytes: &[u8], info: &Info) -> Result<Decoded, ImageError> {
         header::check_end(bytes)?;
         let mut limits = image::Limits::no_limits();
-        limits.max_alloc = Some(info.work_bytes + allowance(bytes));
+        limits.max_alloc = Some(Header::read(bytes)?.allowance());
         let decoder =
             PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(|error| decode_error(&error))?;
         let color = decoder.color_type();
@@ -74,11 +79,6 @@ impl Decode for Decoder {
         }
         Ok(Decoded { pixels: Pixels::new(info.stored_size, layout, data)?, profile })
     }
-}
-
-/// What the decoder may allocate for metadata.
-fn allowance(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(METADATA_BYTES)
 }
 
 /// Reduces native-endian 16-bit samples to 8 bits, rounded to nearest, in place.
@@ -109,6 +109,18 @@ impl Header {
             _ if self.has_transparency => Layout::Rgba,
             _ => Layout::Rgb,
         }
+    }
+
+    /// Bytes of the decoder's rows: the one being unfiltered and the one above, in a buffer that grows to a few of them, and
+    /// the output line.
+    fn rows(&self) -> u64 {
+        u64::from(self.size.width) * self.layout().channels() as u64 * 2 * 8 + (1 << 20)
+    }
+
+    /// What the decoder may allocate besides the picture: rows, chunks in a buffer that doubles, and a profile.
+    fn allowance(&self) -> u64 {
+        let profile = (self.metadata_bytes.saturating_mul(MAX_INFLATION)).min(profile::MAX_BYTES as u64);
+        self.rows() + self.metadata_bytes * 3 + profile
     }
 }
 

@@ -234,6 +234,27 @@ fn rare_kinds_are_named() {
     assert!(matches!(probe(&deep, &Limits::default()), Err(ImageError::Unsupported(_))));
 }
 
+/// Metadata that would keep the decoder busy, or that its estimate does not hold, is refused.
+#[test]
+fn jpegs_of_metadata_are_refused() {
+    let jpeg = Jpeg { progressive: true, ..Jpeg::default() }.write(&drawing(16, 16, Layout::Rgb));
+    let segments = |number: usize, length: u16| {
+        let mut segment = vec![0xFF, 0xE1];
+        segment.extend((length + 2).to_be_bytes());
+        segment.resize(usize::from(length) + 4, b'x');
+        segment.repeat(number)
+    };
+    let with = |at: usize, metadata: &[u8]| [&jpeg[..at], metadata, &jpeg[at..]].concat();
+    assert!(decode(&with(2, &segments(1000, 60_000))).is_ok());
+    let many = probe(&with(2, &segments(5000, 40)), &Limits::default());
+    assert!(matches!(many, Err(ImageError::Unsupported(_))), "{many:?}");
+
+    let scan = jpeg.windows(2).rposition(|marker| marker == [0xFF, 0xDA]).unwrap();
+    assert!(decode(&with(scan, &segments(1, 60_000))).is_ok());
+    let late = decode(&with(scan, &segments(2, 60_000)));
+    assert!(matches!(late, Err(ImageError::Unsupported(_))));
+}
+
 /// Inks come out as they went in, stored as CMYK or as YCCK.
 #[test]
 fn cmyk_jpegs_keep_their_inks() {

@@ -7,6 +7,7 @@ use image::codecs::webp::WebPDecoder;
 use self::header::Header;
 use super::{Decode, Decoded, Encode, WEBP_MAX_SIDE, decode_error, decode_with};
 use crate::image::{
+    colour::profile,
     error::ImageError,
     limits::Limits,
     pixels::{Layout, Pixels},
@@ -29,6 +30,7 @@ impl Decode for Decoder {
         // its frame (4) and the canvas (4) besides either.
         let per_pixel = 7 + if header.animated { 8 } else { 0 };
         let file_size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let profile = if header.has_icc_profile { profile::memory(file_size) } else { 0 };
         Ok(Info {
             format: Format::Webp,
             stored_size: header.canvas,
@@ -40,7 +42,7 @@ impl Decode for Decoder {
             bytes: file_size,
             layout,
             // Chunks are copied out of the file.
-            work_bytes: header.canvas.area() * per_pixel + file_size + (4 << 20),
+            work_bytes: header.canvas.area() * per_pixel + file_size + profile + (4 << 20),
         })
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Header {
     pub(super) first_scan_components: usize,
     pub(super) orientation: Orientation,
     pub(super) has_icc_profile: bool,
+    /// Bytes of the application segments before the first scan.
+    pub(super) metadata_bytes: u64,
     /// Whether there is an Adobe APP14 segment: inks are then stored inverted.
     pub(super) is_adobe: bool,
     /// Its colour transform: 0 none, 1 YCbCr, 2 YCCK.
@@ -38,10 +40,21 @@ pub(super) struct Component {
     pub(super) vertical: u8,
 }
 
+/// Most segments before the first scan: a file of the default limit of 64 MiB full of the longest metadata has 1024.
+/// zune-jpeg 0.5 goes through all parts of an extended XMP packet again after every segment: with half a million
+/// small ones it is busy for minutes.
+const MAX_SEGMENTS: usize = 4096;
+
+/// Most bytes of application segments after the first scan has begun. Nobody writes any there, and the decoder's copies of
+/// them are not in its estimate.
+const MAX_LATE_METADATA: usize = 64 * 1024;
+
 mod marker {
     pub(super) const SOI: u8 = 0xD8;
     pub(super) const EOI: u8 = 0xD9;
     pub(super) const SOS: u8 = 0xDA;
+    /// Application segments: metadata.
+    pub(super) const APP: std::ops::RangeInclusive<u8> = 0xE0..=0xEF;
     pub(super) const APP1: u8 = 0xE1;
     pub(super) const APP2: u8 = 0xE2;
     pub(super) const APP14: u8 = 0xEE;
@@ -55,6 +68,7 @@ impl Header {
         let mut reader = Reader::new(bytes);
         let mut frame = None;
         let (mut orientation, mut has_icc_profile, mut adobe) = (None, false, None);
+        let (mut segments, mut metadata_bytes) = (0, 0);
         loop {
             let code = next_marker(&mut reader)?;
             if is_alone(code) {
@@ -64,6 +78,13 @@ impl Header {
                 continue;
             }
             let segment = segment(&mut reader)?;
+            segments += 1;
+            if segments > MAX_SEGMENTS {
+                return Err(RARE);
+            }
+            if marker::APP.contains(&code) {
+                metadata_bytes += u64::try_from(segment.len()).unwrap_or(u64::MAX);
+            }
             match code {
                 0xC0..=0xC2 => frame = Some(Frame::read(code, segment)?),
                 0xC3 => return Err(ImageError::Unsupported("a lossless JPEG")),
@@ -85,6 +106,7 @@ impl Header {
                         first_scan_components,
                         orientation: orientation.unwrap_or_default(),
                         has_icc_profile,
+                        metadata_bytes,
                         is_adobe: adobe.is_some(),
                         adobe_transform: adobe.flatten(),
                     });
@@ -145,18 +167,26 @@ impl Frame {
     }
 }
 
-/// Checks that the picture's own end (EOI) is there. Pictures inside segments (thumbnails) and after the end (previews, gain
+/// Checks that the picture's own end (EOI) is there, and that there is no more metadata on the way than is expected. Pictures inside segments (thumbnails) and after the end (previews, gain
 /// maps) do not count.
 pub(super) fn check_end(bytes: &[u8]) -> Result<(), ImageError> {
     let mut reader = Reader::new(bytes);
+    let (mut begun, mut late_metadata) = (false, 0);
     loop {
         match next_marker(&mut reader)? {
             marker::EOI => return Ok(()),
             code if is_alone(code) => {}
             // After a scan's header come its data, in which 0xFF is followed by 0 or by a restart marker: the search
             // for the next marker skips both.
-            _ => {
-                segment(&mut reader)?;
+            code => {
+                let segment = segment(&mut reader)?;
+                begun |= code == marker::SOS;
+                if begun && marker::APP.contains(&code) {
+                    late_metadata += segment.len();
+                }
+                if late_metadata > MAX_LATE_METADATA {
+                    return Err(RARE);
+                }
             }
         }
     }
