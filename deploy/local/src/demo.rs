@@ -41,7 +41,10 @@ pub(crate) struct Shown {
 pub(crate) async fn run(stack: &Stack, name: &str, picture: Bytes) -> Result<Shown, BoxError> {
     let outputs = stack.dir().join("outputs");
     fs::create_dir_all(&outputs)?;
-    let source = stack.dir().join(name);
+    // In a folder of its own: its name may be one that is taken.
+    let pictures = stack.dir().join("pictures");
+    fs::create_dir_all(&pictures)?;
+    let source = pictures.join(name);
     fs::write(&source, &picture)?;
     let key = format!("originals/{name}");
     stack.s3.put(BUCKET, &key, picture.clone()).await?;

@@ -7,10 +7,14 @@ use crate::demo::Shown;
 /// Prints a grpcurl session against the running stack.
 pub(crate) fn print(stack: &Stack, shown: &Shown) {
     let (signer, resizer) = (stack.signer.address(), stack.resizer.address());
-    let picture = shown.picture.display();
-    let outputs = shown.outputs.display();
+    let picture = quoted(&shown.picture.to_string_lossy());
+    let output = |name: &str| quoted(&shown.outputs.join(name).to_string_lossy());
+    let (by_hand, streamed) = (output("by-hand.webp"), output("streamed.jpg"));
     let url = &shown.signed_url;
     let key = serde_json::Value::from(shown.key.as_str());
+    let two_sizes = quoted(&format!(
+        r#"{{"source":{{"origin":"photos","key":{key}}},"outputs":[{{"id":"a","options":{{"width":640}}}},{{"id":"b","options":{{"width":64,"height":64,"fit":"FIT_COVER"}}}}]}}"#
+    ));
     println!(
         r#"
 Try it (github.com/fullstorydev/grpcurl; jq and base64 to get at the bytes):
@@ -33,17 +37,37 @@ grpcurl -plaintext -d '{{"key":"uploads","parameters":{{"folder":"holiday","tags
 # Deliver the private picture by its signed URL
 grpcurl -plaintext -d '{{"url":"{url}","accept":"image/webp"}}' \
   {resizer} safelight.resizer.v1.ResizerService/Deliver \
-  | jq -rj '.frame.chunk.data // empty' | base64 -d > {outputs}/by-hand.webp
+  | jq -rj '.frame.chunk.data // empty' | base64 -d > {by_hand}
 
 # Two sizes of an object, from one fetch and one decode
-grpcurl -plaintext -d '{{"source":{{"origin":"photos","key":{key}}},"outputs":[{{"id":"a","options":{{"width":640}}}},{{"id":"b","options":{{"width":64,"height":64,"fit":"FIT_COVER"}}}}]}}' \
+grpcurl -plaintext -d {two_sizes} \
   {resizer} safelight.resizer.v1.ResizerService/ResizeObject | grep -v '"data"'
 
 # Stream a file through: open, chunks, finish
 {{ echo '{{"open":{{"outputs":[{{"options":{{"width":480,"format":"FORMAT_JPEG"}}}}]}}}}'
-  base64 -w 65536 '{picture}' | sed 's/.*/{{"chunk":"&"}}/'
-  echo '{{"finish":{{"length":'$(wc -c < '{picture}')'}}}}'
+  base64 -w 65536 {picture} | sed 's/.*/{{"chunk":"&"}}/'
+  echo '{{"finish":{{"length":'$(wc -c < {picture})'}}}}'
 }} | grpcurl -plaintext -d @ {resizer} safelight.resizer.v1.ResizerService/Resize \
-  | jq -rj '.frame.chunk.data // empty' | base64 -d > {outputs}/streamed.jpg"#
+  | jq -rj '.frame.chunk.data // empty' | base64 -d > {streamed}"#
     );
+}
+
+/// The text as one word of a shell: a file's name may hold anything.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_quoted_text_is_one_word() {
+        for text in ["", "plain.jpg", "it's a \"pic\" $HOME `id` \\ 100%.png", "'", "a\nb"] {
+            let output = Command::new("sh").args(["-c", &format!("printf %s {}", quoted(text))]).output();
+            assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), text);
+        }
+    }
 }
