@@ -15,8 +15,6 @@ use crate::{
 const DEFAULT_SIGNER_ENDPOINT: &str = "http://127.0.0.1:50051";
 /// How long the signer may take: it answers in well under a millisecond when it is there.
 const DEFAULT_SIGNER_TIMEOUT: Duration = Duration::from_secs(1);
-/// Largest encoded source unless configured: a 100-megapixel JPEG of good quality fits.
-const DEFAULT_MAX_SOURCE_BYTES: u64 = 64 << 20;
 /// Most outputs of one request unless configured.
 const DEFAULT_MAX_OUTPUTS: usize = 16;
 /// Most outputs that can be configured.
@@ -84,8 +82,7 @@ fn read_signer(section: &mut Section) -> (String, Duration) {
 }
 
 fn default_limits() -> (admission::Config, Limits, usize) {
-    let limits = Limits { max_source_bytes: DEFAULT_MAX_SOURCE_BYTES, ..Limits::default() };
-    (admission::Config::default(), limits, DEFAULT_MAX_OUTPUTS)
+    (admission::Config::default(), Limits::default(), DEFAULT_MAX_OUTPUTS)
 }
 
 fn read_limits(section: &mut Section) -> (admission::Config, Limits, usize) {

@@ -20,8 +20,8 @@ pub struct Limits {
     pub max_output_pixels: u64,
 }
 
-/// 100 MB, Cloudflare's limit for remote pictures.
-pub const DEFAULT_MAX_SOURCE_BYTES: u64 = 100_000_000;
+/// 64 MiB: a 100-megapixel JPEG of good quality fits.
+pub const DEFAULT_MAX_SOURCE_BYTES: u64 = 64 << 20;
 
 /// 100 megapixels, Cloudflare's limit: 300 MB decoded without alpha, 400 MB with.
 pub const DEFAULT_MAX_SOURCE_PIXELS: u64 = 100_000_000;

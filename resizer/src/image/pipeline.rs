@@ -95,7 +95,7 @@ pub fn process(
 
         cancel.check()?;
         let start = Instant::now();
-        let bytes = codec::encode(encoding, &pixels)?;
+        let bytes = codec::encode(encoding, &pixels, cancel)?;
         report.encode += start.elapsed();
         emit(index, Encoded { format: encoding.format(), size: pixels.size(), bytes });
         Ok::<_, ImageError>(())

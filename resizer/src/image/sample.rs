@@ -10,6 +10,7 @@ use jpeg_encoder::{ColorType, SamplingFactor};
 
 use super::{
     accept::Encoding,
+    cancel::Cancel,
     codec,
     pixels::{Layout, Pixels},
     size::Size,
@@ -167,7 +168,8 @@ pub(crate) fn gif(frames: &[Pixels]) -> Vec<u8> {
 
 /// A simple WebP.
 pub(crate) fn webp(pixels: &Pixels, lossless: bool) -> Vec<u8> {
-    codec::encode(if lossless { Encoding::WebpLossless } else { Encoding::Webp(90) }, pixels).unwrap()
+    codec::encode(if lossless { Encoding::WebpLossless } else { Encoding::Webp(90) }, pixels, &Cancel::new())
+        .unwrap()
 }
 
 /// The chunks of a simple WebP, made into an extended one with a canvas of `canvas` and more chunks at the end.

@@ -8,6 +8,7 @@ use zune_jpeg::{JpegDecoder, errors::DecodeErrors};
 use self::header::{Header, Process};
 use super::{Decode, Decoded, Encode, JPEG_MAX_SIDE};
 use crate::image::{
+    cancel::Cancel,
     colour::profile,
     error::ImageError,
     limits::Limits,
@@ -150,7 +151,7 @@ pub(super) struct Encoder {
 }
 
 impl Encode for Encoder {
-    fn encode(&self, pixels: &Pixels) -> Result<Vec<u8>, ImageError> {
+    fn encode(&self, pixels: &Pixels, _cancel: &Cancel) -> Result<Vec<u8>, ImageError> {
         let color = match pixels.layout() {
             Layout::Gray => ColorType::Luma,
             Layout::Rgb => ColorType::Rgb,

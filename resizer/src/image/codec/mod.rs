@@ -6,7 +6,8 @@
 //! end are ignored, as every viewer does (phones append videos and depth maps to JPEG).
 
 use super::{
-    accept::Encoding, error::ImageError, limits::Limits, pixels::Pixels, probe::Info, sniff::Format,
+    accept::Encoding, cancel::Cancel, error::ImageError, limits::Limits, pixels::Pixels, probe::Info,
+    sniff::Format,
 };
 
 mod gif;
@@ -33,8 +34,9 @@ pub(crate) trait Decode {
 
 /// Writes one format.
 pub(crate) trait Encode {
-    /// Writes gray or RGB pixels, with alpha where the format has it. No metadata is written.
-    fn encode(&self, pixels: &Pixels) -> Result<Vec<u8>, ImageError>;
+    /// Writes gray or RGB pixels, with alpha where the format has it. No metadata is written. An encoder that can take
+    /// seconds looks at `cancel` on the way.
+    fn encode(&self, pixels: &Pixels, cancel: &Cancel) -> Result<Vec<u8>, ImageError>;
 }
 
 /// A decoded picture as it is stored: not turned, in its own colours.
@@ -55,12 +57,12 @@ pub(crate) fn decoder(format: Format) -> &'static dyn Decode {
 }
 
 /// Writes pixels in the chosen encoding.
-pub(crate) fn encode(encoding: Encoding, pixels: &Pixels) -> Result<Vec<u8>, ImageError> {
+pub(crate) fn encode(encoding: Encoding, pixels: &Pixels, cancel: &Cancel) -> Result<Vec<u8>, ImageError> {
     match encoding {
-        Encoding::Jpeg(quality) => jpeg::Encoder { quality }.encode(pixels),
-        Encoding::Png => png::Encoder.encode(pixels),
-        Encoding::Webp(quality) => webp::Encoder::Lossy { quality }.encode(pixels),
-        Encoding::WebpLossless => webp::Encoder::Lossless.encode(pixels),
+        Encoding::Jpeg(quality) => jpeg::Encoder { quality }.encode(pixels, cancel),
+        Encoding::Png => png::Encoder.encode(pixels, cancel),
+        Encoding::Webp(quality) => webp::Encoder::Lossy { quality }.encode(pixels, cancel),
+        Encoding::WebpLossless => webp::Encoder::Lossless.encode(pixels, cancel),
     }
 }
 

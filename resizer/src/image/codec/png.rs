@@ -10,6 +10,7 @@ use image::{
 use self::header::Header;
 use super::{Decode, Decoded, Encode, decode_error, decode_with};
 use crate::image::{
+    cancel::Cancel,
     colour::profile,
     error::ImageError,
     limits::Limits,
@@ -129,7 +130,7 @@ impl Header {
 pub(super) struct Encoder;
 
 impl Encode for Encoder {
-    fn encode(&self, pixels: &Pixels) -> Result<Vec<u8>, ImageError> {
+    fn encode(&self, pixels: &Pixels, _cancel: &Cancel) -> Result<Vec<u8>, ImageError> {
         let color = match pixels.layout() {
             Layout::Gray => ExtendedColorType::L8,
             Layout::GrayAlpha => ExtendedColorType::La8,

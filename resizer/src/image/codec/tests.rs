@@ -11,6 +11,10 @@ use crate::image::{
     size::Size,
 };
 
+fn encode(encoding: Encoding, pixels: &Pixels) -> Result<Vec<u8>, ImageError> {
+    super::encode(encoding, pixels, &Cancel::new())
+}
+
 fn decode(bytes: &[u8]) -> Result<Decoded, ImageError> {
     let info = probe(bytes, &Limits::default())?;
     let decoded = decoder(info.format).decode(bytes, &info)?;

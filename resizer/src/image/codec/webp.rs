@@ -7,6 +7,7 @@ use image::codecs::webp::WebPDecoder;
 use self::header::Header;
 use super::{Decode, Decoded, Encode, WEBP_MAX_SIDE, decode_error, decode_with};
 use crate::image::{
+    cancel::Cancel,
     colour::profile,
     error::ImageError,
     limits::Limits,
@@ -66,7 +67,7 @@ pub(super) enum Encoder {
 }
 
 impl Encode for Encoder {
-    fn encode(&self, pixels: &Pixels) -> Result<Vec<u8>, ImageError> {
+    fn encode(&self, pixels: &Pixels, cancel: &Cancel) -> Result<Vec<u8>, ImageError> {
         let size = pixels.size();
         if size.longest() > WEBP_MAX_SIDE {
             return Err(ImageError::FormatTooSmall { format: Format::Webp, max_side: WEBP_MAX_SIDE });
@@ -89,6 +90,8 @@ impl Encode for Encoder {
             Self::Lossless => ffi::Mode::Lossless,
         };
         let picture = ffi::Picture::new(pixels.data(), size.width, size.height, pixels.layout().has_alpha());
-        picture.and_then(|picture| ffi::encode(&picture, mode)).ok_or(ImageError::Internal("WebP encoder"))
+        let file = picture.and_then(|picture| ffi::encode(&picture, mode, cancel));
+        cancel.check()?; // the likeliest reason for there being none
+        file.ok_or(ImageError::Internal("WebP encoder"))
     }
 }

@@ -10,6 +10,8 @@ use libwebp_sys::{
     WebPPictureImportRGBA, WebPPreset, WebPValidateConfig,
 };
 
+use crate::image::cancel::Cancel;
+
 /// Effort of lossless compression, 0 (fast) to 9.
 const LOSSLESS_LEVEL: c_int = 3;
 
@@ -53,8 +55,9 @@ impl<'a> Picture<'a> {
     }
 }
 
-/// Encodes a picture. `None` means that libwebp refused, which for a valid picture only happens when memory is short.
-pub(super) fn encode(picture: &Picture<'_>, mode: Mode) -> Option<Vec<u8>> {
+/// Encodes a picture. `None` means that `cancel` said so, or that libwebp refused, which for a valid picture only happens
+/// when memory is short.
+pub(super) fn encode(picture: &Picture<'_>, mode: Mode, cancel: &Cancel) -> Option<Vec<u8>> {
     let config = config(mode)?;
     let mut output = Output::new();
     let mut frame = Frame::new()?;
@@ -70,12 +73,24 @@ pub(super) fn encode(picture: &Picture<'_>, mode: Mode) -> Option<Vec<u8>> {
     }
     frame.0.writer = Some(WebPMemoryWrite);
     frame.0.custom_ptr = (&raw mut output.0).cast();
+    frame.0.progress_hook = Some(still_wanted);
+    frame.0.user_data = ptr::from_ref(cancel).cast_mut().cast();
     // SAFETY: both structs are initialised. `WebPMemoryWrite` expects `custom_ptr` to be an initialised memory writer,
     // which `output.0` is; it lives until after the call, does not move, and nothing else touches it meanwhile.
+    // `still_wanted` expects `user_data` to be a `Cancel`, which `cancel` is; it is borrowed until after the call.
     let done = unsafe { WebPEncode(&raw const config, &raw mut frame.0) } != 0;
-    // The pointer is of no use to anyone after the call.
+    // The pointers are of no use to anyone after the call.
     frame.0.custom_ptr = ptr::null_mut();
+    frame.0.user_data = ptr::null_mut();
     done.then(|| output.bytes().to_vec())
+}
+
+/// libwebp's question between parts of its work: 0 ends it. Lossless pictures of many megapixels take seconds.
+unsafe extern "C" fn still_wanted(_percent: c_int, picture: *const WebPPicture) -> c_int {
+    // SAFETY: libwebp hands over the picture that it is encoding; `encode` has set its `user_data` to a `Cancel` that
+    // outlives the call, and nobody writes to either.
+    let cancel = unsafe { (*picture).user_data.cast::<Cancel>().as_ref() };
+    c_int::from(cancel.is_none_or(|cancel| cancel.check().is_ok()))
 }
 
 fn config(mode: Mode) -> Option<WebPConfig> {

@@ -26,7 +26,7 @@ fn every_shape_comes_back_with_its_size() {
             let data = pixels(width, height, if has_alpha { 4 } else { 3 });
             let picture = Picture::new(&data, width, height, has_alpha).unwrap();
             for mode in [Mode::Lossy(0), Mode::Lossy(75), Mode::Lossy(100), Mode::Lossless] {
-                let file = encode(&picture, mode).unwrap();
+                let file = encode(&picture, mode, &Cancel::new()).unwrap();
                 let read = image::load_from_memory(&file).unwrap();
                 assert_eq!((read.width(), read.height()), (width, height), "{mode:?}");
             }
@@ -60,8 +60,8 @@ fn buffers_must_be_exactly_the_pixels() {
 fn qualities_beyond_the_scale_are_refused() {
     let data = pixels(8, 8, 3);
     let picture = Picture::new(&data, 8, 8, false).unwrap();
-    assert!(encode(&picture, Mode::Lossy(101)).is_none());
-    assert!(encode(&picture, Mode::Lossy(255)).is_none());
+    assert!(encode(&picture, Mode::Lossy(101), &Cancel::new()).is_none());
+    assert!(encode(&picture, Mode::Lossy(255), &Cancel::new()).is_none());
 }
 
 #[test]
@@ -69,7 +69,10 @@ fn threads_do_not_meet() {
     let data = pixels(97, 61, 4);
     let make = || {
         let picture = Picture::new(&data, 97, 61, true).unwrap();
-        (encode(&picture, Mode::Lossy(80)).unwrap(), encode(&picture, Mode::Lossless).unwrap())
+        {
+            let encode = |mode| encode(&picture, mode, &Cancel::new()).unwrap();
+            (encode(Mode::Lossy(80)), encode(Mode::Lossless))
+        }
     };
     let expected = make();
     std::thread::scope(|scope| {
@@ -79,4 +82,18 @@ fn threads_do_not_meet() {
             assert!(thread.join().unwrap().iter().all(|made| *made == expected));
         }
     });
+}
+
+#[test]
+fn it_stops_when_nobody_wants_the_file_any_more() {
+    let data = pixels(640, 480, 4);
+    let picture = Picture::new(&data, 640, 480, true).unwrap();
+    for mode in [Mode::Lossy(75), Mode::Lossless] {
+        let cancel = Cancel::new();
+        assert!(encode(&picture, mode, &cancel).is_some(), "{mode:?}");
+        cancel.cancel();
+        assert!(encode(&picture, mode, &cancel).is_none(), "{mode:?}");
+        let late = Cancel::new().with_deadline(std::time::Instant::now());
+        assert!(encode(&picture, mode, &late).is_none(), "{mode:?}");
+    }
 }
