@@ -1,0 +1,4 @@
+//! What both directions need: marker codes and the order of coefficients.
+
+pub(crate) mod marker;
+pub(crate) mod zigzag;

@@ -1,0 +1,5 @@
+//! Decoding.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,4 @@
+//! JPEG for resizing.
+
+mod common;
+pub mod decode;
