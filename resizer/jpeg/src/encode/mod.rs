@@ -1,0 +1,183 @@
+//! JPEG encoder: rows in, a baseline or progressive file out.
+
+mod bits;
+mod error;
+mod frame;
+mod huffman;
+mod kernel;
+mod markers;
+mod quantisation;
+mod sequential;
+mod settings;
+mod strip;
+
+use std::io::Write;
+
+pub use error::EncodeError;
+pub use settings::{Effort, Huffman, Instructions, PixelLayout, Process, Sampling, Settings};
+
+use frame::Frame;
+use huffman::{STANDARD_AC, STANDARD_DC, STANDARD_SPECS};
+use kernel::Machine;
+use markers::{Band, FrameComponent};
+use quantisation::Quantiser;
+use sequential::{CodeStrip, Scan, Tables};
+use strip::Strip;
+
+/// Encodes a whole picture of `height` rows that follow one another without padding.
+///
+/// # Errors
+/// As [`Encoder::new`], [`Encoder::push_rows`] and [`Encoder::finish`].
+pub fn encode(
+    pixels: &[u8],
+    width: u32,
+    height: u32,
+    layout: PixelLayout,
+    settings: &Settings<'_>,
+) -> Result<Vec<u8>, EncodeError> {
+    // A guess that rarely grows twice: an eighth of a byte a pixel.
+    let mut encoder = Encoder::new(Vec::with_capacity(pixels.len() / 24 + 1024), width, height, layout, settings)?;
+    encoder.push_rows(pixels)?;
+    encoder.finish()
+}
+
+/// Encodes rows as they come.
+#[derive(Debug)]
+pub struct Encoder<W: Write> {
+    sink: W,
+    /// Bytes that wait for the sink.
+    out: Vec<u8>,
+    machine: Machine,
+    layout: PixelLayout,
+    frame: Frame,
+    quantisers: [Quantiser; 2],
+    strip: Strip,
+    mcu_y: usize,
+    rows_left: usize,
+    scan: Scan,
+}
+
+impl<W: Write> Encoder<W> {
+    /// Writes nothing yet but checks everything that can be checked.
+    ///
+    /// # Errors
+    /// Dimensions, quality or metadata that JPEG cannot hold.
+    pub fn new(
+        sink: W,
+        width: u32,
+        height: u32,
+        layout: PixelLayout,
+        settings: &Settings<'_>,
+    ) -> Result<Self, EncodeError> {
+        let (Ok(w), Ok(h)) = (u16::try_from(width), u16::try_from(height)) else {
+            return Err(EncodeError::Dimensions { width, height });
+        };
+        if w == 0 || h == 0 {
+            return Err(EncodeError::Dimensions { width, height });
+        }
+        if !(1..=100).contains(&settings.quality) {
+            return Err(EncodeError::Quality(settings.quality));
+        }
+        let machine = Machine::new(settings.instructions);
+        let frame = Frame::new(w, h, layout, settings.sampling);
+        let quantisers = [Quantiser::luma(settings.quality), Quantiser::chroma(settings.quality)];
+        let gray = frame.components.len() == 1;
+
+        let mut out = Vec::with_capacity(4096);
+        markers::start(&mut out);
+        if let Some(data) = settings.exif {
+            markers::exif(&mut out, data)?;
+        }
+        if let Some(profile) = settings.icc {
+            markers::icc(&mut out, profile)?;
+        }
+        let tables = if gray { 1 } else { 2 };
+        for (number, quantiser) in (0u8..).zip(&quantisers[..tables]) {
+            markers::quantisation_table(&mut out, number, &quantiser.steps);
+        }
+        let components: Vec<_> = frame
+            .components
+            .iter()
+            .map(|c| FrameComponent { factors: (c.h, c.v), table: u8::from(c.table != 0) })
+            .collect();
+        markers::frame(&mut out, settings.process == Process::Progressive, (w, h), &components);
+        if settings.restart_interval != 0 {
+            markers::restart_interval(&mut out, settings.restart_interval);
+        }
+        for (number, [dc, ac]) in (0u8..).zip(&STANDARD_SPECS[..tables]) {
+            markers::huffman_table(&mut out, 0, number, dc);
+            markers::huffman_table(&mut out, 1, number, ac);
+        }
+        let list = [(0, 0, 0), (1, 1, 1), (2, 1, 1)];
+        markers::scan(&mut out, &list[..components.len()], Band::ALL);
+        let strip = Strip::new(machine, &frame, layout, settings.sampling);
+        Ok(Self {
+            sink,
+            out,
+            machine,
+            layout,
+            rows_left: frame.height,
+            frame,
+            quantisers,
+            strip,
+            mcu_y: 0,
+            scan: Scan::new(settings.restart_interval),
+        })
+    }
+
+    /// Takes any number of whole rows, one after the other without padding.
+    ///
+    /// # Errors
+    /// Bytes that are not whole rows or more than the picture has; a sink that fails.
+    pub fn push_rows(&mut self, rows: &[u8]) -> Result<(), EncodeError> {
+        let row_bytes = self.frame.width * self.layout.bytes();
+        if !rows.len().is_multiple_of(row_bytes) || rows.len() / row_bytes > self.rows_left {
+            let rows_left = u32::try_from(self.rows_left).unwrap_or(u32::MAX);
+            return Err(EncodeError::Rows { bytes: rows.len(), row_bytes, rows_left });
+        }
+        let mut rows = rows;
+        while !rows.is_empty() {
+            let taken = self.strip.push(rows);
+            self.rows_left -= taken;
+            rows = &rows[taken * row_bytes..];
+            if self.rows_left == 0 && !self.strip.is_empty() {
+                self.strip.complete();
+            }
+            if self.strip.is_full() {
+                self.code_strip()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn code_strip(&mut self) -> Result<(), EncodeError> {
+        self.machine.run(CodeStrip {
+            frame: &self.frame,
+            mcu_y: self.mcu_y,
+            planes: &self.strip.planes,
+            quantisers: &self.quantisers,
+            tables: Tables { dc: STANDARD_DC.each_ref(), ac: STANDARD_AC.each_ref() },
+            scan: &mut self.scan,
+            out: &mut self.out,
+        });
+        self.mcu_y += 1;
+        self.strip.clear();
+        self.sink.write_all(&self.out)?;
+        self.out.clear();
+        Ok(())
+    }
+
+    /// Ends the file and gives the sink back, not flushed.
+    ///
+    /// # Errors
+    /// Rows are missing; the sink fails.
+    pub fn finish(mut self) -> Result<W, EncodeError> {
+        if self.rows_left > 0 {
+            return Err(EncodeError::Unfinished(u32::try_from(self.rows_left).unwrap_or(u32::MAX)));
+        }
+        self.scan.finish(&mut self.out);
+        markers::end(&mut self.out);
+        self.sink.write_all(&self.out)?;
+        Ok(self.sink)
+    }
+}
