@@ -2,3 +2,4 @@
 
 mod common;
 pub mod decode;
+pub mod encode;
