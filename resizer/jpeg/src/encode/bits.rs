@@ -44,7 +44,7 @@ impl<'a> BitWriter<'a> {
     }
 
     /// Fills the last byte with ones (ITU-T T.81, F.1.2.3).
-    #[inline]
+    #[inline(always)]
     pub(super) fn pad(&mut self) {
         let missing = (8 - self.pending) & 7;
         self.put((1 << missing) - 1, missing);
@@ -58,7 +58,7 @@ impl<'a> BitWriter<'a> {
     }
 
     /// Moves what is in the buffer to `out`, stuffed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn drain(&mut self, out: &mut Vec<u8>) {
         stuff(&self.buffer[..self.position], out);
         self.position = 0;

@@ -6,10 +6,13 @@ mod frame;
 mod huffman;
 mod kernel;
 mod markers;
+mod progressive;
 mod quantisation;
 mod sequential;
 mod settings;
+mod store;
 mod strip;
+mod tokens;
 
 use std::io::Write;
 
@@ -21,8 +24,13 @@ use huffman::{STANDARD_AC, STANDARD_DC, STANDARD_SPECS};
 use kernel::Machine;
 use markers::{Band, FrameComponent};
 use quantisation::Quantiser;
-use sequential::{CodeStrip, Scan, Tables};
+use sequential::{BitState, CodeStrip, Scan, Tables, TokenSink};
+use store::{Store, StoreStrip};
 use strip::Strip;
+use tokens::Tokens;
+
+/// Components of a sequential scan and their DC and AC tables.
+const SEQUENTIAL: [(u8, u8, u8); 3] = [(0, 0, 0), (1, 1, 1), (2, 1, 1)];
 
 /// Encodes a whole picture of `height` rows that follow one another without padding.
 ///
@@ -53,8 +61,20 @@ pub struct Encoder<W: Write> {
     quantisers: [Quantiser; 2],
     strip: Strip,
     mcu_y: usize,
+    interval: u16,
     rows_left: usize,
-    scan: Scan,
+    stage: Stage,
+}
+
+/// What becomes of a row of MCUs.
+#[derive(Debug)]
+enum Stage {
+    /// Coded at once with the standard tables.
+    Code(Scan, BitState),
+    /// Kept as symbols until their frequencies are known.
+    Count(Scan, Tokens),
+    /// Kept as levels for several scans.
+    Keep(Store),
 }
 
 impl<W: Write> Encoder<W> {
@@ -104,12 +124,19 @@ impl<W: Write> Encoder<W> {
         if settings.restart_interval != 0 {
             markers::restart_interval(&mut out, settings.restart_interval);
         }
-        for (number, [dc, ac]) in (0u8..).zip(&STANDARD_SPECS[..tables]) {
-            markers::huffman_table(&mut out, 0, number, dc);
-            markers::huffman_table(&mut out, 1, number, ac);
-        }
-        let list = [(0, 0, 0), (1, 1, 1), (2, 1, 1)];
-        markers::scan(&mut out, &list[..components.len()], Band::ALL);
+        let scan = Scan::new(settings.restart_interval);
+        let stage = if settings.process == Process::Progressive {
+            Stage::Keep(Store::new(&frame))
+        } else if settings.huffman == Huffman::Optimised {
+            Stage::Count(scan, Tokens::new())
+        } else {
+            for (number, [dc, ac]) in (0u8..).zip(&STANDARD_SPECS[..tables]) {
+                markers::huffman_table(&mut out, 0, number, dc);
+                markers::huffman_table(&mut out, 1, number, ac);
+            }
+            markers::scan(&mut out, &SEQUENTIAL[..components.len()], Band::ALL);
+            Stage::Code(scan, BitState::new())
+        };
         let strip = Strip::new(machine, &frame, layout, settings.sampling);
         Ok(Self {
             sink,
@@ -121,7 +148,8 @@ impl<W: Write> Encoder<W> {
             quantisers,
             strip,
             mcu_y: 0,
-            scan: Scan::new(settings.restart_interval),
+            interval: settings.restart_interval,
+            stage,
         })
     }
 
@@ -151,15 +179,23 @@ impl<W: Write> Encoder<W> {
     }
 
     fn code_strip(&mut self) -> Result<(), EncodeError> {
-        self.machine.run(CodeStrip {
-            frame: &self.frame,
-            mcu_y: self.mcu_y,
-            planes: &self.strip.planes,
-            quantisers: &self.quantisers,
-            tables: Tables { dc: STANDARD_DC.each_ref(), ac: STANDARD_AC.each_ref() },
-            scan: &mut self.scan,
-            out: &mut self.out,
-        });
+        let (frame, mcu_y, planes, quantisers) = (&self.frame, self.mcu_y, &*self.strip.planes, &self.quantisers);
+        match &mut self.stage {
+            Stage::Code(scan, state) => {
+                let tables = Tables { dc: STANDARD_DC.each_ref(), ac: STANDARD_AC.each_ref() };
+                let sink = state.sink(tables, &mut self.out);
+                self.machine.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink }).suspend();
+            }
+            Stage::Count(scan, tokens) => {
+                // As many as its blocks may have: 64 and no end, so that the list grows once a row at most.
+                tokens.reserve(frame.mcus_wide * frame.mcu_blocks * 64);
+                let sink = TokenSink(tokens);
+                self.machine.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink });
+            }
+            Stage::Keep(store) => {
+                self.machine.run(StoreStrip { frame, mcu_y, planes, quantisers: Some(quantisers), store });
+            }
+        }
         self.mcu_y += 1;
         self.strip.clear();
         self.sink.write_all(&self.out)?;
@@ -175,7 +211,24 @@ impl<W: Write> Encoder<W> {
         if self.rows_left > 0 {
             return Err(EncodeError::Unfinished(u32::try_from(self.rows_left).unwrap_or(u32::MAX)));
         }
-        self.scan.finish(&mut self.out);
+        let (frame, out) = (&self.frame, &mut self.out);
+        match self.stage {
+            Stage::Code(_, state) => state.finish(out),
+            Stage::Count(_, tokens) => {
+                let codes = tokens.write_tables(out);
+                markers::scan(out, &SEQUENTIAL[..frame.components.len()], Band::ALL);
+                tokens.write(&codes, out);
+            }
+            Stage::Keep(mut store) => {
+                store.fill_outside(frame);
+                let sink = &mut self.sink;
+                progressive::write(frame, &store, self.interval, out, |out| {
+                    sink.write_all(out)?;
+                    out.clear();
+                    Ok::<(), EncodeError>(())
+                })?;
+            }
+        }
         markers::end(&mut self.out);
         self.sink.write_all(&self.out)?;
         Ok(self.sink)

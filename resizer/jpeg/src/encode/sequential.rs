@@ -6,7 +6,9 @@ use super::huffman::{AcTable, Codes, EOB, ZRL, extra_bits, size};
 use super::kernel::{Block, Job, Kernel, Mask, WIDE};
 use super::markers;
 use super::quantisation::Quantiser;
+use super::store::Store;
 use super::strip::Plane;
+use super::tokens::{TableId, Tokens};
 
 /// Room an MCU may need: 6 blocks of 64 levels of at most 26 bits, and 8 bytes that a flush writes ahead.
 const MCU_BYTES: usize = 6 * 64 * 26 / 8 + 64;
@@ -22,59 +24,51 @@ pub(super) struct Tables<'a> {
     pub(super) ac: [&'a AcTable; 2],
 }
 
+/// Where the blocks of a sequential scan go. By value through every call: behind a reference a [`BitWriter`] would
+/// live in memory, and a store and a load would stand between each code and the next.
+pub(super) trait Sink: Sized {
+    /// The end of a restart interval.
+    fn restart(self) -> Self;
+    /// The beginning of an MCU.
+    fn mcu(self) -> Self;
+    /// A block of table 0 or 1, its DC level as the difference from the last one.
+    fn block(self, block: &Block, mask: Mask, difference: i32, table: usize) -> Self;
+}
+
 /// What goes on from one row of MCUs to the next.
 #[derive(Debug)]
 pub(super) struct Scan {
-    buffer: Box<[u8]>,
-    pending: Pending,
     /// DC levels of the last block of each component.
     predictions: [i16; 3],
     /// MCUs between restarts, 0 for never.
     interval: u32,
     /// MCUs until the next restart.
     until_restart: u32,
-    restarts: u32,
 }
 
 impl Scan {
     /// The beginning of a scan.
     pub(super) fn new(interval: u16) -> Self {
-        Self {
-            buffer: vec![0; BUFFER_BYTES].into(),
-            pending: Pending::default(),
-            predictions: [0; 3],
-            interval: interval.into(),
-            until_restart: interval.into(),
-            restarts: 0,
-        }
-    }
-
-    /// Pads the last byte.
-    pub(super) fn finish(mut self, out: &mut Vec<u8>) {
-        let mut bits = BitWriter::new(&mut self.buffer, self.pending);
-        bits.pad();
-        bits.drain(out);
+        Self { predictions: [0; 3], interval: interval.into(), until_restart: interval.into() }
     }
 
     /// Ends the interval if it is full.
     #[inline(always)]
-    fn restart_if_due(&mut self, bits: &mut BitWriter<'_>, out: &mut Vec<u8>) {
+    fn begin_mcu<S: Sink>(&mut self, mut sink: S) -> S {
         if self.interval != 0 {
             if self.until_restart == 0 {
-                bits.pad();
-                bits.drain(out);
-                markers::restart(out, self.restarts);
-                self.restarts += 1;
+                sink = sink.restart();
                 self.predictions = [0; 3];
                 self.until_restart = self.interval;
             }
             self.until_restart -= 1;
         }
+        sink.mcu()
     }
 }
 
-/// Transforms and codes one row of MCUs.
-pub(super) struct CodeStrip<'a> {
+/// Transforms one row of MCUs and hands its blocks to a sink.
+pub(super) struct CodeStrip<'a, S> {
     /// Geometry.
     pub(super) frame: &'a Frame,
     /// Which row.
@@ -83,25 +77,21 @@ pub(super) struct CodeStrip<'a> {
     pub(super) planes: &'a [Plane],
     /// Luma's and chroma's.
     pub(super) quantisers: &'a [Quantiser; 2],
-    /// Huffman tables.
-    pub(super) tables: Tables<'a>,
     /// State of the scan.
     pub(super) scan: &'a mut Scan,
-    /// Where the bytes go.
-    pub(super) out: &'a mut Vec<u8>,
+    /// Where the blocks go.
+    pub(super) sink: S,
 }
 
-impl Job for CodeStrip<'_> {
-    type Output = ();
+impl<S: Sink> Job for CodeStrip<'_, S> {
+    type Output = S;
 
     #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) {
-        let Self { frame, mcu_y, planes, quantisers, tables, scan, out } = self;
+    fn run<K: Kernel>(self, kernel: K) -> S {
+        let Self { frame, mcu_y, planes, quantisers, scan, mut sink } = self;
         // Two MCUs of at most six blocks, component by component.
         let mut blocks = [[0i16; 64]; 12];
         let mut masks = [0 as Mask; 12];
-        let mut buffer = core::mem::take(&mut scan.buffer);
-        let mut bits = BitWriter::new(&mut buffer, scan.pending);
         for mcu_x in (0..frame.mcus_wide).step_by(2) {
             for (component, plane) in frame.components.iter().zip(planes) {
                 let pairs = blocks.as_chunks_mut::<2>().0[component.first..].iter_mut();
@@ -113,13 +103,9 @@ impl Job for CodeStrip<'_> {
                 }
             }
             for m in 0..(frame.mcus_wide - mcu_x).min(2) {
-                scan.restart_if_due(&mut bits, out);
-                if bits.room() < MCU_BYTES {
-                    bits.drain(out);
-                }
+                sink = scan.begin_mcu(sink);
                 let edge = mcu_x + m + 1 == frame.mcus_wide || mcu_y + 1 == frame.mcus_high;
                 for (component, prediction) in frame.components.iter().zip(&mut scan.predictions) {
-                    let (dc, ac) = (tables.dc[component.table], tables.ac[component.table]);
                     for y in 0..component.v {
                         for x in 0..component.h {
                             let at = 2 * component.first + (2 * y + m) * component.h + x;
@@ -128,16 +114,39 @@ impl Job for CodeStrip<'_> {
                                 blocks[at][0] = *prediction;
                                 mask = 0;
                             }
-                            code_block(&mut bits, &blocks[at], mask, prediction, dc, ac);
+                            let difference = i32::from(blocks[at][0]) - i32::from(*prediction);
+                            *prediction = blocks[at][0];
+                            sink = sink.block(&blocks[at], mask, difference, component.table);
                         }
                     }
                 }
             }
         }
-        bits.drain(out);
-        scan.pending = bits.pending();
-        scan.buffer = buffer;
+        sink
     }
+}
+
+/// Hands the blocks of a whole stored picture to a sink.
+pub(super) fn code_store<S: Sink>(frame: &Frame, store: &Store, scan: &mut Scan, mut sink: S) -> S {
+    for mcu_y in 0..frame.mcus_high {
+        for mcu_x in 0..frame.mcus_wide {
+            sink = scan.begin_mcu(sink);
+            for ((component, blocks), prediction) in
+                frame.components.iter().zip(&store.components).zip(&mut scan.predictions)
+            {
+                for y in 0..component.v {
+                    for x in 0..component.h {
+                        let at = (mcu_y * component.v + y) * component.stride + mcu_x * component.h + x;
+                        let block = &blocks.levels[at];
+                        let difference = i32::from(block[0]) - i32::from(*prediction);
+                        *prediction = block[0];
+                        sink = sink.block(block, blocks.masks[at], difference, component.table);
+                    }
+                }
+            }
+        }
+    }
+    sink
 }
 
 impl Component {
@@ -148,62 +157,125 @@ impl Component {
     }
 }
 
-/// One block: the DC difference, then runs and levels of the mask's bits.
-#[inline(always)]
-fn code_block(
-    bits: &mut BitWriter<'_>,
-    block: &Block,
-    mut mask: Mask,
-    prediction: &mut i16,
-    dc: &Codes,
-    ac: &AcTable,
-) {
-    let difference = i32::from(block[0]) - i32::from(*prediction);
-    *prediction = block[0];
-    let length = size(difference);
-    let code = u32::from(dc.code[length as usize]);
-    bits.put(code << length | extra_bits(difference, length), u32::from(dc.length[length as usize]) + length);
-    // DC takes at most 16 + 11 bits, a pair 16 + 8: with 7 left from before they fit the accumulator's 64.
-    if mask & WIDE != 0 {
-        bits.flush();
-        code_wide(bits, block, mask & !WIDE, ac);
-        return;
-    }
-    let mut previous = 0;
-    while mask != 0 {
-        let at = mask.trailing_zeros();
-        let mut run = at - previous - 1;
-        previous = at;
-        mask &= mask - 1;
-        if run >= 16 {
-            bits.flush();
-            while run >= 16 {
-                bits.put(ac.codes.code[usize::from(ZRL)].into(), ac.codes.length[usize::from(ZRL)].into());
-                run -= 16;
-            }
-            // Up to three codes of 16 bits: no room for a pair.
-            bits.flush();
-        }
-        let [level, _] = block[at as usize & 63].to_le_bytes();
-        let pair = ac.pairs[(run as usize & 15) << 8 | usize::from(level)];
-        bits.put(pair >> 5, pair & 31);
-        bits.flush();
-    }
-    if previous != 63 {
-        bits.put(ac.codes.code[usize::from(EOB)].into(), ac.codes.length[usize::from(EOB)].into());
-    }
-    bits.flush();
+/// What a [`BitSink`] needs from one row of MCUs to the next.
+#[derive(Debug)]
+pub(super) struct BitState {
+    buffer: Box<[u8]>,
+    pending: Pending,
+    restarts: u32,
 }
 
-/// The same for levels of any size.
+impl BitState {
+    /// The beginning of a scan.
+    pub(super) fn new() -> Self {
+        Self { buffer: vec![0; BUFFER_BYTES].into(), pending: Pending::default(), restarts: 0 }
+    }
+
+    /// Pads the last byte.
+    pub(super) fn finish(mut self, out: &mut Vec<u8>) {
+        let mut bits = BitWriter::new(&mut self.buffer, self.pending);
+        bits.pad();
+        bits.drain(out);
+    }
+
+    /// A sink that goes on where the last one stopped.
+    pub(super) fn sink<'a>(&'a mut self, tables: Tables<'a>, out: &'a mut Vec<u8>) -> BitSink<'a> {
+        let Self { buffer, pending, restarts } = self;
+        BitSink { bits: BitWriter::new(buffer, *pending), pending, restarts, tables, out }
+    }
+}
+
+/// Writes entropy-coded segments with known tables.
+pub(super) struct BitSink<'a> {
+    bits: BitWriter<'a>,
+    pending: &'a mut Pending,
+    restarts: &'a mut u32,
+    tables: Tables<'a>,
+    out: &'a mut Vec<u8>,
+}
+
+impl BitSink<'_> {
+    /// Leaves whole bytes in `out` and the rest in the state.
+    pub(super) fn suspend(mut self) {
+        self.bits.drain(self.out);
+        *self.pending = self.bits.pending();
+    }
+}
+
+impl Sink for BitSink<'_> {
+    #[inline(always)]
+    fn restart(mut self) -> Self {
+        self.bits.pad();
+        self.bits.drain(self.out);
+        markers::restart(self.out, *self.restarts);
+        *self.restarts += 1;
+        self
+    }
+
+    #[inline(always)]
+    fn mcu(mut self) -> Self {
+        if self.bits.room() < MCU_BYTES {
+            self.bits.drain(self.out);
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn block(mut self, block: &Block, mut mask: Mask, difference: i32, table: usize) -> Self {
+        let (dc, ac) = (self.tables.dc[table], self.tables.ac[table]);
+        let bits = &mut self.bits;
+        let length = size(difference);
+        let code = u32::from(dc.code[length as usize]);
+        bits.put(code << length | extra_bits(difference, length), u32::from(dc.length[length as usize]) + length);
+        // DC takes at most 16 + 11 bits, a pair 16 + 8: with 7 left from before they fit the accumulator's 64.
+        if mask & WIDE != 0 {
+            bits.flush();
+            self.bits = code_wide(self.bits, block, mask & !WIDE, ac);
+            return self;
+        }
+        let mut previous = 0;
+        while mask != 0 {
+            let at = mask.trailing_zeros();
+            let mut run = at - previous - 1;
+            previous = at;
+            mask &= mask - 1;
+            if run >= 16 {
+                bits.flush();
+                while run >= 16 {
+                    bits.put(ac.codes.code[usize::from(ZRL)].into(), ac.codes.length[usize::from(ZRL)].into());
+                    run -= 16;
+                }
+                // Up to three codes of 16 bits: no room for a pair.
+                bits.flush();
+            }
+            let [level, _] = block[at as usize & 63].to_le_bytes();
+            let pair = ac.pairs[(run as usize & 15) << 8 | usize::from(level)];
+            bits.put(pair >> 5, pair & 31);
+            bits.flush();
+        }
+        if previous != 63 {
+            bits.put(ac.codes.code[usize::from(EOB)].into(), ac.codes.length[usize::from(EOB)].into());
+        }
+        bits.flush();
+        self
+    }
+}
+
+/// The AC levels of a block that has large ones.
 #[cold]
 #[inline(never)]
-fn code_wide(bits: &mut BitWriter<'_>, block: &Block, mut mask: Mask, ac: &AcTable) {
-    let mut put = |symbol: u8, extra: u32, length: u32| {
+fn code_wide<'a>(mut bits: BitWriter<'a>, block: &Block, mask: Mask, ac: &AcTable) -> BitWriter<'a> {
+    for_each_symbol(block, mask, |symbol, extra, length| {
         let symbol = usize::from(symbol);
         bits.put(u32::from(ac.codes.code[symbol]) << length | extra, u32::from(ac.codes.length[symbol]) + length);
         bits.flush();
-    };
+    });
+    bits
+}
+
+/// The AC symbols of a block (F.1.2.2): each with its further bits and their number.
+#[inline(always)]
+fn for_each_symbol(block: &Block, mut mask: Mask, mut put: impl FnMut(u8, u32, u32)) {
     let mut previous = 0;
     while mask != 0 {
         let at = mask.trailing_zeros();
@@ -220,5 +292,31 @@ fn code_wide(bits: &mut BitWriter<'_>, block: &Block, mut mask: Mask, ac: &AcTab
     }
     if previous != 63 {
         put(EOB, 0, 0);
+    }
+}
+
+/// Keeps a sequential scan as symbols.
+pub(super) struct TokenSink<'a>(pub(super) &'a mut Tokens);
+
+impl Sink for TokenSink<'_> {
+    #[inline(always)]
+    fn restart(self) -> Self {
+        self.0.push_restart();
+        self
+    }
+
+    #[inline(always)]
+    fn mcu(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn block(self, block: &Block, mask: Mask, difference: i32, table: usize) -> Self {
+        let length = size(difference);
+        self.0.push(TableId::dc(table), length as u8, extra_bits(difference, length), length);
+        for_each_symbol(block, mask & !WIDE, |symbol, extra, length| {
+            self.0.push(TableId::ac(table), symbol, extra, length);
+        });
+        self
     }
 }
