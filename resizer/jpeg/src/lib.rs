@@ -1,5 +1,6 @@
 //! JPEG for resizing.
 
 mod common;
+
 pub mod decode;
 pub mod encode;
