@@ -13,18 +13,19 @@ mod settings;
 mod store;
 mod strip;
 mod tokens;
+mod trellis;
 
 use std::io::Write;
 
 pub use error::EncodeError;
-pub use settings::{Effort, Huffman, Instructions, PixelLayout, Process, Sampling, Settings};
+pub use settings::{Effort, Huffman, Instructions, PixelLayout, Process, Sampling, Settings, Steps};
 
 use frame::Frame;
 use huffman::{STANDARD_AC, STANDARD_DC, STANDARD_SPECS};
 use kernel::Machine;
 use markers::{Band, FrameComponent};
 use quantisation::Quantiser;
-use sequential::{BitState, CodeStrip, Scan, Tables, TokenSink};
+use sequential::{BitState, CodeStrip, Scan, Tables, TokenSink, code_store};
 use store::{Store, StoreStrip};
 use strip::Strip;
 use tokens::Tokens;
@@ -73,8 +74,8 @@ enum Stage {
     Code(Scan, BitState),
     /// Kept as symbols until their frequencies are known.
     Count(Scan, Tokens),
-    /// Kept as levels for several scans.
-    Keep(Store),
+    /// Kept as levels for several scans, or as raw coefficients to choose the levels at last.
+    Keep(Store, Effort, Process),
 }
 
 impl<W: Write> Encoder<W> {
@@ -100,7 +101,7 @@ impl<W: Write> Encoder<W> {
         }
         let machine = Machine::new(settings.instructions);
         let frame = Frame::new(w, h, layout, settings.sampling);
-        let quantisers = [Quantiser::luma(settings.quality), Quantiser::chroma(settings.quality)];
+        let quantisers = Quantiser::pair(settings.steps, settings.quality);
         let gray = frame.components.len() == 1;
 
         let mut out = Vec::with_capacity(4096);
@@ -125,8 +126,8 @@ impl<W: Write> Encoder<W> {
             markers::restart_interval(&mut out, settings.restart_interval);
         }
         let scan = Scan::new(settings.restart_interval);
-        let stage = if settings.process == Process::Progressive {
-            Stage::Keep(Store::new(&frame))
+        let stage = if settings.process == Process::Progressive || settings.effort == Effort::Trellis {
+            Stage::Keep(Store::new(&frame), settings.effort, settings.process)
         } else if settings.huffman == Huffman::Optimised {
             Stage::Count(scan, Tokens::new())
         } else {
@@ -192,8 +193,9 @@ impl<W: Write> Encoder<W> {
                 let sink = TokenSink(tokens);
                 self.machine.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink });
             }
-            Stage::Keep(store) => {
-                self.machine.run(StoreStrip { frame, mcu_y, planes, quantisers: Some(quantisers), store });
+            Stage::Keep(store, effort, _) => {
+                let quantisers = (*effort == Effort::Plain).then_some(quantisers);
+                self.machine.run(StoreStrip { frame, mcu_y, planes, quantisers, store });
             }
         }
         self.mcu_y += 1;
@@ -214,13 +216,21 @@ impl<W: Write> Encoder<W> {
         let (frame, out) = (&self.frame, &mut self.out);
         match self.stage {
             Stage::Code(_, state) => state.finish(out),
-            Stage::Count(_, tokens) => {
-                let codes = tokens.write_tables(out);
-                markers::scan(out, &SEQUENTIAL[..frame.components.len()], Band::ALL);
-                tokens.write(&codes, out);
-            }
-            Stage::Keep(mut store) => {
+            Stage::Count(_, tokens) => write_scan(frame, &tokens, out),
+            Stage::Keep(mut store, effort, process) => {
+                if effort == Effort::Trellis {
+                    trellis::quantise(frame, &mut store, &self.quantisers);
+                }
                 store.fill_outside(frame);
+                if process == Process::Baseline {
+                    let mut tokens = Tokens::new();
+                    code_store(frame, &store, &mut Scan::new(self.interval), TokenSink(&mut tokens));
+                    drop(store);
+                    write_scan(frame, &tokens, out);
+                    markers::end(out);
+                    self.sink.write_all(out)?;
+                    return Ok(self.sink);
+                }
                 let sink = &mut self.sink;
                 progressive::write(frame, &store, self.interval, out, |out| {
                     sink.write_all(out)?;
@@ -233,4 +243,11 @@ impl<W: Write> Encoder<W> {
         self.sink.write_all(&self.out)?;
         Ok(self.sink)
     }
+}
+
+/// A whole sequential scan with tables of its own.
+fn write_scan(frame: &Frame, tokens: &Tokens, out: &mut Vec<u8>) {
+    let codes = tokens.write_tables(out);
+    markers::scan(out, &SEQUENTIAL[..frame.components.len()], Band::ALL);
+    tokens.write(&codes, out);
 }

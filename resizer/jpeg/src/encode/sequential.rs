@@ -275,7 +275,7 @@ fn code_wide<'a>(mut bits: BitWriter<'a>, block: &Block, mask: Mask, ac: &AcTabl
 
 /// The AC symbols of a block (F.1.2.2): each with its further bits and their number.
 #[inline(always)]
-fn for_each_symbol(block: &Block, mut mask: Mask, mut put: impl FnMut(u8, u32, u32)) {
+pub(super) fn for_each_symbol(block: &Block, mut mask: Mask, mut put: impl FnMut(u8, u32, u32)) {
     let mut previous = 0;
     while mask != 0 {
         let at = mask.trailing_zeros();

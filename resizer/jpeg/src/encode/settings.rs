@@ -67,6 +67,17 @@ pub enum Process {
     Progressive,
 }
 
+/// Quantisation steps that `quality` scales.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Steps {
+    /// Tables K.1 and K.2 of ITU-T T.81, as libjpeg has them.
+    #[default]
+    Standard,
+    /// Nicolas Robidoux's table. On photos about 6 % fewer bytes at equal SSIMULACRA2, but neither the bytes nor the
+    /// look of a quality are those of libjpeg.
+    Robidoux,
+}
+
 /// How the encoder spends time for bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Effort {
@@ -92,6 +103,8 @@ pub enum Instructions {
 pub struct Settings<'a> {
     /// 1 (smallest) to 100 (best), scaling the tables of Annex K.1 the way libjpeg does.
     pub quality: u8,
+    /// Quantisation steps.
+    pub steps: Steps,
     /// Chroma sampling.
     pub sampling: Sampling,
     /// Huffman tables of a baseline file.
@@ -115,6 +128,7 @@ impl Default for Settings<'_> {
     fn default() -> Self {
         Self {
             quality: 80,
+            steps: Steps::default(),
             sampling: Sampling::default(),
             huffman: Huffman::default(),
             process: Process::default(),
@@ -124,14 +138,5 @@ impl Default for Settings<'_> {
             exif: None,
             instructions: Instructions::default(),
         }
-    }
-}
-
-impl Settings<'_> {
-    /// Whether every coefficient must be known before the first one is written.
-    pub(super) fn needs_whole_picture(&self) -> bool {
-        self.huffman == Huffman::Optimised
-            || self.process == Process::Progressive
-            || self.effort == Effort::Trellis
     }
 }

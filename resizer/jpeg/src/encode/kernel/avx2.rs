@@ -371,9 +371,13 @@ fn forward(plane: &[u8], stride: usize) -> [__m256i; 8] {
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 fn coefficients(plane: &[u8], stride: usize, out: &mut [Block; 2]) {
-    let [left, right] = out;
-    let columns = left.as_chunks_mut().0.iter_mut().zip(right.as_chunks_mut().0);
-    for (column, (left, right)) in forward(plane, stride).into_iter().zip(columns) {
+    store_columns(forward(plane, stride), out);
+}
+
+#[target_feature(enable = "avx2")]
+fn store_columns(columns: [__m256i; 8], [left, right]: &mut [Block; 2]) {
+    let places = left.as_chunks_mut().0.iter_mut().zip(right.as_chunks_mut().0);
+    for (column, (left, right)) in columns.into_iter().zip(places) {
         store_row(_mm256_castsi256_si128(column), left);
         store_row(_mm256_extracti128_si256::<1>(column), right);
     }
@@ -421,7 +425,7 @@ fn levels(plane: &[u8], stride: usize, quantiser: &Quantiser, out: &mut [Block; 
     }
     let dc = [_mm256_extract_epi16::<0>(columns[0]) as i16, _mm256_extract_epi16::<8>(columns[0]) as i16];
     if _mm256_testz_si256(large, splat(0xFF80)) == 0 {
-        return wide(columns, out);
+        return wide(raw, quantiser, out);
     }
     // Levels fit bytes: sort them by byte shuffles, two columns of each block in a register.
     let packed = [
@@ -453,24 +457,11 @@ fn levels(plane: &[u8], stride: usize, quantiser: &Quantiser, out: &mut [Block; 
 /// The rare case: some AC level does not fit a byte.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[cold]
-fn wide(columns: [__m256i; 8], out: &mut [Block; 2]) -> [Mask; 2] {
-    let mut natural = [[0i16; 64]; 2];
-    let [left, right] = &mut natural;
-    for (column, (left, right)) in
-        columns.into_iter().zip(left.as_chunks_mut().0.iter_mut().zip(right.as_chunks_mut().0))
-    {
-        store_row(_mm256_castsi256_si128(column), left);
-        store_row(_mm256_extracti128_si256::<1>(column), right);
-    }
-    let mut masks = [0; 2];
-    for ((out, mask), natural) in out.iter_mut().zip(&mut masks).zip(&natural) {
-        let mut large = false;
-        for (k, (out, &at)) in out.iter_mut().zip(&ZIGZAG_TRANSPOSED).enumerate() {
-            *out = natural[usize::from(at)];
-            *mask |= u64::from(*out != 0) << k;
-            large |= k > 0 && out.unsigned_abs() > 127;
-        }
-        *mask = *mask & !WIDE | u64::from(large);
-    }
-    masks
+fn wide(raw: [__m256i; 8], quantiser: &Quantiser, out: &mut [Block; 2]) -> [Mask; 2] {
+    let mut unsorted = [[0; 64]; 2];
+    store_columns(raw, &mut unsorted);
+    let ((left, left_mask), (right, right_mask)) =
+        (quantiser.round(&unsorted[0]), quantiser.round(&unsorted[1]));
+    *out = [left, right];
+    [left_mask, right_mask]
 }

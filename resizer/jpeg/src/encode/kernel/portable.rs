@@ -1,8 +1,8 @@
 //! The kernels without instruction sets in mind; loops over arrays of eight that compilers vectorise.
 
-use super::super::quantisation::{Quantiser, ZIGZAG_TRANSPOSED};
+use super::super::quantisation::{Quantiser, mulhi};
 use super::{
-    Block, CB_G, CB_R, CHROMA_OFFSET, CR_B, CR_G, Kernel, LUMA_B, LUMA_G, LUMA_R, LUMA_ROUND, Mask, WIDE, dct,
+    Block, CB_G, CB_R, CHROMA_OFFSET, CR_B, CR_G, Kernel, LUMA_B, LUMA_G, LUMA_R, LUMA_ROUND, Mask, dct,
 };
 
 /// Works everywhere.
@@ -49,20 +49,9 @@ impl Kernel for Portable {
     fn levels(self, plane: &[u8], stride: usize, quantiser: &Quantiser, out: &mut [Block; 2]) -> [Mask; 2] {
         let mut masks = [0; 2];
         for (i, (out, mask)) in out.iter_mut().zip(&mut masks).enumerate() {
-            let raw = forward(&plane[8 * i..], stride);
-            let mut levels = [0i16; 64];
-            for (at, (level, &coefficient)) in levels.iter_mut().zip(raw.as_flattened()).enumerate() {
-                *level = quantise(coefficient, quantiser, at);
-            }
-            for (k, (out, &at)) in out.iter_mut().zip(&ZIGZAG_TRANSPOSED).enumerate() {
-                *out = levels[usize::from(at)];
-                *mask |= u64::from(*out != 0) << k;
-                if k == 0 {
-                    *mask = 0;
-                } else if out.unsigned_abs() > 127 {
-                    *mask |= WIDE;
-                }
-            }
+            let mut raw = [0; 64];
+            raw.copy_from_slice(forward(&plane[8 * i..], stride).as_flattened());
+            (*out, *mask) = quantiser.round(&raw);
         }
         masks
     }
@@ -83,12 +72,6 @@ fn sum<const B: usize>(pair: &[[u8; B]; 2]) -> [u16; 3] {
     [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
 }
 
-/// The upper half of a product of 16-bit numbers.
-#[expect(clippy::cast_possible_truncation, reason = "the shift leaves 16 bits")]
-fn mulhi(a: u16, b: u16) -> u16 {
-    ((u32::from(a) * u32::from(b)) >> 16) as u16
-}
-
 /// `(a·b + 2¹⁴) >> 15`, as the instruction pmulhrsw rounds.
 #[expect(clippy::cast_possible_truncation, reason = "b is below 2¹⁵, so the result is no larger than a")]
 fn mulhrs(a: i16, b: i16) -> i16 {
@@ -106,13 +89,6 @@ fn chroma([r, g, b]: [u16; 3]) -> [u8; 2] {
     let cb = (b >> 1) + CHROMA_OFFSET - mulhi(r, CB_R) - mulhi(g, CB_G);
     let cr = (r >> 1) + CHROMA_OFFSET - mulhi(g, CR_G) - mulhi(b, CR_B);
     [cb.to_be_bytes()[0] ^ 0x80, cr.to_be_bytes()[0] ^ 0x80]
-}
-
-#[expect(clippy::cast_possible_wrap, reason = "levels are at most 1024")]
-fn quantise(coefficient: i16, quantiser: &Quantiser, at: usize) -> i16 {
-    let biased = coefficient.unsigned_abs() + quantiser.half[at];
-    let level = mulhi(mulhi(biased, quantiser.reciprocal[at]), quantiser.scale[at]) as i16;
-    if coefficient < 0 { -level } else { level }
 }
 
 /// Both passes; the result stands column by column.
