@@ -32,6 +32,8 @@ mod progressive;
 mod scan;
 mod segments;
 mod session;
+#[cfg(target_arch = "x86_64")]
+mod simd;
 mod tables;
 mod transform;
 mod unstuff;

@@ -1,7 +1,7 @@
 //! Blocks into planes: DC prediction, the transform, and rows out as soon as an MCU row is complete.
 
 use super::error::Error;
-use super::kernels::Kernels;
+use super::kernels::{Job, Kernels, place};
 use super::layout::{Block, Layout};
 use super::options::Options;
 use super::rows::{Emitter, Samples, Target};
@@ -31,6 +31,8 @@ pub(crate) struct Picture<'p, 'c, T> {
     /// Whether rows go out with each MCU row; otherwise the planes hold everything.
     pub(crate) banded: bool,
     places: Vec<Place>,
+    /// Numbers of places whose blocks are transformed together, in order; the second may be missing.
+    pairs: Vec<(usize, Option<usize>)>,
     mcu_places: usize,
     /// Blocks of an MCU, in each direction, for each component of the frame.
     spans: [(usize, usize); 4],
@@ -73,6 +75,7 @@ impl<'p, 'c, T: Target> Picture<'p, 'c, T> {
             options,
             kernels,
             banded,
+            pairs: pairs(&places, layout, tables, kernels),
             places,
             mcu_places: at,
             spans,
@@ -82,6 +85,17 @@ impl<'p, 'c, T: Target> Picture<'p, 'c, T> {
             y: 0,
             predictions: [0; 4],
         }
+    }
+
+    /// Where a block of the current MCU starts in its plane, and the bytes from row to row.
+    #[inline]
+    fn at(&self, number: usize) -> (usize, usize) {
+        let place = &self.places[number];
+        let plane = &self.layout.planes[place.component];
+        let (h, v) = self.spans[place.component];
+        let samples = &self.samples[place.component];
+        let row = samples.at((self.y * v + place.y) * plane.block_height);
+        (row + (self.x * h + place.x) * plane.block_width, samples.stride)
     }
 
     /// Goes on behind an MCU.
@@ -101,29 +115,59 @@ impl<'p, 'c, T: Target> Picture<'p, 'c, T> {
     }
 }
 
+/// Neighbours in the MCU of one size, two and two.
+fn pairs(places: &[Place], layout: &Layout, tables: &[Table], kernels: Kernels) -> Vec<(usize, Option<usize>)> {
+    let size = |number: usize| {
+        let plane = &layout.planes[places[number].component];
+        (plane.block_width, plane.block_height)
+    };
+    let mut pairs: Vec<(usize, Option<usize>)> = Vec::with_capacity(places.len());
+    for number in (0..places.len()).filter(|number| places[*number].kept > 0) {
+        match pairs.last_mut() {
+            Some((first, second @ None))
+                if size(*first) == size(number) && kernels.pairs(&tables[places[number].component]) =>
+            {
+                *second = Some(number);
+            }
+            _ => pairs.push((number, None)),
+        }
+    }
+    pairs
+}
+
 impl<T: Target> Mcus for Picture<'_, '_, T> {
     fn restart(&mut self) {
         self.predictions = [0; 4];
     }
 
     fn take(&mut self, coefficients: &mut [i16], _count: usize) -> Result<(), Error> {
+        let mut samples = [[0; 64]; 2];
         for mcu in coefficients.chunks_exact_mut(self.mcu_places) {
-            for place in &self.places {
-                if place.kept == 0 {
-                    continue;
+            for place in self.places.iter().filter(|place| place.kept > 0) {
+                let prediction = &mut self.predictions[place.component];
+                *prediction = prediction.wrapping_add(mcu[place.at]);
+                mcu[place.at] = *prediction;
+            }
+            for (first, second) in &self.pairs {
+                let job = |number: usize| {
+                    let place = &self.places[number];
+                    let table = &self.tables[place.component];
+                    Job { coefficients: &mcu[place.at..place.at + place.kept], table }
+                };
+                let own = job(*first);
+                if let Some(second) = second {
+                    let other = job(*second);
+                    self.kernels.pair(&own, &other, &mut samples);
+                    let (at, stride) = self.at(*first);
+                    place(&samples[0], own.table, &mut self.samples[self.places[*first].component].bytes[at..], stride);
+                    let (at, stride) = self.at(*second);
+                    let out = &mut self.samples[self.places[*second].component].bytes[at..];
+                    place(&samples[1], other.table, out, stride);
+                } else {
+                    let (at, stride) = self.at(*first);
+                    let out = &mut self.samples[self.places[*first].component].bytes[at..];
+                    self.kernels.block(&own, out, stride);
                 }
-                let c = place.component;
-                let block = &mut mcu[place.at..place.at + place.kept];
-                let dc = self.predictions[c].wrapping_add(block[0]);
-                self.predictions[c] = dc;
-                block[0] = dc;
-                let plane = &self.layout.planes[c];
-                let (h, v) = self.spans[c];
-                let samples = &mut self.samples[c];
-                let row = samples.at((self.y * v + place.y) * plane.block_height);
-                let at = row + (self.x * h + place.x) * plane.block_width;
-                let stride = samples.stride;
-                self.kernels.block(block, &self.tables[c], &mut samples.bytes[at..], stride);
             }
             self.step()?;
         }
@@ -132,13 +176,11 @@ impl<T: Target> Mcus for Picture<'_, '_, T> {
 
     fn missing(&mut self, count: usize) -> Result<(), Error> {
         for _ in 0..count {
-            for place in &self.places {
-                let plane = &self.layout.planes[place.component];
-                let (h, v) = self.spans[place.component];
-                let samples = &mut self.samples[place.component];
-                let row = samples.at((self.y * v + place.y) * plane.block_height);
-                let at = row + (self.x * h + place.x) * plane.block_width;
-                for line in samples.bytes[at..].chunks_mut(samples.stride).take(plane.block_height) {
+            for number in 0..self.places.len() {
+                let (at, stride) = self.at(number);
+                let component = self.places[number].component;
+                let plane = &self.layout.planes[component];
+                for line in self.samples[component].bytes[at..].chunks_mut(stride).take(plane.block_height) {
                     line[..plane.block_width].fill(128);
                 }
             }

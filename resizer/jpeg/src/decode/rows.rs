@@ -207,7 +207,7 @@ const OVERHANG: usize = 32;
 impl Emitter {
     /// Bytes that it allocates.
     pub(crate) fn bytes(layout: &Layout) -> u64 {
-        ((layout.width + 2 + OVERHANG) * (layout.planes.len() + 2)) as u64
+        ((layout.width + OVERHANG) * (layout.planes.len() + 2)) as u64
     }
 
     pub(crate) fn new(layout: &Layout, colour: Colour, output: Output, kernels: Kernels) -> Self {
@@ -243,7 +243,7 @@ impl Emitter {
                 Way { across, down, across_ratio, down_ratio }
             })
             .collect();
-        let width = layout.width + 2 + OVERHANG;
+        let width = layout.width + OVERHANG;
         let widened = layout.planes.iter().map(|_| vec![0; width]).collect();
         Self { colour, output, ways, done: 0, widened, sums: vec![0; width], kernels }
     }
@@ -375,7 +375,7 @@ fn widen(
         (Widening::Triangle, Widening::Triangle) => {
             kernels.widen_both(near, samples.row(other, plane.width), sums, out);
         }
-        (Widening::Triangle, _) => kernels.widen(near, out),
+        (Widening::Triangle, _) => kernels.widen(near, sums, out),
         (Widening::Same, Widening::Triangle) => {
             upsample::between(near, samples.row(other, plane.width), lower, out);
         }

@@ -1,7 +1,7 @@
 //! One decode from the first scan to the last row.
 
 use super::error::Error;
-use super::kernels::Kernels;
+use super::kernels::{Job, Kernels};
 use super::layout::Layout;
 use super::options::{Damage, Options};
 use super::picture::Picture;
@@ -253,7 +253,8 @@ impl Session<'_, '_, '_> {
                         };
                         let stride = samples[c].stride;
                         let at = samples[c].at(y * height) + x * width;
-                        self.kernels.block(block, &tables[c], &mut samples[c].bytes[at..], stride);
+                        let job = Job { coefficients: block, table: &tables[c] };
+                        self.kernels.block(&job, &mut samples[c].bytes[at..], stride);
                     }
                 }
             }

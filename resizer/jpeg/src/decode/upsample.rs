@@ -1,6 +1,9 @@
 //! Upsampling of one row: libjpeg's "fancy" triangle filter where a component has half the samples
 //! (`jdsample.c`), the nearest sample otherwise.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+
 /// `[3a + b]` of two rows: the vertical half of the 2×2 triangle filter, in quarters.
 pub(crate) fn blend(near: &[u8], far: &[u8], out: &mut [u16]) {
     for ((sum, a), b) in out.iter_mut().zip(near).zip(far) {
@@ -8,24 +11,17 @@ pub(crate) fn blend(near: &[u8], far: &[u8], out: &mut [u16]) {
     }
 }
 
-/// Twice as wide, from vertical sums in quarters; `out` takes two samples for each of `sums`.
-pub(crate) fn widen_sums(sums: &[u16], out: &mut [u8]) {
-    let last = sums.len() - 1;
-    for (x, pair) in out.chunks_exact_mut(2).enumerate().take(sums.len()) {
-        let own = sums[x];
-        pair[0] = if x == 0 { (own * 4 + 8) >> 4 } else { (own * 3 + sums[x - 1] + 8) >> 4 }.to_le_bytes()[0];
-        pair[1] = if x == last { (own * 4 + 7) >> 4 } else { (own * 3 + sums[x + 1] + 7) >> 4 }.to_le_bytes()[0];
-    }
-}
+/// Rounding and shift of the horizontal filter on sums in quarters: libjpeg alternates to avoid a bias.
+pub(crate) const QUARTERS: ([u16; 2], u32) = ([8, 7], 4);
+/// The same on plain samples.
+pub(crate) const SAMPLES: ([u16; 2], u32) = ([1, 2], 2);
 
-/// Twice as wide, from one row.
-pub(crate) fn widen(row: &[u8], out: &mut [u8]) {
-    let at = |x: usize| u16::from(row[x]);
-    let last = row.len() - 1;
-    for (x, pair) in out.chunks_exact_mut(2).enumerate().take(row.len()) {
-        let own = at(x);
-        pair[0] = if x == 0 { own } else { (own * 3 + at(x - 1) + 1) >> 2 }.to_le_bytes()[0];
-        pair[1] = if x == last { own } else { (own * 3 + at(x + 1) + 2) >> 2 }.to_le_bytes()[0];
+/// Twice as wide. `sums` has one more at each end, equal to its neighbour: at the edges the filter is the sample.
+pub(crate) fn widen_sums(sums: &[u16], bias: [u16; 2], shift: u32, out: &mut [u8]) {
+    for (pair, window) in out.chunks_exact_mut(2).zip(sums.windows(3)) {
+        let own = 3 * window[1];
+        pair[0] = ((own + window[0] + bias[0]) >> shift).to_le_bytes()[0];
+        pair[1] = ((own + window[2] + bias[1]) >> shift).to_le_bytes()[0];
     }
 }
 

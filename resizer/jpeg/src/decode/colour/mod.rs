@@ -1,6 +1,9 @@
 //! Colour conversion of rows, as libjpeg's integer tables give it (`jdcolor.c`: 16-bit fractions, rounded).
 
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+
 /// 1.40200 · 2^16, and so on (BT.601 as JFIF has it).
 const RED_CR: i32 = 91_881;
 const GREEN_CB: i32 = -22_554;

@@ -7,6 +7,8 @@
 //!   inverse DCT of the lowest frequencies is the box average, but for what higher ones alias into it.
 //!   In `f32`, in one order of operations everywhere, so that every path gives the same bytes.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
 pub(crate) mod islow;
 pub(crate) mod reduced;
 
