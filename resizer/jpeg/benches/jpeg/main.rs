@@ -1,11 +1,12 @@
-//! `cargo bench-jpeg [--json] [--portable] [--one-lane] [WORDS…]`: this crate beside libjpeg-turbo, in milliseconds.
-//! With words, only cases that hold each of them.
+//! `cargo bench-jpeg [--json] [--portable] [--one-lane] [--scores] [WORDS…]`: this crate beside libjpeg-turbo, in milliseconds.
+//! With words, only cases that hold each of them. `--scores` adds SSIMULACRA2 to what is encoded.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command")]
 #![expect(clippy::expect_used, clippy::panic, missing_docs, reason = "a command for developers, not a library")]
 #![expect(unsafe_code, reason = "libjpeg-turbo is called through its C interface")]
 #![expect(clippy::cast_possible_wrap, reason = "C's int for extents below 2^16")]
 
 mod decode;
+mod encode;
 mod measure;
 mod pictures;
 mod turbo;
@@ -29,9 +30,12 @@ fn main() {
     if !has("--json") {
         println!("{:<44} {:>9} {:>9}", "decoding", "ours", "turbo");
     }
-    for picture in pictures::all(&turbo) {
-        for line in decode::lines(&picture, &turbo, options, wanted) {
+    let pictures = pictures::all(&turbo);
+    for picture in &pictures {
+        for line in decode::lines(picture, &turbo, options, wanted) {
             line.print(has("--json"));
         }
     }
+    let wish = encode::Wish { portable: has("--portable"), scores: has("--scores"), json: has("--json") };
+    encode::run(&pictures, turbo.library(), &wish, wanted);
 }

@@ -51,16 +51,18 @@ impl Line {
         self.theirs / self.ours
     }
 
+    /// The line as an object.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "case": self.case, "unit": "ms", "ours": round(self.ours), "peer": "libjpeg-turbo",
+            "theirs": round(self.theirs), "ratio": round(self.ratio()),
+        })
+    }
+
     /// Prints it, as JSON or as a row of the table.
     pub fn print(&self, json: bool) {
         if json {
-            println!(
-                "{}",
-                serde_json::json!({
-                    "case": self.case, "unit": "ms", "ours": round(self.ours), "peer": "libjpeg-turbo",
-                    "theirs": round(self.theirs), "ratio": round(self.ratio()),
-                })
-            );
+            println!("{}", self.json());
         } else {
             println!("{:<44} {:>9.3} {:>9.3} {:>6.2}×", self.case, self.ours, self.theirs, self.ratio());
         }

@@ -42,6 +42,11 @@ impl Turbo {
         })
     }
 
+    /// The library itself.
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
     /// Decodes into RGB rows without gaps.
     pub fn decode(&self, file: &[u8], width: u32, height: u32, out: &mut [u8]) {
         type Decompress = unsafe extern "C" fn(
