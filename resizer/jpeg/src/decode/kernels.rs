@@ -143,15 +143,16 @@ fn edges(sums: &mut [u16], count: usize) -> &[u16] {
 #[inline]
 pub(crate) fn place(samples: &[u8; 64], table: &Table, out: &mut [u8], stride: usize) {
     match table.width {
-        8 => rows::<8>(samples, out, stride, table.height),
-        4 => rows::<4>(samples, out, stride, table.height),
-        _ => rows::<2>(samples, out, stride, table.height),
+        8 => rows::<8>(samples, out, stride),
+        4 => rows::<4>(samples, out, stride),
+        _ => rows::<2>(samples, out, stride),
     }
 }
 
 #[inline]
-fn rows<const N: usize>(samples: &[u8; 64], out: &mut [u8], stride: usize, height: usize) {
-    for (row, out) in samples.as_chunks::<N>().0.iter().zip(out.chunks_mut(stride)).take(height) {
-        out[..N].copy_from_slice(row);
+fn rows<const N: usize>(samples: &[u8; 64], out: &mut [u8], stride: usize) {
+    let out = &mut out[..(N - 1) * stride + N];
+    for (y, row) in samples.as_chunks::<N>().0[..N].iter().enumerate() {
+        out[y * stride..y * stride + N].copy_from_slice(row);
     }
 }

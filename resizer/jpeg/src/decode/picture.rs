@@ -17,6 +17,10 @@ struct Place {
     /// Its coefficients' place in the MCU's, and how many are kept.
     at: usize,
     kept: usize,
+    /// Where it goes in its plane: in the first MCU of the current row, and how much further in each next one.
+    start: usize,
+    advance: usize,
+    stride: usize,
 }
 
 /// The planes being filled by one scan.
@@ -63,10 +67,24 @@ impl<'p, 'c, T: Target> Picture<'p, 'c, T> {
             let span = &mut spans[block.component];
             *span = (span.0.max(block.x + 1), span.1.max(block.y + 1));
             let kept = block.keep_width * block.keep_height;
-            places.push(Place { component: block.component, x: block.x, y: block.y, at, kept });
+            let stride = layout.planes[block.component].stride();
+            let place = Place {
+                component: block.component,
+                x: block.x,
+                y: block.y,
+                at,
+                kept,
+                start: 0,
+                advance: 0,
+                stride,
+            };
+            places.push(place);
             at += block.stride;
         }
-        Self {
+        for place in &mut places {
+            place.advance = spans[place.component].0 * layout.planes[place.component].block_width;
+        }
+        let mut picture = Self {
             layout,
             tables,
             samples,
@@ -84,18 +102,21 @@ impl<'p, 'c, T: Target> Picture<'p, 'c, T> {
             x: 0,
             y: 0,
             predictions: [0; 4],
-        }
+        };
+        picture.begin_row();
+        picture
     }
 
-    /// Where a block of the current MCU starts in its plane, and the bytes from row to row.
-    #[inline]
-    fn at(&self, number: usize) -> (usize, usize) {
-        let place = &self.places[number];
-        let plane = &self.layout.planes[place.component];
-        let (h, v) = self.spans[place.component];
-        let samples = &self.samples[place.component];
-        let row = samples.at((self.y * v + place.y) * plane.block_height);
-        (row + (self.x * h + place.x) * plane.block_width, samples.stride)
+    /// Finds where the blocks of the MCU row go.
+    fn begin_row(&mut self) {
+        if self.y == self.mcus_y {
+            return;
+        }
+        for place in &mut self.places {
+            let plane = &self.layout.planes[place.component];
+            let row = self.y * self.spans[place.component].1 + place.y;
+            place.start = self.samples[place.component].at(row * plane.block_height) + place.x * plane.block_width;
+        }
     }
 
     /// Goes on behind an MCU.
@@ -110,9 +131,18 @@ impl<'p, 'c, T: Target> Picture<'p, 'c, T> {
             }
             self.x = 0;
             self.y += 1;
+            self.begin_row();
         }
         Ok(())
     }
+}
+
+/// Makes the DC coefficient of a difference (F.2.1.3.1).
+#[inline]
+fn predict(predictions: &mut [i16; 4], place: &Place, mcu: &mut [i16]) {
+    let prediction = &mut predictions[place.component];
+    *prediction = prediction.wrapping_add(mcu[place.at]);
+    mcu[place.at] = *prediction;
 }
 
 /// Neighbours in the MCU of one size, two and two.
@@ -143,30 +173,26 @@ impl<T: Target> Mcus for Picture<'_, '_, T> {
     fn take(&mut self, coefficients: &mut [i16], _count: usize) -> Result<(), Error> {
         let mut samples = [[0; 64]; 2];
         for mcu in coefficients.chunks_exact_mut(self.mcu_places) {
-            for place in self.places.iter().filter(|place| place.kept > 0) {
-                let prediction = &mut self.predictions[place.component];
-                *prediction = prediction.wrapping_add(mcu[place.at]);
-                mcu[place.at] = *prediction;
-            }
             for (first, second) in &self.pairs {
-                let job = |number: usize| {
-                    let place = &self.places[number];
-                    let table = &self.tables[place.component];
-                    Job { coefficients: &mcu[place.at..place.at + place.kept], table }
-                };
-                let own = job(*first);
+                let own = &self.places[*first];
+                predict(&mut self.predictions, own, mcu);
+                let table = &self.tables[own.component];
+                let at = own.start + self.x * own.advance;
                 if let Some(second) = second {
-                    let other = job(*second);
-                    self.kernels.pair(&own, &other, &mut samples);
-                    let (at, stride) = self.at(*first);
-                    place(&samples[0], own.table, &mut self.samples[self.places[*first].component].bytes[at..], stride);
-                    let (at, stride) = self.at(*second);
-                    let out = &mut self.samples[self.places[*second].component].bytes[at..];
-                    place(&samples[1], other.table, out, stride);
+                    let other = &self.places[*second];
+                    predict(&mut self.predictions, other, mcu);
+                    let a = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
+                    let table = &self.tables[other.component];
+                    let b = Job { coefficients: &mcu[other.at..other.at + other.kept], table };
+                    self.kernels.pair(&a, &b, &mut samples);
+                    place(&samples[0], table, &mut self.samples[own.component].bytes[at..], own.stride);
+                    let at = other.start + self.x * other.advance;
+                    place(&samples[1], table, &mut self.samples[other.component].bytes[at..], other.stride);
+                } else if own.kept == 1 {
+                    self.samples[own.component].bytes[at] = table.mean(mcu[own.at]);
                 } else {
-                    let (at, stride) = self.at(*first);
-                    let out = &mut self.samples[self.places[*first].component].bytes[at..];
-                    self.kernels.block(&own, out, stride);
+                    let job = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
+                    self.kernels.block(&job, &mut self.samples[own.component].bytes[at..], own.stride);
                 }
             }
             self.step()?;
@@ -177,10 +203,11 @@ impl<T: Target> Mcus for Picture<'_, '_, T> {
     fn missing(&mut self, count: usize) -> Result<(), Error> {
         for _ in 0..count {
             for number in 0..self.places.len() {
-                let (at, stride) = self.at(number);
-                let component = self.places[number].component;
-                let plane = &self.layout.planes[component];
-                for line in self.samples[component].bytes[at..].chunks_mut(stride).take(plane.block_height) {
+                let own = self.places[number];
+                let at = own.start + self.x * own.advance;
+                let plane = &self.layout.planes[own.component];
+                let bytes = &mut self.samples[own.component].bytes[at..];
+                for line in bytes.chunks_mut(own.stride).take(plane.block_height) {
                     line[..plane.block_width].fill(128);
                 }
             }
