@@ -104,6 +104,11 @@ const CHROMA_OFFSET: u16 = 0x8000 + 127;
 
 /// Constants of the transform as [`mulhrs`](https://www.felixcloutier.com/x86/pmulhrsw) takes them: times 2¹⁵.
 ///
+/// Samples enter the first pass times 16 and the second, which makes numbers eight times larger, times 4: in both
+/// the largest numbers just fit 16 bits, and the first pass's rounding, which the second amplifies, stays small.
+/// The result's error is 0.033 (root mean square on noise, units of the orthonormal DCT; libjpeg's accurate integer
+/// transform has 0.042).
+///
 /// The factorisation is that of Loeffler, Ligtenberg and Moschytz (1989); factors above 1 are added as x + (c−1)x.
 mod dct {
     /// cos(π/16)
@@ -118,6 +123,8 @@ mod dct {
     pub(super) const R6_COS: i16 = 17734;
     /// √2·sin(3π/8) − 1
     pub(super) const R6_SIN_LESS_1: i16 = 10045;
+    /// ¼: from the first pass to the second.
+    pub(super) const QUARTER: i16 = 8192;
     /// √2 − 1
     pub(super) const SQRT2_LESS_1: i16 = 13573;
 }

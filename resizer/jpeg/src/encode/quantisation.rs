@@ -47,12 +47,18 @@ const ROBIDOUX: [u16; 64] = [
 /// The transform's output is 8 (the two passes' gain) × 4 (fraction bits) times the orthonormal DCT.
 pub(super) const TRANSFORM_GAIN: u16 = 32;
 
+/// Levels are rounded up from a 1/32 below the half. libjpeg, whose coefficients have three fraction bits to our five,
+/// does so from about a 1/16 below on average. With 0, files are 0.1–0.3 % smaller than libjpeg-turbo's and now and
+/// then score 0.02 less in SSIMULACRA2; with 1, they are smaller and score more at every quality tried (50–100); with
+/// 2, they are larger.
+const UP: u16 = 1;
+
 /// One quantisation table and its reciprocals.
 #[derive(Debug, Clone)]
 pub(super) struct Quantiser {
     /// Steps in zigzag order, as the file holds them (8 bits at every quality: baseline).
     pub(super) steps: [u8; 64],
-    /// Half the divisor, in the transform's order: makes the division round to nearest.
+    /// Half the divisor and [`UP`], in the transform's order: makes the division round.
     pub(super) half: [u16; 64],
     /// `x / divisor == (x * reciprocal >> 16) * scale >> 16`, both in the transform's order.
     pub(super) reciprocal: [u16; 64],
@@ -83,7 +89,7 @@ impl Quantiser {
             this.steps[k] = step;
             let divisor = TRANSFORM_GAIN * u16::from(step);
             this.inverse[k] = 1.0 / f32::from(divisor);
-            this.half[at] = divisor / 2;
+            this.half[at] = divisor / 2 + UP;
             (this.reciprocal[at], this.scale[at]) = reciprocal(divisor);
         }
         this

@@ -70,11 +70,6 @@ impl Tokens {
         self.list.push(RESTART << 16);
     }
 
-    /// How often each symbol of a table occurs.
-    pub(super) fn counts(&self, table: TableId) -> &[u32; 256] {
-        &self.counts[table.0 as usize & 3]
-    }
-
     /// Writes the best tables for the scan and gives them.
     pub(super) fn write_tables(&self, out: &mut Vec<u8>) -> [Codes; 4] {
         const NONE: Spec = Spec { counts: [0; 16], symbols: [0; 256] };

@@ -364,9 +364,13 @@ fn forward(plane: &[u8], stride: usize) -> [__m256i; 8] {
     let mut rows = [_mm256_setzero_si256(); 8];
     for (y, row) in rows.iter_mut().enumerate() {
         let samples = plane[y * stride..].first_chunk().unwrap_or(&[0; 16]);
-        *row = _mm256_slli_epi16::<2>(_mm256_cvtepi8_epi16(load16(samples)));
+        *row = _mm256_slli_epi16::<4>(_mm256_cvtepi8_epi16(load16(samples)));
     }
-    pass(transpose(pass(rows)))
+    let mut once = pass(rows);
+    for row in &mut once {
+        *row = times(*row, dct::QUARTER);
+    }
+    pass(transpose(once))
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]

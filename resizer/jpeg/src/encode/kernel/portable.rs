@@ -96,10 +96,10 @@ fn forward(plane: &[u8], stride: usize) -> [Row; 8] {
     let mut rows = [[0; 8]; 8];
     for (row, samples) in rows.iter_mut().zip(plane.chunks(stride)) {
         for (out, &sample) in row.iter_mut().zip(&samples[..8]) {
-            *out = i16::from(sample.cast_signed()) << 2;
+            *out = i16::from(sample.cast_signed()) << 4;
         }
     }
-    let once = pass(&rows);
+    let once = pass(&rows).map(|row| times(&row, dct::QUARTER));
     let mut columns = [[0; 8]; 8];
     for (x, column) in columns.iter_mut().enumerate() {
         for (out, row) in column.iter_mut().zip(&once) {
