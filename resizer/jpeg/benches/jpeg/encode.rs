@@ -87,17 +87,17 @@ impl<'a> Peer<'a> {
 }
 
 /// What to measure.
-pub struct Wish {
+pub(crate) struct Wish {
     /// Without AVX2.
-    pub portable: bool,
+    pub(crate) portable: bool,
     /// With SSIMULACRA2.
-    pub scores: bool,
+    pub(crate) scores: bool,
     /// As JSON.
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// Prints one line a case.
-pub fn run(pictures: &[Picture], library: &Library, wish: &Wish, wanted: impl Fn(&str) -> bool) {
+pub(crate) fn run(pictures: &[Picture], library: &Library, wish: &Wish, wanted: impl Fn(&str) -> bool) {
     if !wish.json {
         println!("{:<44} {:>9} {:>9} {:>7} {:>9} {:>9}", "encoding", "ours", "turbo", "", "bytes", "turbo");
     }
@@ -122,7 +122,8 @@ fn measure(case: String, pixels: &Pixels, library: &Library, settings: Settings<
     let line = compare(
         case,
         || {
-            ours = encode(&pixels.samples, pixels.width, pixels.height, pixels.layout, &settings).expect("a file");
+            ours = encode(&pixels.samples, pixels.width, pixels.height, pixels.layout, &settings)
+                .expect("a file");
         },
         || theirs = peer.encode(pixels, &settings),
     );
@@ -204,7 +205,8 @@ fn score(pixels: &Pixels, file: &[u8]) -> f64 {
     let frame = |samples: &mut dyn Iterator<Item = [u8; 3]>| {
         let samples = samples.map(|pixel| pixel.map(|sample| f32::from(sample) / 255.0)).collect();
         let (width, height) = (pixels.width as usize, pixels.height as usize);
-        Rgb::new(samples, width, height, TransferCharacteristic::SRGB, ColorPrimaries::BT709).expect("a frame")
+        Rgb::new(samples, width, height, TransferCharacteristic::SRGB, ColorPrimaries::BT709)
+            .expect("a frame")
     };
     let source = if gray {
         frame(&mut pixels.samples.iter().map(|&sample| [sample; 3]))

@@ -15,7 +15,9 @@ pub enum EncodeError {
     #[error("quality goes from 1 to 100, not {0}")]
     Quality(u8),
     /// The pushed bytes are not whole rows, or more rows than the picture has.
-    #[error("pushed {bytes} bytes where whole rows of {row_bytes} bytes, at most {rows_left} of them, were expected")]
+    #[error(
+        "pushed {bytes} bytes where whole rows of {row_bytes} bytes, at most {rows_left} of them, were expected"
+    )]
     Rows {
         /// Length of the pushed slice, bytes.
         bytes: usize,

@@ -76,6 +76,7 @@ pub(super) struct AcTable {
 
 impl AcTable {
     /// Derives the look-ups of a table.
+    #[expect(clippy::cast_possible_truncation, reason = "sizes and magnitudes are at most 128")]
     pub(super) const fn new(spec: &Spec) -> Self {
         let codes = Codes::new(spec);
         let mut pairs = [0; 16 * 256];
@@ -103,6 +104,13 @@ impl AcTable {
         }
         Self { codes, pairs }
     }
+}
+
+/// The AC symbol of a run of at most 15 zeros and a size of at most 15, or 0 to 15 of anything else that shares a byte.
+#[expect(clippy::cast_possible_truncation, reason = "both are below 16")]
+#[inline(always)]
+pub(super) const fn symbol(run: u32, size: u32) -> u8 {
+    (run << 4 | size) as u8
 }
 
 /// Number of bits of a level's magnitude: the SSSS of the standard.

@@ -45,7 +45,8 @@ pub fn encode(
     settings: &Settings<'_>,
 ) -> Result<Vec<u8>, EncodeError> {
     // A guess that rarely grows twice: an eighth of a byte a pixel.
-    let mut encoder = Encoder::new(Vec::with_capacity(pixels.len() / 24 + 1024), width, height, layout, settings)?;
+    let mut encoder =
+        Encoder::new(Vec::with_capacity(pixels.len() / 24 + 1024), width, height, layout, settings)?;
     encoder.push_rows(pixels)?;
     encoder.finish()
 }
@@ -73,7 +74,7 @@ enum Stage {
     /// Coded at once with the standard tables.
     Code(Scan, BitState),
     /// Kept as symbols until their frequencies are known.
-    Count(Scan, Tokens),
+    Count(Scan, Box<Tokens>),
     /// Kept as levels for several scans, or as raw coefficients to choose the levels at last.
     Keep(Store, Effort, Process),
 }
@@ -129,7 +130,7 @@ impl<W: Write> Encoder<W> {
         let stage = if settings.process == Process::Progressive || settings.effort == Effort::Trellis {
             Stage::Keep(Store::new(&frame), settings.effort, settings.process)
         } else if settings.huffman == Huffman::Optimised {
-            Stage::Count(scan, Tokens::new())
+            Stage::Count(scan, Box::new(Tokens::new()))
         } else {
             for (number, [dc, ac]) in (0u8..).zip(&STANDARD_SPECS[..tables]) {
                 markers::huffman_table(&mut out, 0, number, dc);
@@ -180,7 +181,8 @@ impl<W: Write> Encoder<W> {
     }
 
     fn code_strip(&mut self) -> Result<(), EncodeError> {
-        let (frame, mcu_y, planes, quantisers) = (&self.frame, self.mcu_y, &*self.strip.planes, &self.quantisers);
+        let (frame, mcu_y, planes, quantisers) =
+            (&self.frame, self.mcu_y, &*self.strip.planes, &self.quantisers);
         match &mut self.stage {
             Stage::Code(scan, state) => {
                 let tables = Tables { dc: STANDARD_DC.each_ref(), ac: STANDARD_AC.each_ref() };

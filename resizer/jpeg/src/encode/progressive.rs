@@ -1,7 +1,7 @@
 //! Progressive scans (ITU-T T.81, Annex G).
 
 use super::frame::Frame;
-use super::huffman::{ZRL, extra_bits, size};
+use super::huffman::{ZRL, extra_bits, size, symbol};
 use super::kernel::{Block, Mask, WIDE};
 use super::markers::{self, Band};
 use super::store::Store;
@@ -94,7 +94,7 @@ fn dc_scan(frame: &Frame, store: &Store, interval: u16, band: Band) -> Tokens {
                             *prediction = level;
                             let length = size(difference);
                             let bits = extra_bits(difference, length);
-                            tokens.push(TableId::dc(component.table), length as u8, bits, length);
+                            tokens.push(TableId::dc(component.table), symbol(0, length), bits, length);
                         } else {
                             tokens.push_raw(level.cast_unsigned() & 1, 1);
                         }
@@ -181,7 +181,7 @@ impl AcCoder {
     fn end_of_bands(&mut self) {
         if self.eob_run > 0 {
             let length = self.eob_run.ilog2();
-            self.tokens.push(self.table, (length << 4) as u8, self.eob_run - (1 << length), length);
+            self.tokens.push(self.table, symbol(length, 0), self.eob_run - (1 << length), length);
             self.eob_run = 0;
         }
         for mut corrections in self.corrections.drain(..) {
@@ -210,7 +210,7 @@ impl AcCoder {
                 run -= 16;
             }
             let length = size(level);
-            self.tokens.push(self.table, (run << 4 | length) as u8, extra_bits(level, length), length);
+            self.tokens.push(self.table, symbol(run, length), extra_bits(level, length), length);
             next = at + 1;
         }
         if next <= u32::from(self.band.end) {
@@ -260,7 +260,7 @@ impl AcCoder {
             }
             self.end_of_bands();
             let positive = u32::from(block[at as usize & 63] > 0);
-            self.tokens.push(self.table, (run << 4 | 1) as u8, positive, 1);
+            self.tokens.push(self.table, symbol(run, 1), positive, 1);
             waiting.write(&mut self.tokens);
             run = 0;
         }
@@ -296,7 +296,9 @@ impl Corrections {
         while self.count > 0 {
             let length = self.count.min(16);
             self.count -= length;
-            tokens.push_raw((self.bits >> self.count) as u32 & 0xFFFF >> (16 - length), length);
+            let [.., high, low] = (self.bits >> self.count).to_be_bytes();
+            let bits = u32::from(u16::from_be_bytes([high, low]));
+            tokens.push_raw(bits & 0xFFFF >> (16 - length), length);
         }
     }
 }

@@ -5,9 +5,9 @@ use super::settings::Steps;
 
 /// Natural (row by row) index of the k-th coefficient in zigzag order (ITU-T T.81, figure A.6).
 pub(super) const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14,
-    21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53,
-    60, 61, 54, 47, 55, 62, 63,
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
+    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
+    46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
 /// Position of the k-th zigzag coefficient in the order the transform leaves them in, column by column:
@@ -24,24 +24,24 @@ pub(super) const ZIGZAG_TRANSPOSED: [u8; 64] = {
 
 /// Table K.1, natural order.
 const LUMA: [u16; 64] = [
-    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29,
-    51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121,
-    120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17,
+    22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78,
+    87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 ];
 
 /// Table K.2, natural order.
 const CHROMA: [u16; 64] = [
-    17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
-    99, 99, 99, 99, 99, 99, 99, 99,
+    17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
 ];
 
 /// A table for both, by Nicolas Robidoux for ImageMagick, natural order: coarser than Annex K for fine detail, finer
 /// for coarse detail.
 const ROBIDOUX: [u16; 64] = [
-    16, 16, 16, 18, 25, 37, 56, 85, 16, 17, 20, 27, 34, 40, 53, 75, 16, 20, 24, 31, 43, 62, 91, 135, 18, 27, 31, 40,
-    53, 74, 106, 156, 25, 34, 43, 53, 69, 94, 131, 189, 37, 40, 62, 74, 94, 124, 169, 238, 56, 53, 91, 106, 131, 169,
-    226, 311, 85, 75, 135, 156, 189, 238, 311, 418,
+    16, 16, 16, 18, 25, 37, 56, 85, 16, 17, 20, 27, 34, 40, 53, 75, 16, 20, 24, 31, 43, 62, 91, 135, 18, 27,
+    31, 40, 53, 74, 106, 156, 25, 34, 43, 53, 69, 94, 131, 189, 37, 40, 62, 74, 94, 124, 169, 238, 56, 53,
+    91, 106, 131, 169, 226, 311, 85, 75, 135, 156, 189, 238, 311, 418,
 ];
 
 /// The transform's output is 8 (the two passes' gain) × 4 (fraction bits) times the orthonormal DCT.
@@ -81,7 +81,8 @@ impl Quantiser {
     fn scaled(table: &[u16; 64], quality: u8) -> Self {
         let quality = u32::from(quality.clamp(1, 100));
         let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
-        let mut this = Self { steps: [1; 64], half: [0; 64], reciprocal: [0; 64], scale: [0; 64], inverse: [1.0; 64] };
+        let mut this =
+            Self { steps: [1; 64], half: [0; 64], reciprocal: [0; 64], scale: [0; 64], inverse: [1.0; 64] };
         for (k, (&natural, &transposed)) in ZIGZAG.iter().zip(&ZIGZAG_TRANSPOSED).enumerate() {
             let step = (u32::from(table[usize::from(natural)]) * percent + 50) / 100;
             let step = u8::try_from(step.clamp(1, 255)).unwrap_or(u8::MAX);
@@ -124,7 +125,6 @@ impl Quantiser {
 }
 
 /// The upper half of a product of 16-bit numbers.
-#[expect(clippy::cast_possible_truncation, reason = "the shift leaves 16 bits")]
 #[inline(always)]
 pub(super) const fn mulhi(a: u16, b: u16) -> u16 {
     ((a as u32 * b as u32) >> 16) as u16

@@ -2,7 +2,7 @@
 
 use super::bits::{BitWriter, Pending};
 use super::frame::{Component, Frame};
-use super::huffman::{AcTable, Codes, EOB, ZRL, extra_bits, size};
+use super::huffman::{AcTable, Codes, EOB, ZRL, extra_bits, size, symbol};
 use super::kernel::{Block, Job, Kernel, Mask, WIDE};
 use super::markers;
 use super::quantisation::Quantiser;
@@ -110,7 +110,10 @@ impl<S: Sink> Job for CodeStrip<'_, S> {
                         for x in 0..component.h {
                             let at = 2 * component.first + (2 * y + m) * component.h + x;
                             let mut mask = masks[at];
-                            if edge && component.is_outside((mcu_x + m) * component.h + x, mcu_y * component.v + y) {
+                            if edge
+                                && component
+                                    .is_outside((mcu_x + m) * component.h + x, mcu_y * component.v + y)
+                            {
                                 blocks[at][0] = *prediction;
                                 mask = 0;
                             }
@@ -226,7 +229,10 @@ impl Sink for BitSink<'_> {
         let bits = &mut self.bits;
         let length = size(difference);
         let code = u32::from(dc.code[length as usize]);
-        bits.put(code << length | extra_bits(difference, length), u32::from(dc.length[length as usize]) + length);
+        bits.put(
+            code << length | extra_bits(difference, length),
+            u32::from(dc.length[length as usize]) + length,
+        );
         // DC takes at most 16 + 11 bits, a pair 16 + 8: with 7 left from before they fit the accumulator's 64.
         if mask & WIDE != 0 {
             bits.flush();
@@ -242,7 +248,10 @@ impl Sink for BitSink<'_> {
             if run >= 16 {
                 bits.flush();
                 while run >= 16 {
-                    bits.put(ac.codes.code[usize::from(ZRL)].into(), ac.codes.length[usize::from(ZRL)].into());
+                    bits.put(
+                        ac.codes.code[usize::from(ZRL)].into(),
+                        ac.codes.length[usize::from(ZRL)].into(),
+                    );
                     run -= 16;
                 }
                 // Up to three codes of 16 bits: no room for a pair.
@@ -267,7 +276,10 @@ impl Sink for BitSink<'_> {
 fn code_wide<'a>(mut bits: BitWriter<'a>, block: &Block, mask: Mask, ac: &AcTable) -> BitWriter<'a> {
     for_each_symbol(block, mask, |symbol, extra, length| {
         let symbol = usize::from(symbol);
-        bits.put(u32::from(ac.codes.code[symbol]) << length | extra, u32::from(ac.codes.length[symbol]) + length);
+        bits.put(
+            u32::from(ac.codes.code[symbol]) << length | extra,
+            u32::from(ac.codes.length[symbol]) + length,
+        );
         bits.flush();
     });
     bits
@@ -288,7 +300,7 @@ pub(super) fn for_each_symbol(block: &Block, mut mask: Mask, mut put: impl FnMut
         }
         let level = i32::from(block[at as usize & 63]);
         let length = size(level);
-        put((run << 4 | length) as u8, extra_bits(level, length), length);
+        put(symbol(run, length), extra_bits(level, length), length);
     }
     if previous != 63 {
         put(EOB, 0, 0);
@@ -313,7 +325,7 @@ impl Sink for TokenSink<'_> {
     #[inline(always)]
     fn block(self, block: &Block, mask: Mask, difference: i32, table: usize) -> Self {
         let length = size(difference);
-        self.0.push(TableId::dc(table), length as u8, extra_bits(difference, length), length);
+        self.0.push(TableId::dc(table), symbol(0, length), extra_bits(difference, length), length);
         for_each_symbol(block, mask & !WIDE, |symbol, extra, length| {
             self.0.push(TableId::ac(table), symbol, extra, length);
         });

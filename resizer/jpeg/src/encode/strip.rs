@@ -126,9 +126,15 @@ impl Strip {
     fn convert_chunks(&mut self, rows: [&[u8]; 2], x: usize) {
         let (line, sampling, machine) = (self.lines, self.sampling, self.machine);
         match self.layout {
-            PixelLayout::Rgb8 => machine.run(Convert::<3> { planes: &mut self.planes, line, x, sampling, rows }),
-            PixelLayout::Rgba8 => machine.run(Convert::<4> { planes: &mut self.planes, line, x, sampling, rows }),
-            PixelLayout::Gray8 => machine.run(Convert::<1> { planes: &mut self.planes, line, x, sampling, rows }),
+            PixelLayout::Rgb8 => {
+                machine.run(Convert::<3> { planes: &mut self.planes, line, x, sampling, rows })
+            }
+            PixelLayout::Rgba8 => {
+                machine.run(Convert::<4> { planes: &mut self.planes, line, x, sampling, rows })
+            }
+            PixelLayout::Gray8 => {
+                machine.run(Convert::<1> { planes: &mut self.planes, line, x, sampling, rows })
+            }
         }
     }
 }

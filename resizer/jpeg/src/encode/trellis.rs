@@ -29,7 +29,8 @@ const UNKNOWN_BITS: u8 = 16;
 struct Prices {
     /// By run and size.
     pairs: [[f32; 16]; 16],
-    zrl: f32,
+    /// Of 0 to 3 codes for 16 zeros.
+    zrls: [f32; 4],
     eob: f32,
 }
 
@@ -47,7 +48,7 @@ impl Prices {
                 *pair = price(run << 4 | size, size);
             }
         }
-        Self { pairs, zrl: price(ZRL, 0), eob: price(EOB, 0) }
+        Self { pairs, zrls: [0.0, 1.0, 2.0, 3.0].map(|count| count * price(ZRL, 0)), eob: price(EOB, 0) }
     }
 }
 
@@ -129,7 +130,7 @@ fn choose(raw: &Block, quantiser: &Quantiser, prices: &Prices) -> (Block, Mask) 
         let mut consider = |base: f32, from: u32, j: usize| {
             let run = at - from - 1;
             let row = &prices.pairs[run as usize & 15];
-            let base = base + if run >= 16 { lambda * prices.zrl * f32::from(run as u8 >> 4) } else { 0.0 };
+            let base = base + lambda * prices.zrls[run as usize >> 4 & 3];
             let full = base + lambda * row[class as usize & 15] + cost_full;
             if full < cost {
                 (cost, kept, previous) = (full, level, j);

@@ -5,13 +5,13 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Decodes with the `image` crate to 8-bit RGB, or gray for files of one component.
-pub fn with_image(file: &[u8]) -> (u32, u32, Vec<u8>) {
+pub(crate) fn with_image(file: &[u8]) -> (u32, u32, Vec<u8>) {
     let picture = image::load_from_memory_with_format(file, image::ImageFormat::Jpeg).unwrap();
     (picture.width(), picture.height(), picture.into_bytes())
 }
 
 /// Decodes with libjpeg-turbo; none if it is not installed, which only CI does not forgive.
-pub fn with_djpeg(file: &[u8]) -> Option<(u32, u32, Vec<u8>)> {
+pub(crate) fn with_djpeg(file: &[u8]) -> Option<(u32, u32, Vec<u8>)> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let name = format!("safelight-jpeg-{}-{}.jpg", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let path: PathBuf = std::env::temp_dir().join(name);
@@ -38,7 +38,7 @@ pub fn with_djpeg(file: &[u8]) -> Option<(u32, u32, Vec<u8>)> {
 
 /// Decodes with both, which must agree but for rounding and the way chroma is spread, and gives libjpeg-turbo's
 /// samples if there are any.
-pub fn with_both(file: &[u8]) -> (u32, u32, Vec<u8>) {
+pub(crate) fn with_both(file: &[u8]) -> (u32, u32, Vec<u8>) {
     let ours = with_image(file);
     match with_djpeg(file) {
         Some(theirs) => {

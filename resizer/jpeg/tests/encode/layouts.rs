@@ -6,7 +6,19 @@ use super::*;
 
 /// Sizes around blocks and MCUs, and the smallest.
 const SIZES: [(u32, u32); 14] = [
-    (1, 1), (1, 9), (7, 1), (2, 2), (8, 8), (9, 8), (15, 17), (16, 16), (17, 16), (31, 33), (32, 16), (33, 15), (64, 48),
+    (1, 1),
+    (1, 9),
+    (7, 1),
+    (2, 2),
+    (8, 8),
+    (9, 8),
+    (15, 17),
+    (16, 16),
+    (17, 16),
+    (31, 33),
+    (32, 16),
+    (33, 15),
+    (64, 48),
     (67, 131),
 ];
 
@@ -119,8 +131,11 @@ fn restart_intervals_do_not_change_the_pixels() {
                     Sampling::Quarter => (16, 16),
                 };
                 let mcus = 131usize.div_ceil(h) * 67usize.div_ceil(v);
-                let markers: Vec<u8> =
-                    file.windows(2).filter(|w| w[0] == 0xFF && (0xD0..=0xD7).contains(&w[1])).map(|w| w[1]).collect();
+                let markers: Vec<u8> = file
+                    .windows(2)
+                    .filter(|w| w[0] == 0xFF && (0xD0..=0xD7).contains(&w[1]))
+                    .map(|w| w[1])
+                    .collect();
                 let expected = (mcus - 1) / usize::from(restart_interval);
                 assert_eq!(markers.len(), expected);
                 assert!(markers.iter().zip((0..8).cycle()).all(|(&marker, n)| marker == 0xD0 + n));
@@ -135,7 +150,9 @@ fn instructions_do_not_change_the_bytes() {
         for quality in [1, 30, 80, 95, 100] {
             for base in settings() {
                 let base = Settings { quality, ..base };
-                for (layout, channels) in [(PixelLayout::Rgb8, 3), (PixelLayout::Rgba8, 4), (PixelLayout::Gray8, 1)] {
+                for (layout, channels) in
+                    [(PixelLayout::Rgb8, 3), (PixelLayout::Rgba8, 4), (PixelLayout::Gray8, 1)]
+                {
                     let pixels = picture(width as usize, height as usize, channels);
                     let detected = encode(&pixels, width, height, layout, &base).unwrap();
                     let portable = Settings { instructions: Instructions::Portable, ..base };

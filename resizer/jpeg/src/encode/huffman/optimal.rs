@@ -14,7 +14,9 @@ const SLOTS: usize = 257;
 pub(in super::super) fn optimal(counts: &[u32; 256]) -> Spec {
     // Ascending weights; the reserved code weighs nothing, so it comes first and gets the longest code.
     let mut used: Vec<(u64, usize)> = vec![(0, 256)];
-    used.extend(counts.iter().enumerate().filter(|&(_, &count)| count > 0).map(|(i, &count)| (u64::from(count), i)));
+    used.extend(
+        counts.iter().enumerate().filter(|&(_, &count)| count > 0).map(|(i, &count)| (u64::from(count), i)),
+    );
     used[1..].sort_unstable_by_key(|&(count, symbol)| (count, symbol));
     let lengths = package_merge(&used);
 

@@ -5,7 +5,8 @@ use core::arch::x86_64::*;
 
 use super::super::quantisation::{Quantiser, ZIGZAG_TRANSPOSED};
 use super::{
-    Block, CB_G, CB_R, CHROMA_OFFSET, CHUNK, CR_B, CR_G, Job, Kernel, LUMA_B, LUMA_G, LUMA_R, LUMA_ROUND, Mask, WIDE, dct,
+    Block, CB_G, CB_R, CHROMA_OFFSET, CHUNK, CR_B, CR_G, Job, Kernel, LUMA_B, LUMA_G, LUMA_R, LUMA_ROUND,
+    Mask, WIDE, dct,
 };
 
 /// Runs a job with everything inlined into it compiled for AVX2 and BMI.
@@ -144,12 +145,15 @@ const THIRDS: [[u8; 16]; 3] = {
     thirds
 };
 
+/// Each byte's own place.
+const INDICES: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
 /// Where a colour's sixteen bytes stand after blending by [`THIRDS`].
 const PLACES: [[u8; 16]; 3] = {
     let mut places = [[0; 16]; 3];
     let mut i = 0;
     while i < 48 {
-        places[i % 3][i / 3] = (i % 16) as u8;
+        places[i % 3][i / 3] = INDICES[i % 16];
         i += 1;
     }
     places
@@ -231,7 +235,8 @@ fn chroma16([r, g, b]: [__m256i; 3]) -> [__m256i; 2] {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn store_chroma<const SHIFT: i32>([r, g, b]: [__m256i; 3], cb: &mut [u8; 16], cr: &mut [u8; 16]) {
-    let scaled = [_mm256_slli_epi16::<SHIFT>(r), _mm256_slli_epi16::<SHIFT>(g), _mm256_slli_epi16::<SHIFT>(b)];
+    let scaled =
+        [_mm256_slli_epi16::<SHIFT>(r), _mm256_slli_epi16::<SHIFT>(g), _mm256_slli_epi16::<SHIFT>(b)];
     let [b, r] = chroma16(scaled);
     let mixed = _mm256_xor_si256(_mm256_packus_epi16(b, r), _mm256_set1_epi8(-128));
     let sorted = _mm256_permute4x64_epi64::<0b11_01_10_00>(mixed);
@@ -413,6 +418,7 @@ const fn has_any(sort: &[u8; 16]) -> bool {
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the DC levels come zero-extended from 16 bits")]
 fn levels(plane: &[u8], stride: usize, quantiser: &Quantiser, out: &mut [Block; 2]) -> [Mask; 2] {
     let raw = forward(plane, stride);
     let (half, reciprocal, scale) =
@@ -421,8 +427,7 @@ fn levels(plane: &[u8], stride: usize, quantiser: &Quantiser, out: &mut [Block; 
     let mut columns = raw;
     for (u, column) in columns.iter_mut().enumerate() {
         let biased = add(_mm256_abs_epi16(*column), both(&half[u]));
-        let magnitude =
-            _mm256_mulhi_epu16(_mm256_mulhi_epu16(biased, both(&reciprocal[u])), both(&scale[u]));
+        let magnitude = _mm256_mulhi_epu16(_mm256_mulhi_epu16(biased, both(&reciprocal[u])), both(&scale[u]));
         let ac = if u == 0 { _mm256_blend_epi16::<1>(magnitude, _mm256_setzero_si256()) } else { magnitude };
         large = _mm256_or_si256(large, ac);
         *column = _mm256_sign_epi16(magnitude, *column);

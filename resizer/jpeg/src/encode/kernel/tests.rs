@@ -1,4 +1,5 @@
 //! The kernels against definitions in floating point, and against each other.
+#![expect(clippy::cast_precision_loss, reason = "indices of a block")]
 
 use super::super::quantisation::{Quantiser, TRANSFORM_GAIN, ZIGZAG, ZIGZAG_TRANSPOSED};
 use super::super::settings::Steps;
