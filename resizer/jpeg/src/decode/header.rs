@@ -202,7 +202,7 @@ fn finish<'a>(
     data: &'a [u8],
     limits: &Limits,
     mut frame: Frame,
-    tables: Tables,
+    mut tables: Tables,
     scan: ScanHeader,
     at: usize,
     jfif: bool,
@@ -213,6 +213,7 @@ fn finish<'a>(
             .ok_or(Error::Corrupt { at: frame.at, what: "a height of 0 and no DNL segment" })?;
     }
     limits.check_size(frame.width, frame.height)?;
+    tables.or_standard();
     let colour = colour(&frame.components, jfif, adobe);
     let header = Header {
         width: frame.width,

@@ -90,7 +90,7 @@ pub(crate) fn needed(layout: &Layout, scans: &[ScanHeader]) -> Vec<bool> {
     flags
 }
 
-/// Decodes one scan into the stores; the byte of the file behind its data.
+/// Decodes one scan into the stores.
 pub(crate) fn decode(
     file: &[u8],
     at: usize,
@@ -100,7 +100,7 @@ pub(crate) fn decode(
     stores: &mut [Store],
     options: &Options<'_>,
     noted: &mut Option<Error>,
-) -> Result<usize, Error> {
+) -> Result<(), Error> {
     let mut pass = Pass::new(layout, scan, tables)?;
     let capacity = super::scan::window_bytes(file.len() - at.min(file.len()));
     let mut window = Window::new(file, at, capacity);
@@ -123,8 +123,7 @@ pub(crate) fn decode(
         markers = (markers + u8::from(done > 0)) & 7;
         done += count;
     }
-    window.skip();
-    Ok(window.marker().map_or(file.len(), |(_, at)| at))
+    Ok(())
 }
 
 /// One scan on its way.
@@ -181,7 +180,7 @@ impl<'s> Pass<'s> {
             at = reader.at();
             let problem = if at > window.bits() {
                 match window.marker() {
-                    None => Error::Truncated { at: window.file_position(window.bits()), inside: "a scan" },
+                    None => Error::Truncated { at: window.end(), inside: "a scan" },
                     Some((marker::EOI, at)) => Error::Truncated { at, inside: "a scan" },
                     Some((_, at)) => Error::Corrupt { at, what: "a marker before the end of the interval" },
                 }

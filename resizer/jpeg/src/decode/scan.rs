@@ -1,6 +1,5 @@
 //! A sequential scan: intervals between restart markers, and what becomes of damage.
 
-use super::entropy::ROUND_BITS;
 use super::error::Error;
 use super::lanes::{Decoder, End, Input, LARGEST_MCU_BITS};
 use super::options::Damage;
@@ -112,7 +111,7 @@ fn segment(
         at = chunk.at;
         if chunk.end == End::Short && got < count {
             let error = match window.marker() {
-                None => Error::Truncated { at: window.file_position(window.bits()), inside: "a scan" },
+                None => Error::Truncated { at: window.end(), inside: "a scan" },
                 Some((marker::EOI, at)) => Error::Truncated { at, inside: "a scan" },
                 Some((_, at)) => Error::Corrupt { at, what: "a marker before the end of the interval" },
             };
@@ -120,7 +119,6 @@ fn segment(
             break;
         }
     }
-    debug_assert!(ROUND_BITS < 57);
     Ok(got)
 }
 
@@ -134,8 +132,7 @@ pub(crate) fn next_interval(
     loop {
         window.skip();
         let Some((code, at)) = window.marker() else {
-            let at = window.file_position(window.bits());
-            note(Error::Truncated { at, inside: "a scan" })?;
+            note(Error::Truncated { at: window.end(), inside: "a scan" })?;
             return Ok(false);
         };
         match code {

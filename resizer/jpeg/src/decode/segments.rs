@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::header::Component;
 use crate::common::marker;
+use crate::common::standard;
 use crate::common::zigzag::NATURAL;
 
 /// One marker segment.
@@ -166,6 +167,21 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
+    /// Puts the typical tables where the file has none, as libjpeg-turbo does for Motion JPEG frames.
+    pub(crate) fn or_standard(&mut self) {
+        let [dc0, dc1, ..] = &mut self.dc;
+        let [ac0, ac1, ..] = &mut self.ac;
+        let all = [
+            (dc0, standard::LUMA_DC, &standard::DC_SYMBOLS[..]),
+            (dc1, standard::CHROMA_DC, &standard::DC_SYMBOLS[..]),
+            (ac0, standard::LUMA_AC, &standard::LUMA_AC_SYMBOLS[..]),
+            (ac1, standard::CHROMA_AC, &standard::CHROMA_AC_SYMBOLS[..]),
+        ];
+        for (slot, counts, symbols) in all {
+            slot.get_or_insert_with(|| HuffmanSpec::new(counts, symbols));
+        }
+    }
+
     /// Takes in a table segment; any other segment changes nothing.
     pub(crate) fn read(&mut self, segment: &Segment<'_>) -> Result<(), Error> {
         match segment.code {

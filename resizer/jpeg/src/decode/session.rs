@@ -218,13 +218,15 @@ impl Session<'_, '_, '_> {
         let mut number = 0;
         self.walk(|session, scan, tables, at| {
             session.fix_steps(scan, tables)?;
-            let wanted = needed[number];
+            let wanted = needed.get(number).is_none_or(|wanted| *wanted);
             number += 1;
             if !wanted {
                 return Ok(unstuff::skip_scan(session.file, at));
             }
             let (layout, options) = (session.layout, session.options);
-            progressive::decode(session.file, at, layout, scan, tables, &mut stores, options, &mut session.noted)
+            progressive::decode(session.file, at, layout, scan, tables, &mut stores, options, &mut session.noted)?;
+            // Where the first walk found the next one, whatever this scan holds.
+            Ok(unstuff::skip_scan(session.file, at))
         })?;
         let unseen = self.steps.iter().zip(&self.layout.planes).any(|(steps, plane)| steps.is_none() && plane.wanted);
         if unseen {

@@ -41,11 +41,6 @@ impl<'a> Window<'a> {
         self.ended
     }
 
-    /// Bytes of the file that may still belong to the segment behind the window.
-    pub(crate) fn beyond(&self) -> usize {
-        if self.ended { 0 } else { self.file.len().saturating_sub(self.next) }
-    }
-
     /// Drops what stands before bit `at` and takes in more; `at` in the new window.
     pub(crate) fn advance(&mut self, at: usize) -> usize {
         let whole = (at / 8).min(self.length);
@@ -61,6 +56,11 @@ impl<'a> Window<'a> {
         let whole = (at / 8).min(self.length);
         let stuffed = memchr::memchr_iter(0xFF, &self.bytes[..whole]).count();
         self.origin + whole + stuffed
+    }
+
+    /// The end of the file.
+    pub(crate) fn end(&self) -> usize {
+        self.file.len()
     }
 
     /// The marker that ends the segment and the byte it stands at; `None` at the end of the file.
