@@ -114,12 +114,19 @@ impl Quantiser {
             *level = self.level(coefficient, at);
         }
         let mut sorted = [0; 64];
-        let (mut mask, mut wide) = (0, false);
-        for (k, (out, &at)) in sorted.iter_mut().zip(&ZIGZAG_TRANSPOSED).enumerate() {
+        for (out, &at) in sorted.iter_mut().zip(&ZIGZAG_TRANSPOSED) {
             *out = levels[usize::from(at) & 63];
-            mask |= u64::from(*out != 0) << k;
-            wide |= k > 0 && out.unsigned_abs() > 127;
         }
+        levels[0] = 0;
+        let wide = levels.iter().fold(0, |all, level| all | level.unsigned_abs()) > 127;
+        let mut ones = [0u8; 64];
+        for (one, &level) in ones.iter_mut().zip(&sorted) {
+            *one = u8::from(level != 0);
+        }
+        // Eight bytes of 0 or 1 become the bits of the product's top byte.
+        let mask = ones.as_chunks().0.iter().rev().fold(0, |mask, &ones| {
+            mask << 8 | u64::from_le_bytes(ones).wrapping_mul(0x0102_0408_1020_4080) >> 56
+        });
         (sorted, mask & !WIDE | u64::from(wide))
     }
 }

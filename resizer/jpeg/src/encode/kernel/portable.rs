@@ -2,7 +2,8 @@
 
 use super::super::quantisation::{Quantiser, mulhi};
 use super::{
-    Block, CB_G, CB_R, CHROMA_OFFSET, CR_B, CR_G, Kernel, LUMA_B, LUMA_G, LUMA_R, LUMA_ROUND, Mask, dct,
+    Block, CB_G, CB_R, CHROMA_OFFSET, CHUNK, CR_B, CR_G, Kernel, LUMA_B, LUMA_G, LUMA_R, LUMA_ROUND, Mask,
+    dct,
 };
 
 /// Works everywhere.
@@ -20,29 +21,36 @@ impl Kernel for Portable {
     }
 
     fn full<const B: usize>(self, row: &[u8], y: &mut [u8], [cb, cr]: [&mut [u8]; 2]) {
-        let (pixels, _) = row.as_chunks::<B>();
-        for (((pixel, y), cb), cr) in pixels.iter().zip(y).zip(cb).zip(cr) {
-            *y = luma(pixel);
-            [*cb, *cr] = chroma(colours(pixel).map(|c| c << 8));
+        let outputs = y.as_chunks_mut().0.iter_mut().zip(cb.as_chunks_mut().0).zip(cr.as_chunks_mut().0);
+        for (pixels, ((y, cb), cr)) in row.as_chunks::<B>().0.as_chunks::<CHUNK>().0.iter().zip(outputs) {
+            let colours = planes(pixels);
+            luma(&colours, y);
+            chroma(&colours, 8, cb, cr);
         }
     }
 
     fn half<const B: usize>(self, row: &[u8], y: &mut [u8], [cb, cr]: [&mut [u8]; 2]) {
-        let (pairs, _) = row.as_chunks::<B>().0.as_chunks::<2>();
-        for (((pair, y), cb), cr) in pairs.iter().zip(y.as_chunks_mut::<2>().0).zip(cb).zip(cr) {
-            *y = [luma(&pair[0]), luma(&pair[1])];
-            [*cb, *cr] = chroma(sum(pair).map(|c| c << 7));
+        let outputs = y.as_chunks_mut().0.iter_mut().zip(cb.as_chunks_mut().0).zip(cr.as_chunks_mut().0);
+        for (pixels, ((y, cb), cr)) in row.as_chunks::<B>().0.as_chunks::<CHUNK>().0.iter().zip(outputs) {
+            let colours = planes(pixels);
+            luma(&colours, y);
+            chroma(&pairs(&colours), 7, cb, cr);
         }
     }
 
-    fn quarter<const B: usize>(self, rows: [&[u8]; 2], y: [&mut [u8]; 2], [cb, cr]: [&mut [u8]; 2]) {
-        let [top, bottom] = rows.map(|row| row.as_chunks::<B>().0.as_chunks::<2>().0);
-        let [y0, y1] = y.map(|y| y.as_chunks_mut::<2>().0);
-        for (((((top, bottom), y0), y1), cb), cr) in top.iter().zip(bottom).zip(y0).zip(y1).zip(cb).zip(cr) {
-            *y0 = [luma(&top[0]), luma(&top[1])];
-            *y1 = [luma(&bottom[0]), luma(&bottom[1])];
-            let (a, b) = (sum(top), sum(bottom));
-            [*cb, *cr] = chroma([a[0] + b[0], a[1] + b[1], a[2] + b[2]].map(|c| c << 6));
+    fn quarter<const B: usize>(self, rows: [&[u8]; 2], [y0, y1]: [&mut [u8]; 2], [cb, cr]: [&mut [u8]; 2]) {
+        let [top, bottom] = rows.map(|row| row.as_chunks::<B>().0.as_chunks::<CHUNK>().0);
+        let lumas = y0.as_chunks_mut().0.iter_mut().zip(y1.as_chunks_mut().0);
+        let chromas = cb.as_chunks_mut().0.iter_mut().zip(cr.as_chunks_mut().0);
+        for (((top, bottom), (y0, y1)), (cb, cr)) in top.iter().zip(bottom).zip(lumas).zip(chromas) {
+            let (top, bottom) = (planes(top), planes(bottom));
+            luma(&top, y0);
+            luma(&bottom, y1);
+            let (mut sums, bottom) = (pairs(&top), pairs(&bottom));
+            for (sum, bottom) in sums.as_flattened_mut().iter_mut().zip(bottom.as_flattened()) {
+                *sum += bottom;
+            }
+            chroma(&sums, 6, cb, cr);
         }
     }
 
@@ -63,32 +71,52 @@ impl Kernel for Portable {
     }
 }
 
-fn colours<const B: usize>(pixel: &[u8; B]) -> [u16; 3] {
-    [u16::from(pixel[0]), u16::from(pixel[1]), u16::from(pixel[2])]
+/// Red, green and blue of a chunk, each together: the arithmetic that follows is one loop a line.
+fn planes<const B: usize>(pixels: &[[u8; B]; CHUNK]) -> [[u16; CHUNK]; 3] {
+    let mut planes = [[0; CHUNK]; 3];
+    let [r, g, b] = &mut planes;
+    for (((r, g), b), pixel) in r.iter_mut().zip(g).zip(b).zip(pixels) {
+        (*r, *g, *b) = (pixel[0].into(), pixel[1].into(), pixel[2].into());
+    }
+    planes
 }
 
-fn sum<const B: usize>(pair: &[[u8; B]; 2]) -> [u16; 3] {
-    let (a, b) = (colours(&pair[0]), colours(&pair[1]));
-    [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
+/// Sums of neighbours.
+fn pairs(planes: &[[u16; CHUNK]; 3]) -> [[u16; CHUNK / 2]; 3] {
+    let mut sums = [[0; CHUNK / 2]; 3];
+    for (sums, plane) in sums.iter_mut().zip(planes) {
+        for (sum, [a, b]) in sums.iter_mut().zip(plane.as_chunks().0) {
+            *sum = a + b;
+        }
+    }
+    sums
 }
 
-/// `(a·b + 2¹⁴) >> 15`, as the instruction pmulhrsw rounds.
-#[expect(clippy::cast_possible_truncation, reason = "b is below 2¹⁵, so the result is no larger than a")]
+/// `(a·b + 2¹⁴) >> 15`, as the instruction pmulhrsw rounds; from the halves of the product, so that 16-bit vector
+/// instructions do.
+#[expect(clippy::cast_possible_truncation, reason = "the upper half of a product of 16-bit numbers")]
+#[inline(always)]
 fn mulhrs(a: i16, b: i16) -> i16 {
-    ((i32::from(a) * i32::from(b) + 0x4000) >> 15) as i16
+    let high = ((i32::from(a) * i32::from(b)) >> 16) as i16;
+    let low = a.wrapping_mul(b).cast_unsigned();
+    (high << 1) + (((low >> 14) + 1) >> 1).cast_signed()
 }
 
-fn luma<const B: usize>(pixel: &[u8; B]) -> u8 {
-    let [r, g, b] = colours(pixel).map(|c| c << 8);
-    let y = mulhi(r, LUMA_R) + mulhi(g, LUMA_G) + mulhi(b, LUMA_B) + LUMA_ROUND;
-    y.to_be_bytes()[0] ^ 0x80
+fn luma([r, g, b]: &[[u16; CHUNK]; 3], y: &mut [u8; CHUNK]) {
+    for (((y, &r), &g), &b) in y.iter_mut().zip(r).zip(g).zip(b) {
+        let sum = mulhi(r << 8, LUMA_R) + mulhi(g << 8, LUMA_G) + mulhi(b << 8, LUMA_B) + LUMA_ROUND;
+        *y = sum.to_be_bytes()[0] ^ 0x80;
+    }
 }
 
-/// Cb and Cr of colours in units of 2⁻⁸.
-fn chroma([r, g, b]: [u16; 3]) -> [u8; 2] {
-    let cb = (b >> 1) + CHROMA_OFFSET - mulhi(r, CB_R) - mulhi(g, CB_G);
-    let cr = (r >> 1) + CHROMA_OFFSET - mulhi(g, CR_G) - mulhi(b, CR_B);
-    [cb.to_be_bytes()[0] ^ 0x80, cr.to_be_bytes()[0] ^ 0x80]
+/// Cb and Cr from sums of 2^(8 − `shift`) pixels.
+fn chroma<const N: usize>([r, g, b]: &[[u16; N]; 3], shift: u32, cb: &mut [u8; N], cr: &mut [u8; N]) {
+    for ((((cb, cr), &r), &g), &b) in cb.iter_mut().zip(cr).zip(r).zip(g).zip(b) {
+        let (r, g, b) = (r << shift, g << shift, b << shift);
+        let blue = (b >> 1) + CHROMA_OFFSET - mulhi(r, CB_R) - mulhi(g, CB_G);
+        let red = (r >> 1) + CHROMA_OFFSET - mulhi(g, CR_G) - mulhi(b, CR_B);
+        (*cb, *cr) = (blue.to_be_bytes()[0] ^ 0x80, red.to_be_bytes()[0] ^ 0x80);
+    }
 }
 
 /// Both passes; the result stands column by column.
@@ -99,7 +127,10 @@ fn forward(plane: &[u8], stride: usize) -> [Row; 8] {
             *out = i16::from(sample.cast_signed()) << 4;
         }
     }
-    let once = pass(&rows).map(|row| times(&row, dct::QUARTER));
+    let mut once = pass(&rows);
+    for row in &mut once {
+        *row = times(row, dct::QUARTER);
+    }
     let mut columns = [[0; 8]; 8];
     for (x, column) in columns.iter_mut().enumerate() {
         for (out, row) in column.iter_mut().zip(&once) {
@@ -109,6 +140,7 @@ fn forward(plane: &[u8], stride: usize) -> [Row; 8] {
     pass(&columns)
 }
 
+#[inline(always)]
 fn each(a: &Row, b: &Row, f: impl Fn(i16, i16) -> i16) -> Row {
     let mut out = [0; 8];
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
@@ -117,16 +149,19 @@ fn each(a: &Row, b: &Row, f: impl Fn(i16, i16) -> i16) -> Row {
     out
 }
 
+#[inline(always)]
 fn add(a: &Row, b: &Row) -> Row {
     each(a, b, i16::wrapping_add)
 }
 
+#[inline(always)]
 fn sub(a: &Row, b: &Row) -> Row {
     each(a, b, i16::wrapping_sub)
 }
 
+#[inline(always)]
 fn times(a: &Row, c: i16) -> Row {
-    a.map(|a| mulhrs(a, c))
+    each(a, a, |a, _| mulhrs(a, c))
 }
 
 /// One pass of eight 8-point DCTs, √8 times the orthonormal one; see [`dct`].

@@ -111,8 +111,8 @@ fn the_transform_is_more_exact_than_libjpegs() {
 fn colours_are_those_of_jfif() {
     for index in 0..=0xFF_FFFF_u32 / 97 {
         let [_, r, g, b] = (index * 97).to_be_bytes();
-        let (mut y, mut cb, mut cr) = ([0], [0], [0]);
-        Portable.full::<3>(&[r, g, b], &mut y, [&mut cb, &mut cr]);
+        let (mut y, mut cb, mut cr) = ([0; CHUNK], [0; CHUNK], [0; CHUNK]);
+        Portable.full::<3>([r, g, b].repeat(CHUNK).as_slice(), &mut y, [&mut cb, &mut cr]);
         let (r, g, b) = (f64::from(r), f64::from(g), f64::from(b));
         let exact = [
             0.299 * r + 0.587 * g + 0.114 * b,
