@@ -1,4 +1,48 @@
 //! JPEG encoder: rows in, a baseline or progressive file out.
+//!
+//! ```
+//! use safelight_jpeg::encode::{Encoder, PixelLayout, Settings};
+//!
+//! let settings = Settings { quality: 80, ..Settings::default() };
+//! let mut encoder = Encoder::new(Vec::new(), 64, 48, PixelLayout::Rgb8, &settings)?;
+//! for y in 0..48 {
+//!     encoder.push_rows(&[y * 5; 64 * 3])?; // any number of whole rows at a time
+//! }
+//! let file: Vec<u8> = encoder.finish()?;
+//! # assert_eq!((&file[..2], &file[file.len() - 2..]), (&[0xFF, 0xD8][..], &[0xFF, 0xD9][..]));
+//! # Ok::<(), safelight_jpeg::encode::EncodeError>(())
+//! ```
+//!
+//! # Memory
+//! With standard tables one row of MCUs is held (16 rows of samples for 4:2:0) and 16 KiB of codes. Optimised tables
+//! hold four bytes a symbol until the last row, about seven times the file. A progressive file or the trellis
+//! holds every coefficient: 136 bytes a block, about 3.2 bytes a pixel of 4:2:0.
+//!
+//! # How a row of MCUs becomes bytes
+//! ```text
+//! rows ─▶ strip: Y, Cb, Cr ─▶ kernel.levels: DCT, quantise, zigzag, mask of nonzero ─▶ BitSink ─▶ stuff ─▶ sink
+//!          kernel.quarter…      two blocks side by side in the lanes of a register  └▶ TokenSink, Store
+//! ```
+//! * Chroma is converted after averaging, so it is a quarter of the work for 4:2:0 and is rounded once.
+//! * The DCT is Loeffler's in 16-bit fixed point, with rounding high multiplications; see `kernel::dct` for its error.
+//! * Levels are sorted into zigzag order as bytes, by shuffles; blocks with AC levels beyond ±127 take a slower way.
+//! * The coding loop visits only the mask's bits; run, level and the level's own bits are one table look-up; bits
+//!   leave the 64-bit accumulator by one unconditional store, and zero bytes after 0xFF are stuffed in afterwards.
+//!
+//! The portable kernels and those with AVX2 give the same bytes, and so do all ways to portion the rows.
+//!
+//! # Layout
+//! * `settings`, `error`: what callers choose and what can go wrong.
+//! * `frame`: components, blocks and MCUs.
+//! * `strip`: pushed rows as planes, edges repeated.
+//! * `kernel`: colour and DCT, `portable` and `avx2`.
+//! * `quantisation`: tables, and division by multiplication.
+//! * `huffman`: the standard tables, `optimal` ones, and the forms that loops look up.
+//! * `bits`: the bit writer and byte stuffing.
+//! * `sequential`: blocks to bits, or to `tokens` whose tables come later.
+//! * `store`, `progressive`: levels of the whole picture, and their scans.
+//! * `trellis`: levels by rate and distortion.
+//! * `markers`: everything between scans.
 
 mod bits;
 mod error;

@@ -94,7 +94,6 @@ fn pairs(planes: &[[u16; CHUNK]; 3]) -> [[u16; CHUNK / 2]; 3] {
 
 /// `(a·b + 2¹⁴) >> 15`, as the instruction pmulhrsw rounds; from the halves of the product, so that 16-bit vector
 /// instructions do.
-#[expect(clippy::cast_possible_truncation, reason = "the upper half of a product of 16-bit numbers")]
 #[inline(always)]
 fn mulhrs(a: i16, b: i16) -> i16 {
     let high = ((i32::from(a) * i32::from(b)) >> 16) as i16;
