@@ -17,6 +17,9 @@ use bits::{Lookup, Reader};
 pub(crate) struct Store {
     /// Block after block, row after row of the padded grid; each in natural order.
     values: Vec<i16>,
+    /// For each block the AC coefficients that are not zero, as a set of zigzag numbers: refinements go from one
+    /// to the next. Empty where only DC is kept.
+    nonzero: Vec<u64>,
     /// Coefficients kept of a block: 64, 1 or none.
     each: usize,
     /// Blocks in a row of the grid.
@@ -35,12 +38,15 @@ impl Store {
 
     /// Bytes that a component takes.
     pub(crate) fn bytes(plane: &Plane) -> u64 {
-        (plane.padded_x * plane.padded_y * Self::each(plane) * size_of::<i16>()) as u64
+        let sets = if Self::each(plane) == 64 { size_of::<u64>() } else { 0 };
+        (plane.padded_x * plane.padded_y * (Self::each(plane) * size_of::<i16>() + sets)) as u64
     }
 
     pub(crate) fn new(plane: &Plane) -> Self {
         let each = Self::each(plane);
-        Self { values: vec![0; plane.padded_x * plane.padded_y * each], each, blocks_x: plane.padded_x }
+        let blocks = plane.padded_x * plane.padded_y;
+        let nonzero = vec![0; if each == 64 { blocks } else { 0 }];
+        Self { values: vec![0; blocks * each], nonzero, each, blocks_x: plane.padded_x }
     }
 
     /// A block's coefficients.
@@ -49,9 +55,17 @@ impl Store {
         &self.values[at..at + self.each]
     }
 
-    fn block_mut(&mut self, x: usize, y: usize) -> &mut [i16] {
-        let at = (y * self.blocks_x + x) * self.each;
-        &mut self.values[at..at + self.each]
+    fn dc_mut(&mut self, x: usize, y: usize) -> Option<&mut i16> {
+        // Without storage there is nothing to give.
+        if self.each == 0 { None } else { self.values.get_mut((y * self.blocks_x + x) * self.each) }
+    }
+
+    /// A whole block with its set of coefficients that are not zero.
+    #[inline]
+    fn ac_mut(&mut self, x: usize, y: usize) -> Option<(&mut [i16; 64], &mut u64)> {
+        let number = y * self.blocks_x + x;
+        let set = self.nonzero.get_mut(number)?;
+        Some((self.values.get_mut(number * 64..)?.first_chunk_mut()?, set))
     }
 }
 
@@ -167,17 +181,36 @@ impl<'s> Pass<'s> {
     ) -> Result<(), Error> {
         let mut state = bands::State::default();
         let mut at = 0;
-        for mcu in first..first + count {
-            let (x, y) = (mcu % self.mcus_x, mcu / self.mcus_x);
+        let (mut x, mut y) = (first % self.mcus_x, first / self.mcus_x);
+        let mut left = count;
+        while left > 0 {
             if x == 0 {
                 options.check_cancel()?;
             }
-            if !window.ended() && window.bits() < at + super::lanes::LARGEST_MCU_BITS {
-                at = window.advance(at);
+            // To the end of the row at most.
+            let some = left.min(self.mcus_x - x);
+            let (mut done, mut fine) = (0, true);
+            while done < some && fine {
+                if !window.ended() && window.bits() < at + super::lanes::LARGEST_MCU_BITS {
+                    at = window.advance(at);
+                }
+                let mut reader = Reader::new(window.bytes(), at);
+                let enough = if window.ended() { usize::MAX } else { window.bits() - super::lanes::LARGEST_MCU_BITS };
+                while done < some && fine && reader.at() <= enough && reader.at() <= window.bits() {
+                    if self.scan.first == 0 {
+                        fine = self.dc(&mut reader, &mut state, x + done, y, stores);
+                        done += 1;
+                    } else {
+                        let (passed, good) = self.ac(&mut reader, &mut state, (x + done, y), some - done, stores);
+                        fine = good;
+                        done += passed;
+                    }
+                }
+                at = reader.at();
+                if at > window.bits() {
+                    break;
+                }
             }
-            let mut reader = Reader::new(window.bytes(), at);
-            let fine = self.mcu(&mut reader, &mut state, x, y, stores);
-            at = reader.at();
             let problem = if at > window.bits() {
                 match window.marker() {
                     None => Error::Truncated { at: window.end(), inside: "a scan" },
@@ -187,6 +220,9 @@ impl<'s> Pass<'s> {
             } else if !fine {
                 Error::Corrupt { at: window.file_position(at), what: "bits that are no Huffman code" }
             } else {
+                left -= some;
+                x = 0;
+                y += 1;
                 continue;
             };
             // What earlier scans gave stands.
@@ -195,9 +231,9 @@ impl<'s> Pass<'s> {
         Ok(())
     }
 
-    /// One MCU; whether its codes were ones.
+    /// One MCU of a DC scan; whether its codes were ones.
     #[inline]
-    fn mcu(
+    fn dc(
         &self,
         reader: &mut Reader<'_>,
         state: &mut bands::State,
@@ -210,34 +246,46 @@ impl<'s> Pass<'s> {
         for c in &scan.components {
             let plane = &self.layout.planes[c.index];
             let (h, v) = if alone { (1, 1) } else { (plane.h, plane.v) };
-            let store = &mut stores[c.index];
-            for by in 0..v {
-                for bx in 0..h {
-                    let mut none = [0; 64];
-                    let block = match store.each {
-                        0 => &mut none[..],
-                        _ => store.block_mut(x * h + bx, y * v + by),
-                    };
-                    let fine = match (scan.first, scan.high) {
-                        (0, 0) => self.dc[c.dc].as_ref().is_some_and(|table| {
-                            bands::dc_first(reader, table, &mut state.predictions[c.index], scan.low, block)
-                        }),
-                        (0, _) => bands::dc_refine(reader, scan.low, block),
-                        (_, high) => self.ac.as_ref().is_some_and(|table| {
-                            let range = (usize::from(scan.first), usize::from(scan.last));
-                            if high == 0 {
-                                bands::ac_first(reader, table, state, range, scan.low, block)
-                            } else {
-                                bands::ac_refine(reader, table, state, range, scan.low, block)
-                            }
-                        }),
-                    };
-                    if !fine {
-                        return false;
-                    }
+            for (by, bx) in (0..v).flat_map(|by| (0..h).map(move |bx| (by, bx))) {
+                let mut none = 0;
+                let value = stores[c.index].dc_mut(x * h + bx, y * v + by).unwrap_or(&mut none);
+                if scan.high != 0 {
+                    bands::dc_refine(reader, scan.low, value);
+                } else if !self.dc[c.dc].as_ref().is_some_and(|table| {
+                    bands::dc_first(reader, table, &mut state.predictions[c.index], scan.low, value)
+                }) {
+                    return false;
                 }
             }
         }
         true
+    }
+
+    /// The next block of an AC scan, and up to `most` that a run covers; how many, and whether its codes were ones.
+    #[inline]
+    fn ac(
+        &self,
+        reader: &mut Reader<'_>,
+        state: &mut bands::State,
+        (x, y): (usize, usize),
+        most: usize,
+        stores: &mut [Store],
+    ) -> (usize, bool) {
+        let scan = self.scan;
+        if scan.high == 0 {
+            let passed = state.pass(most);
+            if passed > 0 {
+                return (passed, true);
+            }
+        }
+        let Some(index) = scan.components.first().map(|c| c.index) else { return (1, false) };
+        let (Some(table), Some((block, set))) = (&self.ac, stores[index].ac_mut(x, y)) else { return (1, false) };
+        let range = (usize::from(scan.first), usize::from(scan.last));
+        let fine = if scan.high == 0 {
+            bands::ac_first(reader, table, state, range, scan.low, block, set)
+        } else {
+            bands::ac_refine(reader, table, state, range, scan.low, block, set)
+        };
+        (1, fine)
     }
 }

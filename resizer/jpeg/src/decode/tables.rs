@@ -133,21 +133,29 @@ impl Machine {
             let follower = (b + 1) % blocks.len();
             let own = b * block_states;
             let (dc_place, ac_place) = (find(&dc, block.dc), find(&ac, block.ac));
-            // Behind the block every level falls on the last coefficient, as in libjpeg.
-            let at = |k: usize| block.place(k.min(63));
+            // Each coefficient's place and its own state. Behind the block every level falls on the last one, as in
+            // libjpeg.
+            let levels: [u64; RAW_WIDTH] = std::array::from_fn(|k| next(block.place(k.min(63)), 0, own + k, 0));
+            let to = |table: usize| next(0, 0, 0, table);
             states.push(next(0, 0, own, dc_place.first));
-            states.extend((1..64).map(|k| next(at(k - 1), 0, own + k, ac_place.first)));
-            let end = next(at(63), block.stride, follower * block_states, find(&dc, blocks[follower].dc).first);
+            // A level's place is that of the coefficient before the state it leads to.
+            let onward = to(ac_place.first) + next(0, 0, 1, 0);
+            states.extend(levels[..63].iter().map(|level| level + onward));
+            let end = follower * block_states;
+            let end = next(block.place(63), block.stride, end, find(&dc, blocks[follower].dc).first);
             states.extend([end; PLAIN - 64]);
             for bits in 1..=RAW_SIZES {
-                states.extend((0..RAW_WIDTH).map(|k| next(at(k), 0, own + k, bits * SIZE)));
+                let raw = to(bits * SIZE);
+                states.extend(levels.iter().map(|level| level + raw));
             }
-            states.extend((0..64).map(|k| next(0, 0, own + DEAD + k, 0)));
+            let stay = next(0, 0, own, 0);
+            states.extend((0..64).map(|k| stay + next(0, 0, DEAD + k, 0)));
             for j in 0..long {
                 let second = |p: Place| if j < p.long { p.first + (j + 1) * SIZE } else { 0 };
                 // A table without this region never moves here; the dead table stands in.
                 states.push(next(0, 0, own, second(dc_place)));
-                states.extend((1..64).map(|k| next(0, 0, own + k, second(ac_place))));
+                let onward = stay + to(second(ac_place));
+                states.extend((1..64).map(|k| onward + next(0, 0, k, 0)));
             }
         }
         let start = states[0];

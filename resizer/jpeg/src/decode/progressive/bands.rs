@@ -12,6 +12,18 @@ pub(super) struct State {
     run: u32,
 }
 
+impl State {
+    /// How many of the next `most` blocks the current run covers; they are behind.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, most: usize) -> usize {
+        let passed = (self.run as usize).min(most);
+        #[expect(clippy::cast_possible_truncation, reason = "at most the run")]
+        let fewer = passed as u32;
+        self.run -= fewer;
+        passed
+    }
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "wraps in damaged data only")]
 const fn short(value: i32) -> i16 {
     value as i16
@@ -24,28 +36,27 @@ fn at(k: usize) -> usize {
 }
 
 /// The high bits of a DC coefficient.
+#[inline(always)]
 pub(super) fn dc_first(
     reader: &mut Reader<'_>,
     table: &Lookup,
     prediction: &mut i32,
     low: u8,
-    block: &mut [i16],
+    value: &mut i16,
 ) -> bool {
     let Some(found) = table.read(reader) else { return false };
     if found.symbol > 15 {
         return false;
     }
     *prediction = prediction.wrapping_add(found.level);
-    block[0] = short(prediction.wrapping_shl(low.into()));
+    *value = short(prediction.wrapping_shl(low.into()));
     true
 }
 
 /// One more bit of a DC coefficient.
-pub(super) fn dc_refine(reader: &mut Reader<'_>, low: u8, block: &mut [i16]) -> bool {
-    if reader.bit() {
-        block[0] |= 1 << low;
-    }
-    true
+#[inline(always)]
+pub(super) fn dc_refine(reader: &mut Reader<'_>, low: u8, value: &mut i16) {
+    *value |= i16::from(reader.bit()) << low;
 }
 
 /// The length of a run of blocks (G.1.2.2), from its symbol's upper half.
@@ -53,28 +64,26 @@ fn run_length(reader: &mut Reader<'_>, exponent: u32) -> u32 {
     (1 << exponent) + reader.bits(exponent)
 }
 
-/// The high bits of a band.
-#[inline]
+/// The high bits of a band, of a block that no run covers.
+#[inline(always)]
 pub(super) fn ac_first(
     reader: &mut Reader<'_>,
     table: &Lookup,
     state: &mut State,
     (first, last): (usize, usize),
     low: u8,
-    block: &mut [i16],
+    block: &mut [i16; 64],
+    set: &mut u64,
 ) -> bool {
-    if state.run > 0 {
-        state.run -= 1;
-        return true;
-    }
     let mut k = first;
     while k <= last {
         let Some(found) = table.read(reader) else { return false };
         let run = usize::from(found.symbol >> 4);
         if found.symbol & 15 != 0 {
-            k += run;
             // A run past the band falls on the last coefficient there is, as in libjpeg.
-            block[at(k.min(63))] = short(found.level.wrapping_shl(low.into()));
+            k = (k + run).min(63);
+            block[at(k)] = short(found.level.wrapping_shl(low.into()));
+            *set |= 1 << k;
             k += 1;
         } else if run == 15 {
             k += 16;
@@ -87,53 +96,59 @@ pub(super) fn ac_first(
 }
 
 /// One more bit of each coefficient of a band, and those that become nonzero with it (figure G.7).
-#[inline]
+#[inline(always)]
 pub(super) fn ac_refine(
     reader: &mut Reader<'_>,
     table: &Lookup,
     state: &mut State,
     (first, last): (usize, usize),
     low: u8,
-    block: &mut [i16],
+    block: &mut [i16; 64],
+    set: &mut u64,
 ) -> bool {
     let bit = 1_i16 << low;
     let mut k = first;
+    // Coefficients from `k` on that the scan finds nonzero.
+    let band = (u64::MAX >> (63 - last)) & (u64::MAX << first);
+    let mut known = *set & band;
     if state.run == 0 {
-        while k <= last {
+        'block: while k <= last {
             let Some(symbol) = table.symbol(reader) else { return false };
-            let mut run = u32::from(symbol >> 4);
+            let mut run = usize::from(symbol >> 4);
             let mut level = 0;
-            if symbol & 15 == 0 {
-                if run < 15 {
-                    state.run = run_length(reader, run);
-                    break;
-                }
-            } else {
+            if symbol & 15 != 0 {
                 level = if reader.bit() { bit } else { -bit };
+            } else if run < 15 {
+                state.run = run_length(reader, u32::from(symbol >> 4));
+                break;
             }
             // Over `run` coefficients that are still zero, refining the others.
-            while k <= last {
-                let value = &mut block[at(k)];
-                if *value != 0 {
-                    refine(reader, value, bit);
-                } else if run == 0 {
-                    *value = level;
-                    k += 1;
+            loop {
+                let next = if known == 0 { last + 1 } else { known.trailing_zeros() as usize };
+                if run < next - k {
+                    k += run;
                     break;
-                } else {
-                    run -= 1;
                 }
-                k += 1;
+                run -= next - k;
+                if next > last {
+                    // The band ends before the run does.
+                    break 'block;
+                }
+                refine(reader, &mut block[at(next)], bit);
+                known &= known - 1;
+                k = next + 1;
             }
+            if level != 0 {
+                block[at(k)] = level;
+                *set |= 1 << k;
+            }
+            k += 1;
         }
     }
     if state.run > 0 {
-        while k <= last {
-            let value = &mut block[at(k)];
-            if *value != 0 {
-                refine(reader, value, bit);
-            }
-            k += 1;
+        while known != 0 {
+            refine(reader, &mut block[at(known.trailing_zeros() as usize)], bit);
+            known &= known - 1;
         }
         state.run -= 1;
     }
@@ -143,7 +158,7 @@ pub(super) fn ac_refine(
 /// The next bit of a coefficient that is not zero.
 #[inline(always)]
 fn refine(reader: &mut Reader<'_>, value: &mut i16, bit: i16) {
-    if reader.bit() && *value & bit == 0 {
-        *value = value.wrapping_add(if *value >= 0 { bit } else { -bit });
-    }
+    let sign = *value >> 15;
+    let add = bit & -i16::from(reader.bit()) & -i16::from(*value & bit == 0);
+    *value = value.wrapping_add((add ^ sign) - sign);
 }
