@@ -11,7 +11,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scale = Scale::ALL.into_iter().find(|s| has(&s.divisor().to_string())).unwrap_or_default();
     let options = Options {
         scale,
-        output: if has("gray") { Output::Gray8 } else if has("cmyk") { Output::Cmyk8 } else { Output::Rgb8 },
+        output: if has("gray") {
+            Output::Gray8
+        } else if has("cmyk") {
+            Output::Cmyk8
+        } else {
+            Output::Rgb8
+        },
         damage: if has("fill") { Damage::Fill } else { Damage::Refuse },
         lanes: if has("one") { Lanes::One } else { Lanes::Four },
         path: if has("portable") { Path::Portable } else { Path::Auto },

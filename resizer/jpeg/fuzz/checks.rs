@@ -26,7 +26,8 @@ pub fn lanes(data: &[u8]) {
     let Ok(decoder) = Decoder::new(data, LIMITS) else { return };
     for scale in Scale::ALL {
         for damage in [Damage::Fill, Damage::Refuse] {
-            let options = Options { scale, damage, output: output(decoder.header().colour), ..Options::default() };
+            let options =
+                Options { scale, damage, output: output(decoder.header().colour), ..Options::default() };
             let four = pixels(&decoder, &options);
             let one = pixels(&decoder, &Options { lanes: Lanes::One, ..options });
             assert!(four == one, "lanes differ at {scale:?}, {damage:?}: {:?} {:?}", four.1, one.1);
@@ -43,7 +44,11 @@ pub fn limits(data: &[u8]) {
         Ok(decoder) => {
             let (width, height) = decoder.size(Scale::Full);
             assert!(width <= 64 && height <= 64 && width * height <= 2048);
-            let options = Options { damage: Damage::Fill, output: output(decoder.header().colour), ..Options::default() };
+            let options = Options {
+                damage: Damage::Fill,
+                output: output(decoder.header().colour),
+                ..Options::default()
+            };
             let result = pixels(&decoder, &options);
             if decoder.memory(&options) > tight.memory {
                 assert!(matches!(result.1, Err(Error::Limit { .. })));

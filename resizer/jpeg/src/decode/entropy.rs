@@ -106,7 +106,13 @@ pub(crate) enum Walk {
 }
 
 /// Steps one lane to the end of the MCU it is in (a whole one if it stands at a start).
-pub(crate) fn walk(machine: &Machine, data: &[u8], end: usize, coefficients: &mut [i16], lane: &mut Lane) -> Walk {
+pub(crate) fn walk(
+    machine: &Machine,
+    data: &[u8],
+    end: usize,
+    coefficients: &mut [i16],
+    lane: &mut Lane,
+) -> Walk {
     loop {
         if is_dead(lane.state) {
             return Walk::Dead;

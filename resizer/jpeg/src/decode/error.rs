@@ -3,6 +3,7 @@
 /// What is wrong, and at which byte of the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(clippy::error_impl_error, reason = "read as `decode::Error`, beside `encode`'s")]
 pub enum Error {
     /// The file does not start with the JPEG signature.
     #[error("not a JPEG file: it does not start with FF D8")]

@@ -1,7 +1,10 @@
 //! Which implementation runs: chosen once a decode, the same bytes from each.
 #![cfg_attr(
     target_arch = "x86_64",
-    expect(unsafe_code, reason = "functions with target features are called after detection, see Kernels::Avx2")
+    expect(
+        unsafe_code,
+        reason = "functions with target features are called after detection, see Kernels::Avx2"
+    )
 )]
 
 use super::options::Path;

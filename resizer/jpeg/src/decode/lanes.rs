@@ -165,9 +165,7 @@ impl Decoder {
             self.cautious = LANES;
         }
         let count = chunk.stretches.iter().map(|s| s.count).sum::<usize>();
-        if count > 0 {
-            self.mcu_bits = ((chunk.at - input.at) / count).max(1);
-        }
+        self.mcu_bits = (chunk.at - input.at).checked_div(count).map_or(self.mcu_bits, |bits| bits.max(1));
         chunk
     }
 
@@ -242,14 +240,19 @@ impl Decoder {
     /// MCUs that a lane has finished within the data.
     fn whole(&self, lane: &Lane, index: usize, input: &Input<'_>) -> usize {
         let begun = (lane.out - index * self.lane_places) / self.machine.mcu;
-        if lane.at > input.bits && self.machine.is_start(lane.state) { begun.saturating_sub(1) } else { begun }
+        if lane.at > input.bits && self.machine.is_start(lane.state) {
+            begun.saturating_sub(1)
+        } else {
+            begun
+        }
     }
 
     /// Four lanes, three of them from guessed places `span` bits apart.
     fn four(&mut self, input: Input<'_>, end: usize, span: usize) -> Chunk {
         let start = |i: usize| if i == 0 { input.at } else { (input.at + i * span) & !7 };
         let mut lanes: [Lane; LANES] = std::array::from_fn(|i| self.lane(i, start(i)));
-        let targets: [usize; LANES] = std::array::from_fn(|i| if i + 1 < LANES { start(i + 1) } else { end.min(start(LANES)) });
+        let targets: [usize; LANES] =
+            std::array::from_fn(|i| if i + 1 < LANES { start(i + 1) } else { end.min(start(LANES)) });
         let logs = self.run_logs(&input, &mut lanes, &targets);
         self.run_out(&input, &mut lanes, &targets);
         for (i, lane) in lanes.iter().enumerate() {
@@ -268,7 +271,12 @@ impl Decoder {
     }
 
     /// The first MCUs of every lane, with the guessed ones' MCU starts.
-    fn run_logs(&mut self, input: &Input<'_>, lanes: &mut [Lane; LANES], targets: &[usize; LANES]) -> [Log; LANES] {
+    fn run_logs(
+        &mut self,
+        input: &Input<'_>,
+        lanes: &mut [Lane; LANES],
+        targets: &[usize; LANES],
+    ) -> [Log; LANES] {
         let mut logs = [Log { at: [0; LOG], count: 0 }; LANES];
         loop {
             let open = (1..LANES).any(|i| logs[i].count < LOG && !is_dead(lanes[i].state));
@@ -339,7 +347,10 @@ impl Decoder {
                     }
                 }
                 let Some(log) = logs.get(i + 1).map(|log| &log.at[..log.count]) else { break None };
-                if dead.is_some() || lane.out >= self.limit(i) || log.last().is_none_or(|last| lane.at > *last) {
+                if dead.is_some()
+                    || lane.out >= self.limit(i)
+                    || log.last().is_none_or(|last| lane.at > *last)
+                {
                     break None;
                 }
                 if let Ok(found) = log.binary_search(&lane.at) {

@@ -156,7 +156,8 @@ impl Layout {
             let plane = &self.planes[c.index];
             let (h, v) = if alone { (1, 1) } else { (plane.h, plane.v) };
             let kept = plane.kept();
-            let (keep_width, keep_height) = if kept == 0 { (0, 0) } else { (plane.block_width, plane.block_height) };
+            let (keep_width, keep_height) =
+                if kept == 0 { (0, 0) } else { (plane.block_width, plane.block_height) };
             for y in 0..v {
                 blocks.extend((0..h).map(|x| Block {
                     component: c.index,

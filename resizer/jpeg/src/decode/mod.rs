@@ -10,6 +10,7 @@
 //! - `tables`: the state tables that sequential scans are decoded with
 //! - `entropy`: the decoding step, one lane or several in lockstep
 //! - `lanes`: four places of one stream at once
+//! - `codes`, `plain`: codes one by one, for small scans
 //! - `scan`: restart intervals, and what becomes of damage
 //! - `progressive`: progressive scans
 //! - `transform`: inverse DCT; `upsample` and `colour`: rows; `kernels`: which implementation of these runs
@@ -21,6 +22,7 @@ pub mod header;
 pub mod options;
 pub mod rows;
 
+mod codes;
 mod colour;
 mod entropy;
 mod kernels;
@@ -28,6 +30,7 @@ mod lanes;
 mod layout;
 mod memory;
 mod picture;
+mod plain;
 mod progressive;
 mod scan;
 mod segments;

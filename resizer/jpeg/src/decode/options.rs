@@ -123,7 +123,11 @@ impl Limits {
 
     pub(crate) fn check_memory(&self, value: u64) -> Result<(), Error> {
         if value > self.memory {
-            return Err(Error::Limit { what: "the memory for decoding, in bytes,", value, limit: self.memory });
+            return Err(Error::Limit {
+                what: "the memory for decoding, in bytes,",
+                value,
+                limit: self.memory,
+            });
         }
         Ok(())
     }

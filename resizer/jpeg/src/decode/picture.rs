@@ -115,7 +115,8 @@ impl<'p, 'c, T: Target> Picture<'p, 'c, T> {
         for place in &mut self.places {
             let plane = &self.layout.planes[place.component];
             let row = self.y * self.spans[place.component].1 + place.y;
-            place.start = self.samples[place.component].at(row * plane.block_height) + place.x * plane.block_width;
+            place.start =
+                self.samples[place.component].at(row * plane.block_height) + place.x * plane.block_width;
         }
     }
 
@@ -146,7 +147,12 @@ fn predict(predictions: &mut [i16; 4], place: &Place, mcu: &mut [i16]) {
 }
 
 /// Neighbours in the MCU of one size, two and two.
-fn pairs(places: &[Place], layout: &Layout, tables: &[Table], kernels: Kernels) -> Vec<(usize, Option<usize>)> {
+fn pairs(
+    places: &[Place],
+    layout: &Layout,
+    tables: &[Table],
+    kernels: Kernels,
+) -> Vec<(usize, Option<usize>)> {
     let size = |number: usize| {
         let plane = &layout.planes[places[number].component];
         (plane.block_width, plane.block_height)
@@ -170,7 +176,7 @@ impl<T: Target> Mcus for Picture<'_, '_, T> {
         self.predictions = [0; 4];
     }
 
-    fn take(&mut self, coefficients: &mut [i16], _count: usize) -> Result<(), Error> {
+    fn take(&mut self, coefficients: &mut [i16]) -> Result<(), Error> {
         let mut samples = [[0; 64]; 2];
         for mcu in coefficients.chunks_exact_mut(self.mcu_places) {
             for (first, second) in &self.pairs {

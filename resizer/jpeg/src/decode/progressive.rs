@@ -1,9 +1,9 @@
 //! Progressive scans (ITU-T T.81, annex G): coefficients of the whole picture, scan after scan; scans that the
 //! scale does not need are skipped.
 
-mod bits;
 mod bands;
 
+use super::codes::{Lookup, Reader};
 use super::error::Error;
 use super::layout::{Layout, Plane};
 use super::options::{Damage, Options};
@@ -11,7 +11,6 @@ use super::segments::{ScanHeader, Tables};
 use super::unstuff::Window;
 use crate::common::marker;
 use crate::common::zigzag::NATURAL;
-use bits::{Lookup, Reader};
 
 /// The coefficients of one component.
 pub(crate) struct Store {
@@ -105,6 +104,7 @@ pub(crate) fn needed(layout: &Layout, scans: &[ScanHeader]) -> Vec<bool> {
 }
 
 /// Decodes one scan into the stores.
+#[expect(clippy::too_many_arguments, reason = "a decode's state, borrowed part by part")]
 pub(crate) fn decode(
     file: &[u8],
     at: usize,
@@ -195,13 +195,15 @@ impl<'s> Pass<'s> {
                     at = window.advance(at);
                 }
                 let mut reader = Reader::new(window.bytes(), at);
-                let enough = if window.ended() { usize::MAX } else { window.bits() - super::lanes::LARGEST_MCU_BITS };
+                let enough =
+                    if window.ended() { usize::MAX } else { window.bits() - super::lanes::LARGEST_MCU_BITS };
                 while done < some && fine && reader.at() <= enough && reader.at() <= window.bits() {
                     if self.scan.first == 0 {
                         fine = self.dc(&mut reader, &mut state, x + done, y, stores);
                         done += 1;
                     } else {
-                        let (passed, good) = self.ac(&mut reader, &mut state, (x + done, y), some - done, stores);
+                        let (passed, good) =
+                            self.ac(&mut reader, &mut state, (x + done, y), some - done, stores);
                         fine = good;
                         done += passed;
                     }
@@ -279,7 +281,9 @@ impl<'s> Pass<'s> {
             }
         }
         let Some(index) = scan.components.first().map(|c| c.index) else { return (1, false) };
-        let (Some(table), Some((block, set))) = (&self.ac, stores[index].ac_mut(x, y)) else { return (1, false) };
+        let (Some(table), Some((block, set))) = (&self.ac, stores[index].ac_mut(x, y)) else {
+            return (1, false);
+        };
         let range = (usize::from(scan.first), usize::from(scan.last));
         let fine = if scan.high == 0 {
             bands::ac_first(reader, table, state, range, scan.low, block, set)

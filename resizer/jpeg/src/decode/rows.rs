@@ -305,7 +305,8 @@ impl Emitter {
     ) -> Result<(), Error> {
         let rows = layout.largest_v * layout.scale.block() as usize;
         let waits = self.ways.iter().any(|way| way.down == Widening::Triangle);
-        let end = if last { layout.height } else { ((band + 1) * rows - usize::from(waits)).min(layout.height) };
+        let end =
+            if last { layout.height } else { ((band + 1) * rows - usize::from(waits)).min(layout.height) };
         let count = end.saturating_sub(self.done);
         if count == 0 {
             return Ok(());
@@ -380,6 +381,8 @@ fn widen(
             upsample::between(near, samples.row(other, plane.width), lower, out);
         }
         (Widening::Same, _) => out[..near.len()].copy_from_slice(near),
-        (Widening::Nearest, _) => upsample::nearest(near, way.across_ratio.0, way.across_ratio.1, &mut out[..width]),
+        (Widening::Nearest, _) => {
+            upsample::nearest(near, way.across_ratio.0, way.across_ratio.1, &mut out[..width])
+        }
     }
 }

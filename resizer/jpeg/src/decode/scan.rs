@@ -1,8 +1,9 @@
 //! A sequential scan: intervals between restart markers, and what becomes of damage.
 
 use super::error::Error;
-use super::lanes::{Decoder, End, Input, LARGEST_MCU_BITS};
+use super::lanes::{End, Input, LARGEST_MCU_BITS};
 use super::options::Damage;
+use super::plain::Entropy;
 use super::unstuff::Window;
 use crate::common::marker;
 
@@ -14,7 +15,7 @@ pub(crate) trait Mcus {
     /// Predictions start anew: an interval begins.
     fn restart(&mut self);
     /// The coefficients of the next MCUs, whole ones one behind the other; DC as differences.
-    fn take(&mut self, coefficients: &mut [i16], count: usize) -> Result<(), Error>;
+    fn take(&mut self, coefficients: &mut [i16]) -> Result<(), Error>;
     /// As many MCUs without data.
     fn missing(&mut self, count: usize) -> Result<(), Error>;
 }
@@ -43,11 +44,12 @@ pub(crate) fn window_bytes(file: usize) -> usize {
 /// Decodes a scan; the byte of the file behind its data.
 pub(crate) fn decode(
     scan: &Scan<'_>,
-    decoder: &mut Decoder,
+    entropy: &mut Entropy,
     noted: &mut Noted,
     mcus: &mut impl Mcus,
 ) -> Result<usize, Error> {
-    let mut window = Window::new(scan.file, scan.at, window_bytes(scan.file.len() - scan.at.min(scan.file.len())));
+    let mut window =
+        Window::new(scan.file, scan.at, window_bytes(scan.file.len() - scan.at.min(scan.file.len())));
     let mut note = |error: Error| match scan.damage {
         Damage::Refuse => Err(error),
         Damage::Fill => {
@@ -64,7 +66,7 @@ pub(crate) fn decode(
         if done > 0 && !next_interval(&mut window, markers, &mut note)? {
             mcus.missing(count)?;
         } else {
-            let got = segment(&mut window, count, decoder, &mut note, mcus)?;
+            let got = segment(&mut window, count, entropy, &mut note, mcus)?;
             mcus.missing(count - got)?;
         }
         markers = (markers + u8::from(done > 0)) & 7;
@@ -78,7 +80,7 @@ pub(crate) fn decode(
 fn segment(
     window: &mut Window<'_>,
     count: usize,
-    decoder: &mut Decoder,
+    entropy: &mut Entropy,
     note: &mut impl FnMut(Error) -> Result<(), Error>,
     mcus: &mut impl Mcus,
 ) -> Result<usize, Error> {
@@ -88,19 +90,12 @@ fn segment(
         if !window.ended() && window.bits() - at.min(window.bits()) < window.bits() / 2 {
             at = window.advance(at);
         }
-        let input = Input {
-            data: window.bytes(),
-            bits: window.bits(),
-            ended: window.ended(),
-            at,
-            left: count - got,
-        };
-        let chunk = decoder.chunk(input);
-        let places = decoder.mcu_places();
+        let input =
+            Input { data: window.bytes(), bits: window.bits(), ended: window.ended(), at, left: count - got };
+        let chunk = entropy.chunk(input);
         for stretch in chunk.stretches {
             if stretch.count > 0 {
-                let all = decoder.coefficients();
-                mcus.take(&mut all[stretch.from..stretch.from + stretch.count * places], stretch.count)?;
+                mcus.take(entropy.mcus(stretch))?;
                 got += stretch.count;
             }
         }

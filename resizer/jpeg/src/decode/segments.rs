@@ -192,7 +192,10 @@ impl Tables {
                     self.restart_interval = u16::from_be_bytes([high, low]);
                     Ok(())
                 }
-                _ => Err(Error::Corrupt { at: segment.at, what: "a restart interval segment that is too short" }),
+                _ => Err(Error::Corrupt {
+                    at: segment.at,
+                    what: "a restart interval segment that is too short",
+                }),
             },
             _ => Ok(()),
         }
@@ -247,8 +250,9 @@ impl Tables {
                 1 => &mut self.ac,
                 _ => return Err(corrupt("a Huffman table class outside 0 and 1")),
             };
-            let slot =
-                kind.get_mut(usize::from(head & 15)).ok_or_else(|| corrupt("a Huffman table outside 0 to 3"))?;
+            let slot = kind
+                .get_mut(usize::from(head & 15))
+                .ok_or_else(|| corrupt("a Huffman table outside 0 to 3"))?;
             *slot = Some(spec);
             rest = tail;
         }
@@ -313,7 +317,8 @@ impl ScanHeader {
             }
             components.push(ScanComponent { index, dc, ac });
         }
-        let blocks: u32 = components.iter().map(|c| u32::from(frame[c.index].h) * u32::from(frame[c.index].v)).sum();
+        let blocks: u32 =
+            components.iter().map(|c| u32::from(frame[c.index].h) * u32::from(frame[c.index].v)).sum();
         if count > 1 && blocks > 10 {
             return Err(corrupt("more than 10 blocks in an MCU"));
         }

@@ -5,6 +5,7 @@ use super::kernels::{Job, Kernels};
 use super::layout::Layout;
 use super::options::{Damage, Options};
 use super::picture::Picture;
+use super::plain::{self, Entropy};
 use super::progressive::{self, Store};
 use super::rows::{Emitter, Samples, Target};
 use super::scan::{self, Scan};
@@ -15,7 +16,11 @@ use super::{Decoder, Summary, lanes, unstuff};
 use crate::common::marker;
 
 /// Decodes the file into `target`.
-pub(crate) fn run(decoder: &Decoder<'_>, options: &Options<'_>, target: &mut impl Target) -> Result<Summary, Error> {
+pub(crate) fn run(
+    decoder: &Decoder<'_>,
+    options: &Options<'_>,
+    target: &mut impl Target,
+) -> Result<Summary, Error> {
     let parsed = &decoder.parsed;
     let header = &parsed.header;
     let layout = Layout::new(header, options.scale, options.output);
@@ -99,17 +104,22 @@ impl Session<'_, '_, '_> {
         target: &mut impl Target,
         banded: bool,
     ) -> Result<usize, Error> {
-        let missing = |c: &super::segments::ScanComponent| tables.dc[c.dc].is_none() || tables.ac[c.ac].is_none();
+        let missing =
+            |c: &super::segments::ScanComponent| tables.dc[c.dc].is_none() || tables.ac[c.ac].is_none();
         if scan.components.iter().any(missing) {
             return Err(Error::Corrupt { at: scan.at, what: "a scan without its Huffman table" });
         }
         self.fix_steps(scan, tables)?;
         let steps = self.tables();
         let (blocks, mcus_x, mcus_y) = self.layout.mcu(scan);
-        let machine = Machine::new(tables, &blocks);
         let mcus = mcus_x * mcus_y;
         let bytes = self.file.len() - at.min(self.file.len());
-        let mut decoder = lanes::Decoder::new(machine, self.options.lanes, mcus, bytes);
+        let mut entropy = if bytes < plain::LARGEST_FILE {
+            Entropy::Plain(plain::Decoder::new(tables, &blocks))
+        } else {
+            let machine = Machine::new(tables, &blocks);
+            Entropy::Lanes(lanes::Decoder::new(machine, self.options.lanes, mcus, bytes))
+        };
         let interval = usize::from(tables.restart_interval);
         let scan = Scan { file: self.file, at, mcus, interval, damage: self.options.damage };
         let mut picture = Picture::new(
@@ -123,7 +133,7 @@ impl Session<'_, '_, '_> {
             banded,
             (&blocks, mcus_x, mcus_y),
         );
-        scan::decode(&scan, &mut decoder, &mut self.noted, &mut picture)
+        scan::decode(&scan, &mut entropy, &mut self.noted, &mut picture)
     }
 
     /// One scan of everything: rows go out as they are decoded.
@@ -224,11 +234,21 @@ impl Session<'_, '_, '_> {
                 return Ok(unstuff::skip_scan(session.file, at));
             }
             let (layout, options) = (session.layout, session.options);
-            progressive::decode(session.file, at, layout, scan, tables, &mut stores, options, &mut session.noted)?;
+            progressive::decode(
+                session.file,
+                at,
+                layout,
+                scan,
+                tables,
+                &mut stores,
+                options,
+                &mut session.noted,
+            )?;
             // Where the first walk found the next one, whatever this scan holds.
             Ok(unstuff::skip_scan(session.file, at))
         })?;
-        let unseen = self.steps.iter().zip(&self.layout.planes).any(|(steps, plane)| steps.is_none() && plane.wanted);
+        let unseen =
+            self.steps.iter().zip(&self.layout.planes).any(|(steps, plane)| steps.is_none() && plane.wanted);
         if unseen {
             self.note(Error::Truncated { at: self.file.len(), inside: "the scans: a component has none" })?;
         }
@@ -246,7 +266,9 @@ impl Session<'_, '_, '_> {
                     for x in 0..plane.padded_x {
                         let block = stores[c].block(x, y);
                         let block = if block.len() == 64 && (width, height) != (8, 8) {
-                            for (line, from) in kept.chunks_exact_mut(width).zip(block.chunks_exact(8)).take(height) {
+                            for (line, from) in
+                                kept.chunks_exact_mut(width).zip(block.chunks_exact(8)).take(height)
+                            {
                                 line.copy_from_slice(&from[..width]);
                             }
                             &kept[..width * height]

@@ -3,7 +3,8 @@
 #![expect(unsafe_code, reason = "vectors come from and go to memory; everything else of std::arch is safe")]
 
 use std::arch::x86_64::{
-    __m128, __m128i, __m256i, _mm_loadu_ps, _mm_loadu_si128, _mm_storeu_si128, _mm256_loadu_si256, _mm256_storeu_si256,
+    __m128, __m128i, __m256i, _mm_loadu_ps, _mm_loadu_si128, _mm_storeu_si128, _mm256_loadu_si256,
+    _mm256_storeu_si256,
 };
 
 /// 16 bytes.

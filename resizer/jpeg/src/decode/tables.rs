@@ -47,7 +47,11 @@ const LONG_TABLES: usize = 9;
 
 /// What one window means: bits to consume (6 bits; the shift uses no more), steps of the state (14), addend (12).
 const fn symbol(bits: u32, step: usize, addend: i32) -> u32 {
-    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a bit field; step is below 2^14")]
+    #[expect(
+        clippy::cast_sign_loss,
+        clippy::cast_possible_truncation,
+        reason = "a bit field; step is below 2^14"
+    )]
     let word = bits | (step as u32) << 6 | (addend as u32) << 20;
     word
 }
@@ -110,8 +114,8 @@ pub(crate) const fn is_dead(state: u64) -> bool {
 }
 
 /// Bytes of the largest tables a scan can have: 4 DC and 4 AC tables, 10 blocks.
-pub(crate) const LARGEST: u64 = ((SIZE * (1 + RAW_SIZES + 8 * (1 + LONG_TABLES))) * 4
-    + (LONG + LONG_TABLES * 64) * 10 * 8) as u64;
+pub(crate) const LARGEST: u64 =
+    ((SIZE * (1 + RAW_SIZES + 8 * (1 + LONG_TABLES))) * 4 + (LONG + LONG_TABLES * 64) * 10 * 8) as u64;
 
 impl Machine {
     /// The tables for an MCU of these blocks. A Huffman table that the file lacks is an error the caller has
@@ -135,7 +139,8 @@ impl Machine {
             let (dc_place, ac_place) = (find(&dc, block.dc), find(&ac, block.ac));
             // Each coefficient's place and its own state. Behind the block every level falls on the last one, as in
             // libjpeg.
-            let levels: [u64; RAW_WIDTH] = std::array::from_fn(|k| next(block.place(k.min(63)), 0, own + k, 0));
+            let levels: [u64; RAW_WIDTH] =
+                std::array::from_fn(|k| next(block.place(k.min(63)), 0, own + k, 0));
             let to = |table: usize| next(0, 0, 0, table);
             states.push(next(0, 0, own, dc_place.first));
             // A level's place is that of the coefficient before the state it leads to.

@@ -1,7 +1,7 @@
 //! Damaged files: no panic, the same from every lane and path, errors that tell what is wrong.
 
 use crate::checks;
-use crate::support::{picture, tools, cjpeg};
+use crate::support::{cjpeg, picture, tools};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use safelight_jpeg::decode::{Damage, Decoder, Error, Limits, Options};
 
@@ -19,7 +19,9 @@ fn encoded(width: u32, height: u32, sampling: SamplingFactor, progressive: bool,
 /// The seeds that fuzzing starts from as well.
 fn corpus() -> Vec<Vec<u8>> {
     let mut files = Vec::new();
-    for sampling in [SamplingFactor::F_1_1, SamplingFactor::F_2_2, SamplingFactor::F_2_1, SamplingFactor::F_4_1] {
+    for sampling in
+        [SamplingFactor::F_1_1, SamplingFactor::F_2_2, SamplingFactor::F_2_1, SamplingFactor::F_4_1]
+    {
         for (progressive, restart) in [(false, 0), (false, 3), (true, 0), (true, 4)] {
             files.push(encoded(61, 45, sampling, progressive, restart));
         }
@@ -29,7 +31,8 @@ fn corpus() -> Vec<Vec<u8>> {
     files.push(encoded(480, 400, SamplingFactor::F_1_1, false, 700));
     if tools() {
         let small = picture(50, 40, 9);
-        for mode in ["-progressive", "-optimize -restart 1", "-grayscale", "-sample 3x2,1x1,1x2 -progressive"] {
+        for mode in ["-progressive", "-optimize -restart 1", "-grayscale", "-sample 3x2,1x1,1x2 -progressive"]
+        {
             files.push(cjpeg(&small, mode));
         }
     }
@@ -122,7 +125,10 @@ fn a_cut_file_is_truncated_wherever_it_is_cut() {
                 Ok(decoder) => {
                     let (_, refused) = checks::pixels(&decoder, &Options::default());
                     if !progressive {
-                        assert!(matches!(refused, Err(Error::Truncated { at, .. }) if at <= cut), "{cut}: {refused:?}");
+                        assert!(
+                            matches!(refused, Err(Error::Truncated { at, .. }) if at <= cut),
+                            "{cut}: {refused:?}"
+                        );
                     }
                     let (filled, result) = checks::pixels(&decoder, &fill);
                     assert!(result.is_ok());
@@ -150,7 +156,11 @@ fn limits_refuse() {
         (Limits { pixels: 2000, ..all }, 61 * 45),
         (Limits { scans: 2, ..all }, 3),
     ] {
-        assert!(matches!(refused(limits), Error::Limit { value: v, .. } if v == value), "{:?}", refused(limits));
+        assert!(
+            matches!(refused(limits), Error::Limit { value: v, .. } if v == value),
+            "{:?}",
+            refused(limits)
+        );
     }
     assert!(matches!(refused(Limits { memory: 1000, ..all }), Error::Limit { limit: 1000, .. }));
 }

@@ -5,8 +5,20 @@ use safelight_jpeg::decode::{Colour, Decoder, Limits, Options, Output, Scale};
 
 /// Sampling factors as cjpeg takes them.
 const LAYOUTS: [&str; 14] = [
-    "1x1", "2x1", "1x2", "2x2", "4x1", "1x4", "4x2", "2x4", "3x1,1x1,1x1", "1x3,1x1,1x1", "3x2,1x1,1x2",
-    "2x2,2x1,1x2", "1x1,2x2,1x1", "4x1,2x1,1x2",
+    "1x1",
+    "2x1",
+    "1x2",
+    "2x2",
+    "4x1",
+    "1x4",
+    "4x2",
+    "2x4",
+    "3x1,1x1,1x1",
+    "1x3,1x1,1x1",
+    "3x2,1x1,1x2",
+    "2x2,2x1,1x2",
+    "1x1,2x2,1x1",
+    "4x1,2x1,1x2",
 ];
 
 fn options(scale: Scale, output: Output) -> Options<'static> {
@@ -45,12 +57,15 @@ fn every_layout_equals_djpeg() {
     let picture = picture(331, 213, 6);
     let mut count = 0;
     for layout in LAYOUTS {
-        for mode in ["", "-progressive", "-optimize", "-restart 1", "-restart 5B", "-progressive -restart 3B"] {
+        for mode in ["", "-progressive", "-optimize", "-restart 1", "-restart 5B", "-progressive -restart 3B"]
+        {
             let arguments = format!("-quality 85 -sample {layout} {mode}");
             count += compare(&cjpeg(&picture, &arguments), &arguments, Output::Rgb8);
         }
     }
-    for mode in ["-grayscale", "-grayscale -progressive", "-rgb", "-rgb -progressive", "-rgb -sample 2x2,1x1,1x1"] {
+    for mode in
+        ["-grayscale", "-grayscale -progressive", "-rgb", "-rgb -progressive", "-rgb -sample 2x2,1x1,1x1"]
+    {
         let output = if mode.contains("gray") { Output::Gray8 } else { Output::Rgb8 };
         count += compare(&cjpeg(&picture, mode), mode, output);
     }
@@ -118,7 +133,9 @@ fn a_large_picture_equals_djpeg() {
         return;
     }
     let picture = picture(2100, 1300, 12);
-    for arguments in ["-quality 92", "-quality 75 -restart 2", "-quality 75 -restart 900B", "-quality 92 -progressive"] {
+    for arguments in
+        ["-quality 92", "-quality 75 -restart 2", "-quality 75 -restart 900B", "-quality 92 -progressive"]
+    {
         compare(&cjpeg(&picture, arguments), arguments, Output::Rgb8);
     }
 }
@@ -128,7 +145,9 @@ fn a_large_picture_equals_djpeg() {
 fn the_image_crate_agrees() {
     use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
     let picture = picture(301, 127, 10);
-    for sampling in [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_2_2, SamplingFactor::F_4_1] {
+    for sampling in
+        [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_2_2, SamplingFactor::F_4_1]
+    {
         for (progressive, optimised, restart) in
             [(false, false, 0), (true, false, 0), (true, false, 5), (false, false, 1), (false, true, 0)]
         {
@@ -148,7 +167,10 @@ fn the_image_crate_agrees() {
             }
             let (psnr, mean) = ours.difference(&Picture { bytes: theirs, ..ours.clone() });
             // The same file, another inverse DCT and another filter for chroma.
-            assert!(psnr > 44.0 && mean.abs() < 0.3, "{sampling:?} {progressive} {optimised} {restart}: {psnr:.1} dB, {mean:.2}");
+            assert!(
+                psnr > 44.0 && mean.abs() < 0.3,
+                "{sampling:?} {progressive} {optimised} {restart}: {psnr:.1} dB, {mean:.2}"
+            );
         }
     }
 }

@@ -64,7 +64,9 @@ fn check(file: &[u8], scale: Scale, output: Output) -> (u64, u64) {
 fn decoding_takes_what_it_tells() {
     for (width, height) in [(1_u16, 1_u16), (61, 45), (900, 700)] {
         let made = picture(width.into(), height.into(), 14);
-        for sampling in [SamplingFactor::F_1_1, SamplingFactor::F_2_2, SamplingFactor::F_4_1, SamplingFactor::F_1_2] {
+        for sampling in
+            [SamplingFactor::F_1_1, SamplingFactor::F_2_2, SamplingFactor::F_4_1, SamplingFactor::F_1_2]
+        {
             for progressive in [false, true] {
                 let mut file = Vec::new();
                 let mut encoder = Encoder::new(&mut file, 85);

@@ -149,12 +149,19 @@ fn restart_markers_lost_and_out_of_order() {
     let mut odd = plain.clone();
     odd.drain(from..to);
     let decoder = Decoder::new(&odd, Limits::default()).unwrap();
-    assert!(matches!(crate::checks::pixels(&decoder, &Options::default()).1, Err(Error::Corrupt { at, .. }) if at == from));
+    assert!(
+        matches!(crate::checks::pixels(&decoder, &Options::default()).1, Err(Error::Corrupt { at, .. }) if at == from)
+    );
     let (filled, result) = crate::checks::pixels(&decoder, &fill);
     assert!(matches!(result, Ok(Some(Error::Corrupt { .. }))));
     // MCUs 4 and 5 are gray, and all others are as they were, but for chroma's filter at their edges.
     let differing = whole.chunks(97 * 3).zip(filled.chunks(97 * 3)).enumerate().flat_map(|(y, (a, b))| {
-        a.chunks(3).zip(b.chunks(3)).enumerate().filter(|(_, (a, b))| a != b).map(move |(x, _)| (x, y)).collect::<Vec<_>>()
+        a.chunks(3)
+            .zip(b.chunks(3))
+            .enumerate()
+            .filter(|(_, (a, b))| a != b)
+            .map(move |(x, _)| (x, y))
+            .collect::<Vec<_>>()
     });
     let mut count = 0;
     for (x, y) in differing {
@@ -169,11 +176,15 @@ fn restart_markers_lost_and_out_of_order() {
 fn what_is_not_decoded_says_so() {
     let plain = file(0);
     let frame = find(&plain, 0xC0);
-    for (code, what) in [(0xC3, "lossless"), (0xC5, "hierarchical"), (0xC9, "arithmetic"), (0xCA, "arithmetic")] {
+    for (code, what) in
+        [(0xC3, "lossless"), (0xC5, "hierarchical"), (0xC9, "arithmetic"), (0xCA, "arithmetic")]
+    {
         let mut odd = plain.clone();
         odd[frame + 1] = code;
         match Decoder::new(&odd, Limits::default()) {
-            Err(Error::Unsupported { at, what: said }) => assert!(at == frame && said.contains(what), "{said}"),
+            Err(Error::Unsupported { at, what: said }) => {
+                assert!(at == frame && said.contains(what), "{said}")
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -64,7 +64,9 @@ impl Picture {
                     let (mut sum, mut count) = (0, 0);
                     for row in y * size..((y + 1) * size).min(self.height) {
                         for column in x * size..((x + 1) * size).min(self.width) {
-                            sum += u32::from(self.bytes[(row * self.width + column) as usize * self.channels + c]);
+                            sum += u32::from(
+                                self.bytes[(row * self.width + column) as usize * self.channels + c],
+                            );
                             count += 1;
                         }
                     }

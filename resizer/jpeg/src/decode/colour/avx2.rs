@@ -2,11 +2,11 @@
 
 use crate::decode::simd::{load_bytes, store_bytes};
 use std::arch::x86_64::{
-    __m128i, _mm_cvtsi128_si64, _mm256_add_epi16, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_cvtepu8_epi16,
-    _mm256_extracti128_si256, _mm256_madd_epi16, _mm256_mulhi_epi16, _mm256_or_si256, _mm256_packs_epi32,
-    _mm256_packus_epi16, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi8, _mm256_shuffle_epi8,
-    _mm256_slli_epi16, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_epi16, _mm256_unpackhi_epi16,
-    _mm256_unpacklo_epi16,
+    __m128i, _mm_cvtsi128_si64, _mm256_add_epi16, _mm256_add_epi32, _mm256_castsi256_si128,
+    _mm256_cvtepu8_epi16, _mm256_extracti128_si256, _mm256_madd_epi16, _mm256_mulhi_epi16, _mm256_or_si256,
+    _mm256_packs_epi32, _mm256_packus_epi16, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi8,
+    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_epi16,
+    _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
 };
 
 /// 1.402 - 1 of 2^16.
@@ -44,7 +44,10 @@ pub(crate) fn ycc_to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) -> usiz
         let (cb2, cr2) = (_mm256_slli_epi16::<1>(cb), _mm256_slli_epi16::<1>(cr));
         // Half of the rounded-down product of twice the value, rounded: the same as rounding the product.
         let part = |twice, factor| {
-            _mm256_srai_epi16::<1>(_mm256_add_epi16(_mm256_mulhi_epi16(twice, _mm256_set1_epi16(factor)), one))
+            _mm256_srai_epi16::<1>(_mm256_add_epi16(
+                _mm256_mulhi_epi16(twice, _mm256_set1_epi16(factor)),
+                one,
+            ))
         };
         let r = _mm256_add_epi16(_mm256_add_epi16(y, cr), part(cr2, RED));
         let b = _mm256_add_epi16(_mm256_add_epi16(y, cb2), part(cb2, BLUE));

@@ -1,6 +1,5 @@
 //! Colour conversion of rows, as libjpeg's integer tables give it (`jdcolor.c`: 16-bit fractions, rounded).
 
-
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 
@@ -13,9 +12,7 @@ const HALF: i32 = 1 << 15;
 
 #[inline]
 fn clamp(value: i32) -> u8 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-    let byte = value.clamp(0, 255) as u8;
-    byte
+    value.clamp(0, 255).to_le_bytes()[0]
 }
 
 #[inline]

@@ -1,7 +1,7 @@
 //! The four kinds of progressive scan, block by block (G.1.2). Each tells whether its codes were ones.
 
-use super::bits::{Lookup, Reader};
 use crate::common::zigzag::NATURAL;
+use crate::decode::codes::{Lookup, Reader};
 
 /// What goes from block to block of an interval.
 #[derive(Debug, Default)]

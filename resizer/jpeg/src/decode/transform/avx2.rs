@@ -1,20 +1,20 @@
 //! The transforms two blocks at a time, one in each half of the registers, with the bytes of the portable ones.
 
 use super::Table;
-use super::islow::{EVEN, FIRST_SHIFT, ODD, SECOND_SHIFT};
+use super::islow::{EVEN, FIRST_SHIFT, ODD, SECOND_SHIFT, mean};
 use super::reduced::TANGENT;
 use crate::decode::simd::{load_factors, load_row, store_bytes};
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, _mm_set_epi64x, _mm_unpackhi_epi64, _mm_unpacklo_epi64, _mm256_add_epi8,
     _mm256_add_epi32, _mm256_add_ps, _mm256_castsi256_si128, _mm256_cvtepi16_epi32, _mm256_cvtepi32_ps,
-    _mm256_cvtps_epi32, _mm256_extracti128_si256, _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
-    _mm256_mullo_epi16, _mm256_or_si256, _mm256_packs_epi16, _mm256_packs_epi32, _mm256_packus_epi16,
-    _mm256_permute_ps, _mm256_set_m128, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setr_epi8, _mm256_setr_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_shuffle_epi8,
-    _mm256_shuffle_ps, _mm256_srai_epi32, _mm256_sub_epi32, _mm256_sub_ps, _mm256_testz_si256,
-    _mm256_unpackhi_epi8, _mm256_unpackhi_epi16, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64, _mm256_unpackhi_ps,
-    _mm256_unpacklo_epi8, _mm256_unpacklo_epi16, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64, _mm256_unpacklo_ps,
-    _mm256_xor_ps,
+    _mm256_cvtps_epi32, _mm256_extracti128_si256, _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps,
+    _mm256_mul_ps, _mm256_mullo_epi16, _mm256_or_si256, _mm256_packs_epi16, _mm256_packs_epi32,
+    _mm256_packus_epi16, _mm256_permute_ps, _mm256_set_epi64x, _mm256_set_m128, _mm256_set_m128i,
+    _mm256_set1_epi8, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi8, _mm256_setr_ps, _mm256_setzero_ps,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_shuffle_ps, _mm256_srai_epi32, _mm256_sub_epi32,
+    _mm256_sub_ps, _mm256_testz_si256, _mm256_unpackhi_epi8, _mm256_unpackhi_epi16, _mm256_unpackhi_epi32,
+    _mm256_unpackhi_epi64, _mm256_unpackhi_ps, _mm256_unpacklo_epi8, _mm256_unpacklo_epi16,
+    _mm256_unpacklo_epi32, _mm256_unpacklo_epi64, _mm256_unpacklo_ps, _mm256_xor_ps,
 };
 
 /// A block's samples, rows one behind the other: 64, 16 or 4 of them.
@@ -37,8 +37,7 @@ fn half<const HIGH: bool, const LOW: bool>(v: &[__m256i; 8], round: __m256i) -> 
     };
     let (edge, middle) = (mix(v[0], v[4]), mix(v[2], v[6]));
     let sum = _mm256_add_epi32(_mm256_madd_epi16(edge, pair(EVEN[0])), round);
-    let difference =
-        if LOW { sum } else { _mm256_add_epi32(_mm256_madd_epi16(edge, pair(EVEN[1])), round) };
+    let difference = if LOW { sum } else { _mm256_add_epi32(_mm256_madd_epi16(edge, pair(EVEN[1])), round) };
     let (outer, inner) = (_mm256_madd_epi16(middle, pair(EVEN[2])), _mm256_madd_epi16(middle, pair(EVEN[3])));
     let even = [
         _mm256_add_epi32(sum, outer),
@@ -84,6 +83,15 @@ fn is_low(v: &[__m256i; 8]) -> bool {
     _mm256_testz_si256(any, any) == 1
 }
 
+/// Whether both blocks, whose rows 4 to 7 are zero, hold nothing but DC.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn is_mean(v: &[__m256i; 8]) -> bool {
+    let ac = _mm256_set_epi64x(-1, !0xFFFF, -1, !0xFFFF);
+    let any = _mm256_or_si256(_mm256_or_si256(v[1], v[2]), v[3]);
+    _mm256_testz_si256(any, any) == 1 && _mm256_testz_si256(v[0], ac) == 1
+}
+
 #[target_feature(enable = "avx2")]
 #[inline]
 fn transpose(v: &[__m256i; 8]) -> [__m256i; 8] {
@@ -124,10 +132,15 @@ fn store(out: &mut Samples, part: usize, value: __m128i) {
 /// Two whole blocks.
 #[target_feature(enable = "avx2")]
 pub(crate) fn eight(a: &[i16; 64], b: &[i16; 64], tables: [&Table; 2], out: &mut [Samples; 2]) {
-    let input: [__m256i; 8] = std::array::from_fn(|y| {
-        _mm256_mullo_epi16(row(a, b, y), row(&tables[0].steps, &tables[1].steps, y))
-    });
+    let input: [__m256i; 8] =
+        std::array::from_fn(|y| _mm256_mullo_epi16(row(a, b, y), row(&tables[0].steps, &tables[1].steps, y)));
     let middle = if is_low(&input) {
+        if is_mean(&input) {
+            for (block, (values, table)) in out.iter_mut().zip([a, b].into_iter().zip(tables)) {
+                block.fill(mean(values[0], table.steps[0]));
+            }
+            return;
+        }
         line::<{ FIRST_SHIFT.cast_signed() }, true>(&input)
     } else {
         line::<{ FIRST_SHIFT.cast_signed() }, false>(&input)
@@ -221,7 +234,8 @@ pub(crate) fn four(a: &[i16; 16], b: &[i16; 16], tables: [&Table; 2], out: &mut 
     let right = _mm256_packs_epi32(sample(x[2]), sample(x[3]));
     let columns = _mm256_packus_epi16(left, right);
     let turn = _mm256_setr_epi8(
-        0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15,
+        0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7,
+        11, 15,
     );
     let bytes = _mm256_shuffle_epi8(columns, turn);
     store(&mut out[0], 0, _mm256_castsi256_si128(bytes));

@@ -49,13 +49,18 @@ fn line(input: [i32; 8], round: i32) -> [i32; 8] {
     [add(0), add(1), add(2), add(3), sub(3), sub(2), sub(1), sub(0)]
 }
 
+/// Every sample of a block of DC only.
+#[inline]
+pub(crate) fn mean(dc: i16, step: i16) -> u8 {
+    let first = saturate(i32::from(dc.wrapping_mul(step)) << PASS_BITS);
+    sample((first * 8192 + (1 << (SECOND_SHIFT - 1))) >> SECOND_SHIFT)
+}
+
 /// Transforms one block into rows of `stride` samples.
 pub(crate) fn block(coefficients: &[i16; 64], steps: &[i16; 64], out: &mut [u8], stride: usize) {
     // A block of its mean only is common in skies and walls.
     if coefficients[1..].iter().all(|c| *c == 0) {
-        let dc = i32::from(coefficients[0].wrapping_mul(steps[0]));
-        let first = saturate(dc << PASS_BITS);
-        let value = sample((first * 8192 + (1 << (SECOND_SHIFT - 1))) >> SECOND_SHIFT);
+        let value = mean(coefficients[0], steps[0]);
         for y in 0..8 {
             out[y * stride..y * stride + 8].fill(value);
         }

@@ -7,10 +7,15 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI, SQRT_2};
 const ROUNDING: f32 = 12_582_912.0;
 /// tan(π/8): the one factor of the 4-point transform that no table takes up.
 pub(crate) const TANGENT: f32 = 0.414_213_56;
+const SQRT: f32 = std::f32::consts::SQRT_2;
 
 /// The factor of frequency `u` in a direction of `size` samples: the DCT's own normalisation, the box's weight,
 /// and whatever the transform below leaves to the table.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "u is below 8; f32 is the aim")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "u is below 8; f32 is the aim"
+)]
 pub(crate) fn factor(size: usize, u: usize) -> f32 {
     let angle = u as f64 * PI / 16.0;
     // A.3.3: C(u) / 2.
@@ -55,11 +60,11 @@ fn line<const N: usize>(v: &mut [f32; N]) {
 #[inline(always)]
 fn eight<const N: usize>(v: &mut [f32; N]) {
     let (t10, t11, t13) = (v[0] + v[4], v[0] - v[4], v[2] + v[6]);
-    let t12 = (v[2] - v[6]) * 1.414_213_6 - t13;
+    let t12 = (v[2] - v[6]) * SQRT - t13;
     let (e0, e3, e1, e2) = (t10 + t13, t10 - t13, t11 + t12, t11 - t12);
     let (z13, z10, z11, z12) = (v[5] + v[3], v[5] - v[3], v[1] + v[7], v[1] - v[7]);
     let o7 = z11 + z13;
-    let o11 = (z11 - z13) * 1.414_213_6;
+    let o11 = (z11 - z13) * SQRT;
     let z5 = (z10 + z12) * 1.847_759_1;
     let o6 = (z5 - z10 * 2.613_126) - o7;
     let o5 = o11 - o6;

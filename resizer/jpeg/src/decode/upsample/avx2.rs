@@ -2,8 +2,8 @@
 
 use crate::decode::simd::{load_bytes, load_sums, store_double, store_sums};
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi16, _mm256_cvtepu8_epi16, _mm256_or_si256, _mm256_set1_epi16, _mm256_slli_epi16,
-    _mm256_srl_epi16, _mm_cvtsi32_si128,
+    __m256i, _mm_cvtsi32_si128, _mm256_add_epi16, _mm256_cvtepu8_epi16, _mm256_or_si256, _mm256_set1_epi16,
+    _mm256_slli_epi16, _mm256_srl_epi16,
 };
 
 #[target_feature(enable = "avx2")]

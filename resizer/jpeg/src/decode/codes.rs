@@ -1,26 +1,26 @@
-//! Bits and Huffman codes, one at a time.
+//! Bits and Huffman codes, one at a time: for progressive scans and for small sequential ones.
 
-use crate::decode::segments::HuffmanSpec;
+use super::segments::HuffmanSpec;
 
 /// Reads from unstuffed data; zeros behind its end.
-pub(super) struct Reader<'d> {
+pub(crate) struct Reader<'d> {
     data: &'d [u8],
     at: usize,
 }
 
 impl<'d> Reader<'d> {
-    pub(super) fn new(data: &'d [u8], at: usize) -> Self {
+    pub(crate) fn new(data: &'d [u8], at: usize) -> Self {
         Self { data, at }
     }
 
     /// The next bit's number.
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
     /// At least 57 bits, in the high end.
     #[inline(always)]
-    pub(super) fn peek(&self) -> u64 {
+    pub(crate) fn peek(&self) -> u64 {
         let byte = self.at >> 3;
         let mut word = [0; 8];
         if let Some(bytes) = self.data.get(byte..byte + 8) {
@@ -30,13 +30,13 @@ impl<'d> Reader<'d> {
     }
 
     #[inline(always)]
-    pub(super) fn skip(&mut self, bits: u32) {
+    pub(crate) fn skip(&mut self, bits: u32) {
         self.at += bits as usize;
     }
 
     /// One bit.
     #[inline(always)]
-    pub(super) fn bit(&mut self) -> bool {
+    pub(crate) fn bit(&mut self) -> bool {
         let bit = self.data.get(self.at >> 3).is_some_and(|byte| byte << (self.at & 7) & 0x80 != 0);
         self.at += 1;
         bit
@@ -44,7 +44,7 @@ impl<'d> Reader<'d> {
 
     /// `count` bits, at most 16.
     #[inline(always)]
-    pub(super) fn bits(&mut self, count: u32) -> u32 {
+    pub(crate) fn bits(&mut self, count: u32) -> u32 {
         let value = top(self.peek(), count);
         self.skip(count);
         value
@@ -60,18 +60,18 @@ fn top(window: u64, count: u32) -> u32 {
 
 /// The level that `size` bits stand for (F.2.2.1), at most 15 of them.
 #[inline(always)]
-pub(super) fn extend(bits: u32, size: u32) -> i32 {
+pub(crate) fn extend(bits: u32, size: u32) -> i32 {
     let value = bits.cast_signed();
     if size > 0 && bits >> (size - 1) == 0 { value - ((1 << size) - 1) } else { value }
 }
 
 /// Bits looked up at once.
-const WINDOW: u32 = 10;
+const WINDOW: u32 = 9;
 /// Marks a window that no code of at most [`WINDOW`] bits starts.
 const NONE: u32 = 0;
 
 /// A Huffman table for decoding: a window gives the code and, where it fits, its level.
-pub(super) struct Lookup {
+pub(crate) struct Lookup {
     /// Level (16 bits), symbol (8), bits of the code with its level (8); without a level that fits, bit 7 is set
     /// and the bits are the code's.
     windows: [u32; 1 << WINDOW],
@@ -84,17 +84,17 @@ pub(super) struct Lookup {
 
 /// A decoded code.
 #[derive(Clone, Copy)]
-pub(super) struct Found {
-    pub(super) symbol: u8,
+pub(crate) struct Found {
+    pub(crate) symbol: u8,
     /// The level, whose bits are consumed; for symbols without one 0.
-    pub(super) level: i32,
+    pub(crate) level: i32,
 }
 
 const OPEN: u32 = 0x80;
 
 impl Lookup {
     /// A table; `dc` symbols are sizes only.
-    pub(super) fn new(spec: &HuffmanSpec, dc: bool) -> Self {
+    pub(crate) fn new(spec: &HuffmanSpec, dc: bool) -> Self {
         let mut table =
             Self { windows: [NONE; 1 << WINDOW], ends: [0; 17], offsets: [0; 17], symbols: spec.symbols };
         for (index, code) in (0_i32..).zip(spec.codes()) {
@@ -125,8 +125,12 @@ impl Lookup {
 
     /// The next code with its level.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bit fields; checked by `get`")]
-    pub(super) fn read(&self, reader: &mut Reader<'_>) -> Option<Found> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bit fields; checked by `get`"
+    )]
+    pub(crate) fn read(&self, reader: &mut Reader<'_>) -> Option<Found> {
         let window = reader.peek();
         let entry = self.windows[(window >> (64 - WINDOW)) as usize];
         let symbol = (entry >> 8) as u8;
@@ -152,7 +156,7 @@ impl Lookup {
     /// The next code alone.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "bit fields")]
-    pub(super) fn symbol(&self, reader: &mut Reader<'_>) -> Option<u8> {
+    pub(crate) fn symbol(&self, reader: &mut Reader<'_>) -> Option<u8> {
         let window = reader.peek();
         let entry = self.windows[(window >> (64 - WINDOW)) as usize];
         if entry == NONE {
