@@ -6,7 +6,12 @@ use crate::turbo::Turbo;
 use safelight_jpeg::decode::{Decoder, Limits, Options, Scale};
 
 /// One line a scale.
-pub fn lines(picture: &Picture, turbo: &Turbo, options: Options<'_>, wanted: impl Fn(&str) -> bool) -> Vec<Line> {
+pub fn lines(
+    picture: &Picture,
+    turbo: &Turbo,
+    options: Options<'_>,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Line> {
     Scale::ALL
         .iter()
         .filter_map(|scale| {

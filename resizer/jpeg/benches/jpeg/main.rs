@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command")]
 #![expect(clippy::expect_used, clippy::panic, missing_docs, reason = "a command for developers, not a library")]
 #![expect(unsafe_code, reason = "libjpeg-turbo is called through its C interface")]
+#![expect(unreachable_pub, reason = "modules of one program")]
 #![expect(clippy::cast_possible_wrap, reason = "C's int for extents below 2^16")]
 
 mod decode;

@@ -45,7 +45,9 @@ pub fn all(turbo: &Turbo) -> Vec<Picture> {
             }
         }
     } else {
-        eprintln!("no ../shared/photos: pictures are made here, figures are not comparable with published ones");
+        eprintln!(
+            "no ../shared/photos: pictures are made here, figures are not comparable with published ones"
+        );
         for (width, height, quality) in [(4000, 3000, 92), (640, 480, 80), (96, 72, 75)] {
             let file = turbo.encode(&made(width, height), width, height, quality);
             add(&format!("progressive made-{width}x{height}-q{quality}"), turbo.progressive(&file));
@@ -63,12 +65,15 @@ fn made(width: u32, height: u32) -> Vec<u8> {
     for y in 0..height {
         for x in 0..width {
             let (fx, fy) = (f64::from(x), f64::from(y));
-            let wave = (fx / 97.0).sin() * 50.0 + (fy / 41.0 + fx / 230.0).cos() * 40.0 + (fx * fy / 9e4).sin() * 25.0;
+            let wave = (fx / 97.0).sin() * 50.0
+                + (fy / 41.0 + fx / 230.0).cos() * 40.0
+                + (fx * fy / 9e4).sin() * 25.0;
             for phase in [0.0, 0.7, 1.9] {
                 seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let noise = f64::from(seed >> 28) - 8.0;
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-                pixels.push((128.0 + wave + 30.0 * (fx / 300.0 + phase).sin() + noise).clamp(0.0, 255.0) as u8);
+                pixels
+                    .push((128.0 + wave + 30.0 * (fx / 300.0 + phase).sin() + noise).clamp(0.0, 255.0) as u8);
             }
         }
     }

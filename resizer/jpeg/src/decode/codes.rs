@@ -125,11 +125,7 @@ impl Lookup {
 
     /// The next code with its level.
     #[inline(always)]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "bit fields; checked by `get`"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "bit fields; lengths are at most 16")]
     pub(crate) fn read(&self, reader: &mut Reader<'_>) -> Option<Found> {
         let window = reader.peek();
         let entry = self.windows[(window >> (64 - WINDOW)) as usize];

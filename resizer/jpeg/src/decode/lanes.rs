@@ -92,8 +92,9 @@ struct Log {
 impl Decoder {
     /// MCUs that a lane holds in a chunk, of a scan of `total` MCUs with `mcu` places each.
     fn lane_mcus(mcu: usize, total: usize) -> usize {
+        // Half as much again as a quarter of a small scan, so that it is one chunk.
         let cached = COEFFICIENT_BYTES / 2 / LANES / mcu.max(1);
-        cached.clamp(SMALLEST_LANE, LARGEST_LANE).min(total.div_ceil(LANES) + 1)
+        cached.clamp(SMALLEST_LANE, LARGEST_LANE).min(total.div_ceil(LANES) * 3 / 2 + 1)
     }
 
     fn lane_places(mcu: usize, total: usize) -> usize {
