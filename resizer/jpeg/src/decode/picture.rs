@@ -8,6 +8,10 @@ use super::rows::{Emitter, Samples, Target};
 use super::scan::Mcus;
 use super::transform::Table;
 
+/// MCUs whose DC coefficients are made before any of them is transformed: a vector load right behind a narrow store
+/// into it waits for the store to reach the cache.
+const BATCH: usize = 8;
+
 /// A component's block of the MCU, with where its pieces are.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -178,30 +182,43 @@ impl<T: Target> Mcus for Picture<'_, '_, T> {
 
     fn take(&mut self, coefficients: &mut [i16]) -> Result<(), Error> {
         let mut samples = [[0; 64]; 2];
-        for mcu in coefficients.chunks_exact_mut(self.mcu_places) {
-            for (first, second) in &self.pairs {
-                let own = &self.places[*first];
-                predict(&mut self.predictions, own, mcu);
-                let table = &self.tables[own.component];
-                let at = own.start + self.x * own.advance;
-                if let Some(second) = second {
-                    let other = &self.places[*second];
-                    predict(&mut self.predictions, other, mcu);
-                    let a = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
-                    let table = &self.tables[other.component];
-                    let b = Job { coefficients: &mcu[other.at..other.at + other.kept], table };
-                    self.kernels.pair(&a, &b, &mut samples);
-                    place(&samples[0], table, &mut self.samples[own.component].bytes[at..], own.stride);
-                    let at = other.start + self.x * other.advance;
-                    place(&samples[1], table, &mut self.samples[other.component].bytes[at..], other.stride);
-                } else if own.kept == 1 {
-                    self.samples[own.component].bytes[at] = table.mean(mcu[own.at]);
-                } else {
-                    let job = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
-                    self.kernels.block(&job, &mut self.samples[own.component].bytes[at..], own.stride);
+        for batch in coefficients.chunks_mut(BATCH * self.mcu_places) {
+            for mcu in batch.chunks_exact_mut(self.mcu_places) {
+                for (first, second) in &self.pairs {
+                    predict(&mut self.predictions, &self.places[*first], mcu);
+                    if let Some(second) = second {
+                        predict(&mut self.predictions, &self.places[*second], mcu);
+                    }
                 }
             }
-            self.step()?;
+            for mcu in batch.chunks_exact(self.mcu_places) {
+                for (first, second) in &self.pairs {
+                    let own = &self.places[*first];
+                    let table = &self.tables[own.component];
+                    let at = own.start + self.x * own.advance;
+                    if let Some(second) = second {
+                        let other = &self.places[*second];
+                        let a = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
+                        let table = &self.tables[other.component];
+                        let b = Job { coefficients: &mcu[other.at..other.at + other.kept], table };
+                        self.kernels.pair(&a, &b, &mut samples);
+                        place(&samples[0], table, &mut self.samples[own.component].bytes[at..], own.stride);
+                        let at = other.start + self.x * other.advance;
+                        place(
+                            &samples[1],
+                            table,
+                            &mut self.samples[other.component].bytes[at..],
+                            other.stride,
+                        );
+                    } else if own.kept == 1 {
+                        self.samples[own.component].bytes[at] = table.mean(mcu[own.at]);
+                    } else {
+                        let job = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
+                        self.kernels.block(&job, &mut self.samples[own.component].bytes[at..], own.stride);
+                    }
+                }
+                self.step()?;
+            }
         }
         Ok(())
     }
