@@ -1,10 +1,10 @@
 //! `cargo bench-jpeg [--json] [--portable] [--one-lane] [--scores] [WORDS…]`: this crate beside libjpeg-turbo, in milliseconds.
 //! With words, only cases that hold each of them. `--scores` adds SSIMULACRA2 to what is encoded.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command")]
-#![expect(clippy::expect_used, clippy::panic, missing_docs, reason = "a command for developers, not a library")]
+#![expect(clippy::expect_used, reason = "a command for developers, not a library")]
 #![expect(unsafe_code, reason = "libjpeg-turbo is called through its C interface")]
 #![expect(unreachable_pub, reason = "modules of one program")]
-#![expect(clippy::cast_possible_wrap, reason = "C's int for extents below 2^16")]
+#![expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "C's int for extents below 2^16")]
 
 mod decode;
 mod encode;
