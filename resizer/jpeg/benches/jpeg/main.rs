@@ -4,7 +4,11 @@
 #![expect(clippy::expect_used, reason = "a command for developers, not a library")]
 #![expect(unsafe_code, reason = "libjpeg-turbo is called through its C interface")]
 #![expect(unreachable_pub, reason = "modules of one program")]
-#![expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "C's int for extents below 2^16")]
+#![expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    reason = "C's int for extents below 2^16"
+)]
 
 mod decode;
 mod encode;
