@@ -1,0 +1,74 @@
+//! Interleaved rounds, medians, and the two forms of the result.
+
+use std::time::{Duration, Instant};
+
+/// How long one case may take.
+const BUDGET: Duration = Duration::from_millis(1500);
+/// Rounds, at least and at most.
+const ROUNDS: (usize, usize) = (11, 400);
+
+/// One line of the result.
+pub struct Line {
+    pub case: String,
+    pub ours: f64,
+    pub theirs: f64,
+}
+
+/// Medians of both in milliseconds, from rounds of one each in turn.
+pub fn compare(case: String, mut ours: impl FnMut(), mut theirs: impl FnMut()) -> Line {
+    let time = |run: &mut dyn FnMut()| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64() * 1e3
+    };
+    let begin = Instant::now();
+    time(&mut ours);
+    time(&mut theirs);
+    let once = begin.elapsed().as_secs_f64().max(1e-6);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of rounds")]
+    let rounds = ((BUDGET.as_secs_f64() / once) as usize).clamp(ROUNDS.0, ROUNDS.1);
+    let (mut left, mut right) = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
+    for round in 0..rounds {
+        if round % 2 == 0 {
+            left.push(time(&mut ours));
+            right.push(time(&mut theirs));
+        } else {
+            right.push(time(&mut theirs));
+            left.push(time(&mut ours));
+        }
+    }
+    Line { case, ours: median(left), theirs: median(right) }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+impl Line {
+    /// How many times as fast we are.
+    pub fn ratio(&self) -> f64 {
+        self.theirs / self.ours
+    }
+
+    /// The line as an object.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "case": self.case, "unit": "ms", "ours": round(self.ours), "peer": "libjpeg-turbo",
+            "theirs": round(self.theirs), "ratio": round(self.ratio()),
+        })
+    }
+
+    /// Prints it, as JSON or as a row of the table.
+    pub fn print(&self, json: bool) {
+        if json {
+            println!("{}", self.json());
+        } else {
+            println!("{:<44} {:>9.3} {:>9.3} {:>6.2}×", self.case, self.ours, self.theirs, self.ratio());
+        }
+    }
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
+}

@@ -1,0 +1,40 @@
+//! What a decode will allocate, known from the header.
+
+use super::header::Header;
+use super::layout::Layout;
+use super::options::{Options, Output};
+use super::progressive::Store;
+use super::rows::{Emitter, Samples, pixel_bytes};
+use super::{lanes, scan, tables};
+use crate::decode::entropy::PADDING;
+
+/// Lists of components, blocks, scan headers and small tables.
+const SMALL: u64 = 64 << 10;
+
+/// Rows of pixels that go to the caller at once.
+pub(crate) fn rows_at_once(header: &Header<'_>, options: &Options<'_>) -> usize {
+    // An MCU row's and the one that waited for it.
+    header.largest_factors().1 as usize * options.scale.block() as usize + 1
+}
+
+/// Bytes, at most.
+pub(crate) fn needed(header: &Header<'_>, file: usize, options: &Options<'_>) -> u64 {
+    let layout = Layout::new(header, options.scale, options.output);
+    let whole = !header.progressive && !header.interleaved;
+    let samples: u64 = layout.planes.iter().map(|plane| Samples::size(plane, whole) as u64).sum();
+    let out = if options.output == Output::Planes {
+        0
+    } else {
+        (layout.width * pixel_bytes(options.output) * rows_at_once(header, options)) as u64
+    };
+    let window = (scan::window_bytes(file) + PADDING) as u64;
+    let entropy: u64 = if header.progressive {
+        layout.planes.iter().map(Store::bytes).sum()
+    } else {
+        let places =
+            layout.planes.iter().map(|plane| (plane.kept() + 1) * if whole { 1 } else { plane.h * plane.v });
+        let mcu = if whole { places.max().unwrap_or(1) } else { places.sum() };
+        tables::LARGEST + lanes::Decoder::most_bytes(mcu)
+    };
+    samples + out + window + entropy + Emitter::bytes(&layout) + SMALL
+}

@@ -1,0 +1,150 @@
+//! Decoding, see the crate's documentation.
+//!
+//! # Layout
+//! - [`error`]: why not, and where in the file
+//! - [`options`]: what the caller chooses
+//! - `segments`: marker segments, tables and scan headers as they stand in the file
+//! - [`header`]: everything before the first scan
+//! - `layout`: sizes at a scale, which coefficients are kept
+//! - `unstuff`: entropy-coded data without its stuffed zeros
+//! - `tables`: the state tables that sequential scans are decoded with
+//! - `entropy`: the decoding step, one lane or several in lockstep
+//! - `lanes`: four places of one stream at once
+//! - `codes`, `plain`: codes one by one, for small scans
+//! - `scan`: restart intervals, and what becomes of damage
+//! - `progressive`: progressive scans
+//! - `transform`: inverse DCT; `upsample` and `colour`: rows; `kernels`: which implementation of these runs
+//! - `picture`: blocks into planes
+//! - [`rows`]: planes into rows of pixels
+
+pub mod error;
+pub mod header;
+pub mod options;
+pub mod rows;
+
+mod codes;
+mod colour;
+mod entropy;
+mod kernels;
+mod lanes;
+mod layout;
+mod memory;
+mod picture;
+mod plain;
+mod progressive;
+mod scan;
+mod segments;
+mod session;
+#[cfg(target_arch = "x86_64")]
+mod simd;
+mod tables;
+mod transform;
+mod unstuff;
+mod upsample;
+
+pub use error::Error;
+pub use header::{Colour, Component, Header};
+pub use options::{Damage, Lanes, Limits, Options, Output, Path, Scale};
+pub use rows::{PlaneRows, Rows};
+
+use rows::{PlaneCallback, RowCallback, Slice, pixel_bytes};
+use std::ops::ControlFlow;
+
+/// A JPEG file whose header is read.
+#[derive(Debug, Clone)]
+pub struct Decoder<'a> {
+    data: &'a [u8],
+    parsed: header::Parsed<'a>,
+    limits: Limits,
+}
+
+/// How a decode went.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// The first damage that was filled over; always `None` with [`Damage::Refuse`].
+    pub damage: Option<Error>,
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads the header, as far as the first scan.
+    ///
+    /// # Errors
+    /// [`Error::NotJpeg`], [`Error::Truncated`] or [`Error::Corrupt`] for headers that are not whole;
+    /// [`Error::Unsupported`] for 12-bit, arithmetic, lossless and hierarchical files; [`Error::Limit`].
+    pub fn new(data: &'a [u8], limits: Limits) -> Result<Self, Error> {
+        let parsed = header::parse(data, &limits)?;
+        Ok(Self { data, parsed, limits })
+    }
+
+    /// What the header says.
+    #[must_use]
+    pub fn header(&self) -> &Header<'a> {
+        &self.parsed.header
+    }
+
+    /// Width and height of the output at a scale.
+    #[must_use]
+    pub fn size(&self, scale: Scale) -> (u32, u32) {
+        (scale.apply(self.header().width), scale.apply(self.header().height))
+    }
+
+    /// The most bytes that decoding with these options allocates, without the caller's own buffers.
+    #[must_use]
+    pub fn memory(&self, options: &Options<'_>) -> u64 {
+        memory::needed(self.header(), self.data.len(), options)
+    }
+
+    /// Decodes into rows of pixels that `call` is given, in order, several at a time.
+    ///
+    /// # Errors
+    /// Whatever [`Error`] tells; [`Error::Cancelled`] also when `call` breaks.
+    pub fn rows(
+        &self,
+        options: &Options<'_>,
+        call: impl FnMut(Rows<'_>) -> ControlFlow<()>,
+    ) -> Result<Summary, Error> {
+        self.check(options, false)?;
+        let (width, _) = self.size(options.scale);
+        let stride = width as usize * pixel_bytes(options.output);
+        let bytes = vec![0; stride * memory::rows_at_once(self.header(), options)];
+        session::run(self, options, &mut RowCallback { bytes, stride, call })
+    }
+
+    /// Decodes into the caller's rows: pixel (x, y) at `y × stride + x × bytes of a pixel`.
+    ///
+    /// # Errors
+    /// Whatever [`Error`] tells; [`Error::Buffer`] if the picture does not fit.
+    pub fn picture(&self, options: &Options<'_>, bytes: &mut [u8], stride: usize) -> Result<Summary, Error> {
+        self.check(options, false)?;
+        let (width, height) = self.size(options.scale);
+        let row = width as usize * pixel_bytes(options.output);
+        let needed = (height as usize - 1) * stride.max(row) + row;
+        if stride < row || bytes.len() < needed {
+            return Err(Error::Buffer { given: bytes.len(), needed });
+        }
+        session::run(self, options, &mut Slice { bytes: &mut bytes[..needed], stride })
+    }
+
+    /// Decodes into the components as they come, an MCU row of each at a time; `options.output` is taken to be
+    /// [`Output::Planes`]. Each component is at the chosen fraction of its own size.
+    ///
+    /// # Errors
+    /// Whatever [`Error`] tells; [`Error::Cancelled`] also when `call` breaks.
+    pub fn planes(
+        &self,
+        options: &Options<'_>,
+        call: impl FnMut(&[PlaneRows<'_>]) -> ControlFlow<()>,
+    ) -> Result<Summary, Error> {
+        let options = Options { output: Output::Planes, ..*options };
+        self.check(&options, true)?;
+        session::run(self, &options, &mut PlaneCallback(call))
+    }
+
+    fn check(&self, options: &Options<'_>, planes: bool) -> Result<(), Error> {
+        let colour = self.header().colour;
+        if planes != (options.output == Output::Planes) || !rows::possible(colour, options.output) {
+            return Err(Error::Unsupported { at: 0, what: "this output from these colours" });
+        }
+        self.limits.check_memory(self.memory(options))
+    }
+}

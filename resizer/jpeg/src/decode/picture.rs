@@ -1,0 +1,241 @@
+//! Blocks into planes: DC prediction, the transform, and rows out as soon as an MCU row is complete.
+
+use super::error::Error;
+use super::kernels::{Job, Kernels, place};
+use super::layout::{Block, Layout};
+use super::options::Options;
+use super::rows::{Emitter, Samples, Target};
+use super::scan::Mcus;
+use super::transform::Table;
+
+/// MCUs whose DC coefficients are made before any of them is transformed: a vector load right behind a narrow store
+/// into it waits for the store to reach the cache.
+const BATCH: usize = 8;
+
+/// A component's block of the MCU, with where its pieces are.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    component: usize,
+    x: usize,
+    y: usize,
+    /// Its coefficients' place in the MCU's, and how many are kept.
+    at: usize,
+    kept: usize,
+    /// Where it goes in its plane: in the first MCU of the current row, and how much further in each next one.
+    start: usize,
+    advance: usize,
+    stride: usize,
+}
+
+/// The planes being filled by one scan.
+pub(crate) struct Picture<'p, 'c, T> {
+    pub(crate) layout: &'p Layout,
+    pub(crate) tables: &'p [Table],
+    pub(crate) samples: &'p mut [Samples],
+    pub(crate) emitter: &'p mut Emitter,
+    pub(crate) target: &'p mut T,
+    pub(crate) options: &'p Options<'c>,
+    pub(crate) kernels: Kernels,
+    /// Whether rows go out with each MCU row; otherwise the planes hold everything.
+    pub(crate) banded: bool,
+    places: Vec<Place>,
+    /// Numbers of places whose blocks are transformed together, in order; the second may be missing.
+    pairs: Vec<(usize, Option<usize>)>,
+    mcu_places: usize,
+    /// Blocks of an MCU, in each direction, for each component of the frame.
+    spans: [(usize, usize); 4],
+    mcus_x: usize,
+    mcus_y: usize,
+    x: usize,
+    y: usize,
+    predictions: [i16; 4],
+}
+
+impl<'p, 'c, T: Target> Picture<'p, 'c, T> {
+    #[expect(clippy::too_many_arguments, reason = "a scan's view of a decode, borrowed part by part")]
+    pub(crate) fn new(
+        layout: &'p Layout,
+        tables: &'p [Table],
+        samples: &'p mut [Samples],
+        emitter: &'p mut Emitter,
+        target: &'p mut T,
+        options: &'p Options<'c>,
+        kernels: Kernels,
+        banded: bool,
+        (blocks, mcus_x, mcus_y): (&[Block], usize, usize),
+    ) -> Self {
+        let mut spans = [(1, 1); 4];
+        let mut at = 0;
+        let mut places = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            let span = &mut spans[block.component];
+            *span = (span.0.max(block.x + 1), span.1.max(block.y + 1));
+            let kept = block.keep_width * block.keep_height;
+            let stride = layout.planes[block.component].stride();
+            let place = Place {
+                component: block.component,
+                x: block.x,
+                y: block.y,
+                at,
+                kept,
+                start: 0,
+                advance: 0,
+                stride,
+            };
+            places.push(place);
+            at += block.stride;
+        }
+        for place in &mut places {
+            place.advance = spans[place.component].0 * layout.planes[place.component].block_width;
+        }
+        let mut picture = Self {
+            layout,
+            tables,
+            samples,
+            emitter,
+            target,
+            options,
+            kernels,
+            banded,
+            pairs: pairs(&places, layout, tables, kernels),
+            places,
+            mcu_places: at,
+            spans,
+            mcus_x,
+            mcus_y,
+            x: 0,
+            y: 0,
+            predictions: [0; 4],
+        };
+        picture.begin_row();
+        picture
+    }
+
+    /// Finds where the blocks of the MCU row go.
+    fn begin_row(&mut self) {
+        if self.y == self.mcus_y {
+            return;
+        }
+        for place in &mut self.places {
+            let plane = &self.layout.planes[place.component];
+            let row = self.y * self.spans[place.component].1 + place.y;
+            place.start =
+                self.samples[place.component].at(row * plane.block_height) + place.x * plane.block_width;
+        }
+    }
+
+    /// Goes on behind an MCU.
+    fn step(&mut self) -> Result<(), Error> {
+        self.x += 1;
+        if self.x == self.mcus_x {
+            self.options.check_cancel()?;
+            if self.banded {
+                let last = self.y + 1 == self.mcus_y;
+                self.emitter.emit(self.layout, self.samples, self.y, last, self.target)?;
+                Emitter::advance(self.layout, self.samples);
+            }
+            self.x = 0;
+            self.y += 1;
+            self.begin_row();
+        }
+        Ok(())
+    }
+}
+
+/// Makes the DC coefficient of a difference (F.2.1.3.1).
+#[inline]
+fn predict(predictions: &mut [i16; 4], place: &Place, mcu: &mut [i16]) {
+    let prediction = &mut predictions[place.component];
+    *prediction = prediction.wrapping_add(mcu[place.at]);
+    mcu[place.at] = *prediction;
+}
+
+/// Neighbours in the MCU of one size, two and two.
+fn pairs(
+    places: &[Place],
+    layout: &Layout,
+    tables: &[Table],
+    kernels: Kernels,
+) -> Vec<(usize, Option<usize>)> {
+    let size = |number: usize| {
+        let plane = &layout.planes[places[number].component];
+        (plane.block_width, plane.block_height)
+    };
+    let mut pairs: Vec<(usize, Option<usize>)> = Vec::with_capacity(places.len());
+    for number in (0..places.len()).filter(|number| places[*number].kept > 0) {
+        match pairs.last_mut() {
+            Some((first, second @ None))
+                if size(*first) == size(number) && kernels.pairs(&tables[places[number].component]) =>
+            {
+                *second = Some(number);
+            }
+            _ => pairs.push((number, None)),
+        }
+    }
+    pairs
+}
+
+impl<T: Target> Mcus for Picture<'_, '_, T> {
+    fn restart(&mut self) {
+        self.predictions = [0; 4];
+    }
+
+    fn take(&mut self, coefficients: &mut [i16]) -> Result<(), Error> {
+        let mut samples = [[0; 64]; 2];
+        for batch in coefficients.chunks_mut(BATCH * self.mcu_places) {
+            for mcu in batch.chunks_exact_mut(self.mcu_places) {
+                for (first, second) in &self.pairs {
+                    predict(&mut self.predictions, &self.places[*first], mcu);
+                    if let Some(second) = second {
+                        predict(&mut self.predictions, &self.places[*second], mcu);
+                    }
+                }
+            }
+            for mcu in batch.chunks_exact(self.mcu_places) {
+                for (first, second) in &self.pairs {
+                    let own = &self.places[*first];
+                    let table = &self.tables[own.component];
+                    let at = own.start + self.x * own.advance;
+                    if let Some(second) = second {
+                        let other = &self.places[*second];
+                        let a = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
+                        let table = &self.tables[other.component];
+                        let b = Job { coefficients: &mcu[other.at..other.at + other.kept], table };
+                        self.kernels.pair(&a, &b, &mut samples);
+                        place(&samples[0], table, &mut self.samples[own.component].bytes[at..], own.stride);
+                        let at = other.start + self.x * other.advance;
+                        place(
+                            &samples[1],
+                            table,
+                            &mut self.samples[other.component].bytes[at..],
+                            other.stride,
+                        );
+                    } else if own.kept == 1 {
+                        self.samples[own.component].bytes[at] = table.mean(mcu[own.at]);
+                    } else {
+                        let job = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
+                        self.kernels.block(&job, &mut self.samples[own.component].bytes[at..], own.stride);
+                    }
+                }
+                self.step()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn missing(&mut self, count: usize) -> Result<(), Error> {
+        for _ in 0..count {
+            for number in 0..self.places.len() {
+                let own = self.places[number];
+                let at = own.start + self.x * own.advance;
+                let plane = &self.layout.planes[own.component];
+                let bytes = &mut self.samples[own.component].bytes[at..];
+                for line in bytes.chunks_mut(own.stride).take(plane.block_height) {
+                    line[..plane.block_width].fill(128);
+                }
+            }
+            self.step()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! The four kinds of progressive scan, block by block (G.1.2). Each tells whether its codes were ones.
+
+use crate::common::zigzag::NATURAL;
+use crate::decode::codes::{Lookup, Reader};
+
+/// What goes from block to block of an interval.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// DC predictions, by component of the frame.
+    pub(super) predictions: [i32; 4],
+    /// Blocks still to come in the current run without new coefficients.
+    run: u32,
+}
+
+impl State {
+    /// How many of the next `most` blocks the current run covers; they are behind.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, most: usize) -> usize {
+        let passed = (self.run as usize).min(most);
+        #[expect(clippy::cast_possible_truncation, reason = "at most the run")]
+        let fewer = passed as u32;
+        self.run -= fewer;
+        passed
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "wraps in damaged data only")]
+const fn short(value: i32) -> i16 {
+    value as i16
+}
+
+/// Where the `k`-th coefficient is; in stores of DC only nothing but DC is asked for.
+#[inline(always)]
+fn at(k: usize) -> usize {
+    usize::from(NATURAL[k & 63])
+}
+
+/// The high bits of a DC coefficient.
+#[inline(always)]
+pub(super) fn dc_first(
+    reader: &mut Reader<'_>,
+    table: &Lookup,
+    prediction: &mut i32,
+    low: u8,
+    value: &mut i16,
+) -> bool {
+    let Some(found) = table.read(reader) else { return false };
+    if found.symbol > 15 {
+        return false;
+    }
+    *prediction = prediction.wrapping_add(found.level);
+    *value = short(prediction.wrapping_shl(low.into()));
+    true
+}
+
+/// One more bit of a DC coefficient.
+#[inline(always)]
+pub(super) fn dc_refine(reader: &mut Reader<'_>, low: u8, value: &mut i16) {
+    *value |= i16::from(reader.bit()) << low;
+}
+
+/// The length of a run of blocks (G.1.2.2), from its symbol's upper half.
+fn run_length(reader: &mut Reader<'_>, exponent: u32) -> u32 {
+    (1 << exponent) + reader.bits(exponent)
+}
+
+/// The high bits of a band, of a block that no run covers.
+#[inline(always)]
+pub(super) fn ac_first(
+    reader: &mut Reader<'_>,
+    table: &Lookup,
+    state: &mut State,
+    (first, last): (usize, usize),
+    low: u8,
+    block: &mut [i16; 64],
+    set: &mut u64,
+) -> bool {
+    let mut k = first;
+    while k <= last {
+        let Some(found) = table.read(reader) else { return false };
+        let run = usize::from(found.symbol >> 4);
+        if found.symbol & 15 != 0 {
+            // A run past the band falls on the last coefficient there is, as in libjpeg.
+            k = (k + run).min(63);
+            block[at(k)] = short(found.level.wrapping_shl(low.into()));
+            *set |= 1 << k;
+            k += 1;
+        } else if run == 15 {
+            k += 16;
+        } else {
+            state.run = run_length(reader, u32::from(found.symbol >> 4)) - 1;
+            break;
+        }
+    }
+    true
+}
+
+/// One more bit of each coefficient of a band, and those that become nonzero with it (figure G.7).
+#[inline(always)]
+pub(super) fn ac_refine(
+    reader: &mut Reader<'_>,
+    table: &Lookup,
+    state: &mut State,
+    (first, last): (usize, usize),
+    low: u8,
+    block: &mut [i16; 64],
+    set: &mut u64,
+) -> bool {
+    let bit = 1_i16 << low;
+    let mut k = first;
+    // Coefficients from `k` on that the scan finds nonzero.
+    let band = (u64::MAX >> (63 - last)) & (u64::MAX << first);
+    let mut known = *set & band;
+    if state.run == 0 {
+        'block: while k <= last {
+            let Some(symbol) = table.symbol(reader) else { return false };
+            let mut run = usize::from(symbol >> 4);
+            let mut level = 0;
+            if symbol & 15 != 0 {
+                level = if reader.bit() { bit } else { -bit };
+            } else if run < 15 {
+                state.run = run_length(reader, u32::from(symbol >> 4));
+                break;
+            }
+            // Over `run` coefficients that are still zero, refining the others.
+            loop {
+                let next = if known == 0 { last + 1 } else { known.trailing_zeros() as usize };
+                if run < next - k {
+                    k += run;
+                    break;
+                }
+                run -= next - k;
+                if next > last {
+                    // The band ends before the run does.
+                    break 'block;
+                }
+                refine(reader, &mut block[at(next)], bit);
+                known &= known - 1;
+                k = next + 1;
+            }
+            if level != 0 {
+                block[at(k)] = level;
+                *set |= 1 << k;
+            }
+            k += 1;
+        }
+    }
+    if state.run > 0 {
+        while known != 0 {
+            refine(reader, &mut block[at(known.trailing_zeros() as usize)], bit);
+            known &= known - 1;
+        }
+        state.run -= 1;
+    }
+    true
+}
+
+/// The next bit of a coefficient that is not zero.
+#[inline(always)]
+fn refine(reader: &mut Reader<'_>, value: &mut i16, bit: i16) {
+    let sign = *value >> 15;
+    let add = bit & -i16::from(reader.bit()) & -i16::from(*value & bit == 0);
+    *value = value.wrapping_add((add ^ sign) - sign);
+}

@@ -1,0 +1,291 @@
+//! One decode from the first scan to the last row.
+
+use super::error::Error;
+use super::kernels::{Job, Kernels};
+use super::layout::Layout;
+use super::options::{Damage, Options};
+use super::picture::Picture;
+use super::plain::{self, Entropy};
+use super::progressive::{self, Store};
+use super::rows::{Emitter, Samples, Target};
+use super::scan::{self, Scan};
+use super::segments::{ScanHeader, Tables, Walker};
+use super::tables::Machine;
+use super::transform::Table;
+use super::{Decoder, Summary, lanes, unstuff};
+use crate::common::marker;
+
+/// Decodes the file into `target`.
+pub(crate) fn run(
+    decoder: &Decoder<'_>,
+    options: &Options<'_>,
+    target: &mut impl Target,
+) -> Result<Summary, Error> {
+    let parsed = &decoder.parsed;
+    let header = &parsed.header;
+    let layout = Layout::new(header, options.scale, options.output);
+    let kernels = Kernels::choose(options.path);
+    let emitter = Emitter::new(&layout, header.colour, options.output, kernels);
+    let mut session = Session {
+        file: decoder.data,
+        decoder,
+        options,
+        layout: &layout,
+        kernels,
+        emitter,
+        steps: vec![None; header.components.len()],
+        noted: None,
+    };
+    if header.progressive {
+        session.progressive(target)?;
+    } else if header.interleaved {
+        session.interleaved(target)?;
+    } else {
+        session.several(target)?;
+    }
+    Ok(Summary { damage: session.noted })
+}
+
+struct Session<'d, 'a, 'c> {
+    file: &'a [u8],
+    decoder: &'d Decoder<'a>,
+    options: &'d Options<'c>,
+    layout: &'d Layout,
+    kernels: Kernels,
+    emitter: Emitter,
+    /// Each component's dequantisation, from its first scan on (B.2.4.1: a table may be replaced between scans).
+    steps: Vec<Option<Table>>,
+    noted: Option<Error>,
+}
+
+impl Session<'_, '_, '_> {
+    fn samples(&self, whole: bool) -> Vec<Samples> {
+        self.layout.planes.iter().map(|plane| Samples::new(plane, whole)).collect()
+    }
+
+    fn note(&mut self, error: Error) -> Result<(), Error> {
+        match self.options.damage {
+            Damage::Refuse => Err(error),
+            Damage::Fill => {
+                self.noted.get_or_insert(error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Fixes the dequantisation of a scan's components.
+    fn fix_steps(&mut self, scan: &ScanHeader, tables: &Tables) -> Result<(), Error> {
+        for c in &scan.components {
+            if self.steps[c.index].is_none() {
+                let plane = &self.layout.planes[c.index];
+                let number = usize::from(self.decoder.parsed.header.components[c.index].quantisation);
+                let quantisation = tables.quantisation[number]
+                    .as_ref()
+                    .ok_or(Error::Corrupt { at: scan.at, what: "a scan without its quantisation table" })?;
+                self.steps[c.index] = Some(Table::new(quantisation, plane.block_width, plane.block_height));
+            }
+        }
+        Ok(())
+    }
+
+    /// The dequantisation of every component; of those that no scan names, of nothing.
+    fn tables(&self) -> Vec<Table> {
+        let nothing = Table::new(&[1; 64], 1, 1);
+        self.steps.iter().map(|table| table.clone().unwrap_or_else(|| nothing.clone())).collect()
+    }
+
+    /// Decodes one sequential scan; the byte behind its data.
+    fn scan(
+        &mut self,
+        scan: &ScanHeader,
+        tables: &Tables,
+        at: usize,
+        samples: &mut [Samples],
+        target: &mut impl Target,
+        banded: bool,
+    ) -> Result<usize, Error> {
+        let missing =
+            |c: &super::segments::ScanComponent| tables.dc[c.dc].is_none() || tables.ac[c.ac].is_none();
+        if scan.components.iter().any(missing) {
+            return Err(Error::Corrupt { at: scan.at, what: "a scan without its Huffman table" });
+        }
+        self.fix_steps(scan, tables)?;
+        let steps = self.tables();
+        let (blocks, mcus_x, mcus_y) = self.layout.mcu(scan);
+        let mcus = mcus_x * mcus_y;
+        let bytes = self.file.len() - at.min(self.file.len());
+        let mut entropy = if bytes < plain::LARGEST_FILE {
+            Entropy::Plain(plain::Decoder::new(tables, &blocks))
+        } else {
+            let machine = Machine::new(tables, &blocks);
+            Entropy::Lanes(lanes::Decoder::new(machine, self.options.lanes, mcus, bytes))
+        };
+        let interval = usize::from(tables.restart_interval);
+        let scan = Scan { file: self.file, at, mcus, interval, damage: self.options.damage };
+        let mut picture = Picture::new(
+            self.layout,
+            &steps,
+            samples,
+            &mut self.emitter,
+            target,
+            self.options,
+            self.kernels,
+            banded,
+            (&blocks, mcus_x, mcus_y),
+        );
+        scan::decode(&scan, &mut entropy, &mut self.noted, &mut picture)
+    }
+
+    /// One scan of everything: rows go out as they are decoded.
+    fn interleaved(&mut self, target: &mut impl Target) -> Result<(), Error> {
+        let parsed = &self.decoder.parsed;
+        let mut samples = self.samples(false);
+        self.scan(&parsed.scan, &parsed.tables, parsed.at, &mut samples, target, true)?;
+        Ok(())
+    }
+
+    /// Goes from scan to scan: `each` decodes one and tells the byte behind it.
+    fn walk(
+        &mut self,
+        mut each: impl FnMut(&mut Self, &ScanHeader, &Tables, usize) -> Result<usize, Error>,
+    ) -> Result<(), Error> {
+        let parsed = &self.decoder.parsed;
+        let mut tables = parsed.tables.clone();
+        let mut behind = each(self, &parsed.scan, &tables, parsed.at)?;
+        let mut count = 1;
+        loop {
+            let mut walker = Walker::new(self.file, behind);
+            loop {
+                let segment = match walker.next() {
+                    Ok(segment) => segment,
+                    // Nothing but a missing EOI, or what libjpeg too would take for one.
+                    Err(Error::Truncated { .. }) => return Ok(()),
+                    Err(error) => return self.note(error),
+                };
+                match segment.code {
+                    marker::EOI => return Ok(()),
+                    marker::SOS => {
+                        count += 1;
+                        let limit = self.decoder.limits.scans;
+                        if count > limit {
+                            return Err(Error::Limit {
+                                what: "the number of scans",
+                                value: count.into(),
+                                limit: limit.into(),
+                            });
+                        }
+                        let header = &parsed.header;
+                        match ScanHeader::parse(&segment, &header.components, header.progressive) {
+                            Ok(scan) => behind = each(self, &scan, &tables, walker.at())?,
+                            Err(error) => return self.note(error),
+                        }
+                        break;
+                    }
+                    _ => {
+                        if let Err(error) = tables.read(&segment) {
+                            return self.note(error);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Several sequential scans: the planes hold the whole picture at its scale.
+    fn several(&mut self, target: &mut impl Target) -> Result<(), Error> {
+        let mut samples = self.samples(true);
+        let mut seen = vec![false; self.layout.planes.len()];
+        self.walk(|session, scan, tables, at| {
+            for c in &scan.components {
+                seen[c.index] = true;
+            }
+            if scan.components.iter().all(|c| !session.layout.planes[c.index].wanted) {
+                return Ok(unstuff::skip_scan(session.file, at));
+            }
+            session.scan(scan, tables, at, &mut samples, target, false)
+        })?;
+        if seen.iter().zip(&self.layout.planes).any(|(seen, plane)| plane.wanted && !seen) {
+            self.note(Error::Truncated { at: self.file.len(), inside: "the scans: a component has none" })?;
+        }
+        for band in 0..self.layout.mcus_y {
+            self.options.check_cancel()?;
+            let last = band + 1 == self.layout.mcus_y;
+            self.emitter.emit(self.layout, &mut samples, band, last, target)?;
+        }
+        Ok(())
+    }
+
+    /// Progressive scans into whole-picture coefficients, then rows.
+    fn progressive(&mut self, target: &mut impl Target) -> Result<(), Error> {
+        let mut scans = Vec::new();
+        self.walk(|session, scan, _, at| {
+            scans.push(scan.clone());
+            Ok(unstuff::skip_scan(session.file, at))
+        })?;
+        let needed = progressive::needed(self.layout, &scans);
+        drop(scans);
+        let mut stores: Vec<Store> = self.layout.planes.iter().map(Store::new).collect();
+        let mut number = 0;
+        self.walk(|session, scan, tables, at| {
+            session.fix_steps(scan, tables)?;
+            let wanted = needed.get(number).is_none_or(|wanted| *wanted);
+            number += 1;
+            if !wanted {
+                return Ok(unstuff::skip_scan(session.file, at));
+            }
+            let (layout, options) = (session.layout, session.options);
+            progressive::decode(
+                session.file,
+                at,
+                layout,
+                scan,
+                tables,
+                &mut stores,
+                options,
+                &mut session.noted,
+            )?;
+            // Where the first walk found the next one, whatever this scan holds.
+            Ok(unstuff::skip_scan(session.file, at))
+        })?;
+        let unseen =
+            self.steps.iter().zip(&self.layout.planes).any(|(steps, plane)| steps.is_none() && plane.wanted);
+        if unseen {
+            self.note(Error::Truncated { at: self.file.len(), inside: "the scans: a component has none" })?;
+        }
+        let mut samples = self.samples(false);
+        let tables = self.tables();
+        let mut kept = [0; 64];
+        for band in 0..self.layout.mcus_y {
+            self.options.check_cancel()?;
+            for (c, plane) in self.layout.planes.iter().enumerate() {
+                if !plane.wanted || self.steps[c].is_none() {
+                    continue;
+                }
+                let (width, height) = (plane.block_width, plane.block_height);
+                for y in band * plane.v..(band + 1) * plane.v {
+                    for x in 0..plane.padded_x {
+                        let block = stores[c].block(x, y);
+                        let block = if block.len() == 64 && (width, height) != (8, 8) {
+                            for (line, from) in
+                                kept.chunks_exact_mut(width).zip(block.chunks_exact(8)).take(height)
+                            {
+                                line.copy_from_slice(&from[..width]);
+                            }
+                            &kept[..width * height]
+                        } else {
+                            block
+                        };
+                        let stride = samples[c].stride;
+                        let at = samples[c].at(y * height) + x * width;
+                        let job = Job { coefficients: block, table: &tables[c] };
+                        self.kernels.block(&job, &mut samples[c].bytes[at..], stride);
+                    }
+                }
+            }
+            let last = band + 1 == self.layout.mcus_y;
+            self.emitter.emit(self.layout, &mut samples, band, last, target)?;
+            Emitter::advance(self.layout, &mut samples);
+        }
+        Ok(())
+    }
+}

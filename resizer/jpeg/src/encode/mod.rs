@@ -1,0 +1,299 @@
+//! JPEG encoder: rows in, a baseline or progressive file out.
+//!
+//! ```
+//! use safelight_jpeg::encode::{Encoder, PixelLayout, Settings};
+//!
+//! let settings = Settings { quality: 80, ..Settings::default() };
+//! let mut encoder = Encoder::new(Vec::new(), 64, 48, PixelLayout::Rgb8, &settings)?;
+//! for y in 0..48 {
+//!     encoder.push_rows(&[y * 5; 64 * 3])?; // any number of whole rows at a time
+//! }
+//! let file: Vec<u8> = encoder.finish()?;
+//! # assert_eq!((&file[..2], &file[file.len() - 2..]), (&[0xFF, 0xD8][..], &[0xFF, 0xD9][..]));
+//! # Ok::<(), safelight_jpeg::encode::EncodeError>(())
+//! ```
+//!
+//! # Memory
+//! With standard tables one row of MCUs is held (16 rows of samples for 4:2:0) and 16 KiB of codes. Optimised tables
+//! hold four bytes a symbol until the last row, about seven times the file. A progressive file or the trellis
+//! holds every coefficient: 136 bytes a block, about 3.2 bytes a pixel of 4:2:0.
+//!
+//! # How a row of MCUs becomes bytes
+//! ```text
+//! rows ─▶ strip: Y, Cb, Cr ─▶ kernel.levels: DCT, quantise, zigzag, mask of nonzero ─▶ BitSink ─▶ stuff ─▶ sink
+//!          kernel.quarter…      two blocks side by side in the lanes of a register  └▶ TokenSink, Store
+//! ```
+//! * Chroma is converted after averaging, so it is a quarter of the work for 4:2:0 and is rounded once.
+//! * The DCT is Loeffler's in 16-bit fixed point, with rounding high multiplications; see `kernel::dct` for its error.
+//! * Levels are sorted into zigzag order as bytes, by shuffles; blocks with AC levels beyond ±127 take a slower way.
+//! * The coding loop visits only the mask's bits; run, level and the level's own bits are one table look-up; bits
+//!   leave the 64-bit accumulator by one unconditional store, and zero bytes after 0xFF are stuffed in afterwards.
+//!
+//! The portable kernels and those with AVX2 give the same bytes, and so do all ways to portion the rows.
+//!
+//! # Layout
+//! * `settings`, `error`: what callers choose and what can go wrong.
+//! * `frame`: components, blocks and MCUs.
+//! * `strip`: pushed rows as planes, edges repeated.
+//! * `kernel`: colour and DCT, `portable` and `avx2`.
+//! * `quantisation`: tables, and division by multiplication.
+//! * `huffman`: the standard tables, `optimal` ones, and the forms that loops look up.
+//! * `bits`: the bit writer and byte stuffing.
+//! * `sequential`: blocks to bits, or to `tokens` whose tables come later.
+//! * `store`, `progressive`: levels of the whole picture, and their scans.
+//! * `trellis`: levels by rate and distortion.
+//! * `markers`: everything between scans.
+
+mod bits;
+mod error;
+mod frame;
+mod huffman;
+mod kernel;
+mod markers;
+mod progressive;
+mod quantisation;
+mod sequential;
+mod settings;
+mod store;
+mod strip;
+mod tokens;
+mod trellis;
+
+use std::io::Write;
+
+pub use error::EncodeError;
+pub use settings::{Effort, Huffman, Instructions, PixelLayout, Process, Sampling, Settings, Steps};
+
+use frame::Frame;
+use huffman::{STANDARD_AC, STANDARD_DC, STANDARD_SPECS};
+use kernel::Machine;
+use markers::{Band, FrameComponent};
+use quantisation::Quantiser;
+use sequential::{BitState, CodeStrip, Scan, Tables, TokenSink, code_store};
+use store::{Store, StoreStrip};
+use strip::Strip;
+use tokens::Tokens;
+
+/// Components of a sequential scan and their DC and AC tables.
+const SEQUENTIAL: [(u8, u8, u8); 3] = [(0, 0, 0), (1, 1, 1), (2, 1, 1)];
+
+/// Encodes a whole picture of `height` rows that follow one another without padding.
+///
+/// # Errors
+/// As [`Encoder::new`], [`Encoder::push_rows`] and [`Encoder::finish`].
+pub fn encode(
+    pixels: &[u8],
+    width: u32,
+    height: u32,
+    layout: PixelLayout,
+    settings: &Settings<'_>,
+) -> Result<Vec<u8>, EncodeError> {
+    // A guess that rarely grows twice: an eighth of a byte a pixel.
+    let mut encoder =
+        Encoder::new(Vec::with_capacity(pixels.len() / 24 + 1024), width, height, layout, settings)?;
+    encoder.push_rows(pixels)?;
+    encoder.finish()
+}
+
+/// Encodes rows as they come.
+#[derive(Debug)]
+pub struct Encoder<W: Write> {
+    sink: W,
+    /// Bytes that wait for the sink.
+    out: Vec<u8>,
+    machine: Machine,
+    layout: PixelLayout,
+    frame: Frame,
+    quantisers: [Quantiser; 2],
+    strip: Strip,
+    mcu_y: usize,
+    interval: u16,
+    rows_left: usize,
+    stage: Stage,
+}
+
+/// What becomes of a row of MCUs.
+#[derive(Debug)]
+enum Stage {
+    /// Coded at once with the standard tables.
+    Code(Scan, BitState),
+    /// Kept as symbols until their frequencies are known.
+    Count(Scan, Box<Tokens>),
+    /// Kept as levels for several scans, or as raw coefficients to choose the levels at last.
+    Keep(Store, Effort, Process),
+}
+
+impl<W: Write> Encoder<W> {
+    /// Writes nothing yet but checks everything that can be checked.
+    ///
+    /// # Errors
+    /// Dimensions, quality or metadata that JPEG cannot hold.
+    pub fn new(
+        sink: W,
+        width: u32,
+        height: u32,
+        layout: PixelLayout,
+        settings: &Settings<'_>,
+    ) -> Result<Self, EncodeError> {
+        let (Ok(w), Ok(h)) = (u16::try_from(width), u16::try_from(height)) else {
+            return Err(EncodeError::Dimensions { width, height });
+        };
+        if w == 0 || h == 0 {
+            return Err(EncodeError::Dimensions { width, height });
+        }
+        if !(1..=100).contains(&settings.quality) {
+            return Err(EncodeError::Quality(settings.quality));
+        }
+        let machine = Machine::new(settings.instructions);
+        let frame = Frame::new(w, h, layout, settings.sampling);
+        let quantisers = Quantiser::pair(settings.steps, settings.quality);
+        let gray = frame.components.len() == 1;
+
+        let mut out = Vec::with_capacity(4096);
+        markers::start(&mut out);
+        if let Some(data) = settings.exif {
+            markers::exif(&mut out, data)?;
+        }
+        if let Some(profile) = settings.icc {
+            markers::icc(&mut out, profile)?;
+        }
+        let tables = if gray { 1 } else { 2 };
+        for (number, quantiser) in (0u8..).zip(&quantisers[..tables]) {
+            markers::quantisation_table(&mut out, number, &quantiser.steps);
+        }
+        let components: Vec<_> = frame
+            .components
+            .iter()
+            .map(|c| FrameComponent { factors: (c.h, c.v), table: u8::from(c.table != 0) })
+            .collect();
+        markers::frame(&mut out, settings.process == Process::Progressive, (w, h), &components);
+        if settings.restart_interval != 0 {
+            markers::restart_interval(&mut out, settings.restart_interval);
+        }
+        let scan = Scan::new(settings.restart_interval);
+        let stage = if settings.process == Process::Progressive || settings.effort == Effort::Trellis {
+            Stage::Keep(Store::new(&frame), settings.effort, settings.process)
+        } else if settings.huffman == Huffman::Optimised {
+            Stage::Count(scan, Box::new(Tokens::new()))
+        } else {
+            for (number, [dc, ac]) in (0u8..).zip(&STANDARD_SPECS[..tables]) {
+                markers::huffman_table(&mut out, 0, number, dc);
+                markers::huffman_table(&mut out, 1, number, ac);
+            }
+            markers::scan(&mut out, &SEQUENTIAL[..components.len()], Band::ALL);
+            Stage::Code(scan, BitState::new())
+        };
+        let strip = Strip::new(machine, &frame, layout, settings.sampling);
+        Ok(Self {
+            sink,
+            out,
+            machine,
+            layout,
+            rows_left: frame.height,
+            frame,
+            quantisers,
+            strip,
+            mcu_y: 0,
+            interval: settings.restart_interval,
+            stage,
+        })
+    }
+
+    /// Takes any number of whole rows, one after the other without padding.
+    ///
+    /// # Errors
+    /// Bytes that are not whole rows or more than the picture has; a sink that fails.
+    pub fn push_rows(&mut self, rows: &[u8]) -> Result<(), EncodeError> {
+        let row_bytes = self.frame.width * self.layout.bytes();
+        if !rows.len().is_multiple_of(row_bytes) || rows.len() / row_bytes > self.rows_left {
+            let rows_left = u32::try_from(self.rows_left).unwrap_or(u32::MAX);
+            return Err(EncodeError::Rows { bytes: rows.len(), row_bytes, rows_left });
+        }
+        let mut rows = rows;
+        while !rows.is_empty() {
+            let taken = self.strip.push(rows);
+            self.rows_left -= taken;
+            rows = &rows[taken * row_bytes..];
+            if self.rows_left == 0 && !self.strip.is_empty() {
+                self.strip.complete();
+            }
+            if self.strip.is_full() {
+                self.code_strip()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn code_strip(&mut self) -> Result<(), EncodeError> {
+        let (frame, mcu_y, planes, quantisers) =
+            (&self.frame, self.mcu_y, &*self.strip.planes, &self.quantisers);
+        match &mut self.stage {
+            Stage::Code(scan, state) => {
+                let tables = Tables { dc: STANDARD_DC.each_ref(), ac: STANDARD_AC.each_ref() };
+                let sink = state.sink(tables, &mut self.out);
+                self.machine.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink }).suspend();
+            }
+            Stage::Count(scan, tokens) => {
+                // As many as its blocks may have: 64 and no end, so that the list grows once a row at most.
+                tokens.reserve(frame.mcus_wide * frame.mcu_blocks * 64);
+                let sink = TokenSink(tokens);
+                self.machine.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink });
+            }
+            Stage::Keep(store, effort, _) => {
+                let quantisers = (*effort == Effort::Plain).then_some(quantisers);
+                self.machine.run(StoreStrip { frame, mcu_y, planes, quantisers, store });
+            }
+        }
+        self.mcu_y += 1;
+        self.strip.clear();
+        self.sink.write_all(&self.out)?;
+        self.out.clear();
+        Ok(())
+    }
+
+    /// Ends the file and gives the sink back, not flushed.
+    ///
+    /// # Errors
+    /// Rows are missing; the sink fails.
+    pub fn finish(mut self) -> Result<W, EncodeError> {
+        if self.rows_left > 0 {
+            return Err(EncodeError::Unfinished(u32::try_from(self.rows_left).unwrap_or(u32::MAX)));
+        }
+        let (frame, out) = (&self.frame, &mut self.out);
+        match self.stage {
+            Stage::Code(_, state) => state.finish(out),
+            Stage::Count(_, tokens) => write_scan(frame, &tokens, out),
+            Stage::Keep(mut store, effort, process) => {
+                if effort == Effort::Trellis {
+                    trellis::quantise(frame, &mut store, &self.quantisers);
+                }
+                store.fill_outside(frame);
+                if process == Process::Baseline {
+                    let mut tokens = Tokens::new();
+                    code_store(frame, &store, &mut Scan::new(self.interval), TokenSink(&mut tokens));
+                    drop(store);
+                    write_scan(frame, &tokens, out);
+                    markers::end(out);
+                    self.sink.write_all(out)?;
+                    return Ok(self.sink);
+                }
+                let sink = &mut self.sink;
+                progressive::write(frame, &store, self.interval, out, |out| {
+                    sink.write_all(out)?;
+                    out.clear();
+                    Ok::<(), EncodeError>(())
+                })?;
+            }
+        }
+        markers::end(&mut self.out);
+        self.sink.write_all(&self.out)?;
+        Ok(self.sink)
+    }
+}
+
+/// A whole sequential scan with tables of its own.
+fn write_scan(frame: &Frame, tokens: &Tokens, out: &mut Vec<u8>) {
+    let codes = tokens.write_tables(out);
+    markers::scan(out, &SEQUENTIAL[..frame.components.len()], Band::ALL);
+    tokens.write(&codes, out);
+}

@@ -1,0 +1,93 @@
+//! The levels of the whole picture, for files that need them more than once.
+
+use super::frame::Frame;
+use super::kernel::{Block, Job, Kernel, Mask};
+use super::quantisation::Quantiser;
+use super::strip::Plane;
+
+/// The blocks of one component, row by row, whole MCUs and whole pairs of them.
+#[derive(Debug, Clone)]
+pub(super) struct Blocks {
+    /// Levels in zigzag order; or raw coefficients in the transform's order until they are quantised.
+    pub(super) levels: Vec<Block>,
+    /// Which levels are not zero.
+    pub(super) masks: Vec<Mask>,
+}
+
+/// The blocks of every component.
+#[derive(Debug, Clone)]
+pub(super) struct Store {
+    /// As many as the frame has.
+    pub(super) components: Vec<Blocks>,
+}
+
+impl Store {
+    /// Room for a picture: 136 bytes a block.
+    pub(super) fn new(frame: &Frame) -> Self {
+        let blocks = |count| Blocks { levels: vec![[0; 64]; count], masks: vec![0; count] };
+        let components = frame.components.iter().map(|c| blocks(c.stride * c.v * frame.mcus_high)).collect();
+        Self { components }
+    }
+
+    /// Gives the blocks that only fill up an MCU the DC level of the block before them and nothing else: they cost
+    /// the fewest bits that way.
+    pub(super) fn fill_outside(&mut self, frame: &Frame) {
+        for (component, blocks) in frame.components.iter().zip(&mut self.components) {
+            for row in 0..component.v * frame.mcus_high {
+                // The block before it in the MCU is to the left, or at the end of the row above.
+                for x in 0..component.h * frame.mcus_wide {
+                    if component.is_outside(x, row) {
+                        let before = if x % component.h > 0 {
+                            row * component.stride + x - 1
+                        } else {
+                            (row - 1) * component.stride + x + component.h - 1
+                        };
+                        let at = row * component.stride + x;
+                        blocks.levels[at] = [0; 64];
+                        blocks.levels[at][0] = blocks.levels[before][0];
+                        blocks.masks[at] = 0;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Transforms one row of MCUs into the store.
+pub(super) struct StoreStrip<'a> {
+    /// Geometry.
+    pub(super) frame: &'a Frame,
+    /// Which row.
+    pub(super) mcu_y: usize,
+    /// Its samples.
+    pub(super) planes: &'a [Plane],
+    /// Luma's and chroma's; none to keep the coefficients raw.
+    pub(super) quantisers: Option<&'a [Quantiser; 2]>,
+    /// Where the levels go.
+    pub(super) store: &'a mut Store,
+}
+
+impl Job for StoreStrip<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) {
+        let Self { frame, mcu_y, planes, quantisers, store } = self;
+        for ((component, plane), blocks) in frame.components.iter().zip(planes).zip(&mut store.components) {
+            for y in 0..component.v {
+                let row = (mcu_y * component.v + y) * component.stride;
+                let pairs = blocks.levels[row..row + component.stride].as_chunks_mut::<2>().0;
+                let masks = blocks.masks[row..row + component.stride].as_chunks_mut::<2>().0;
+                for (i, (pair, masks)) in pairs.iter_mut().zip(masks).enumerate() {
+                    let samples = &plane.samples[8 * y * plane.stride + 16 * i..];
+                    match quantisers {
+                        Some(quantisers) => {
+                            *masks = kernel.levels(samples, plane.stride, &quantisers[component.table], pair);
+                        }
+                        None => kernel.coefficients(samples, plane.stride, pair),
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! JPEG for resizing: a decoder whose output is 1/1, 1/2, 1/4 or 1/8 of the file's size, and an encoder. Rust only,
+//! one thread a picture.
+//!
+//! ```no_run
+//! use safelight_jpeg::decode::{Decoder, Limits, Options, Scale};
+//! use std::ops::ControlFlow;
+//!
+//! let file = std::fs::read("photo.jpg")?;
+//! let decoder = Decoder::new(&file, Limits::default())?;
+//! let options = Options { scale: Scale::Quarter, ..Options::default() };
+//! println!("{:?} in {} bytes", decoder.size(options.scale), decoder.memory(&options));
+//! decoder.rows(&options, |rows| {
+//!     println!("rows {}..{}: {} bytes", rows.y, rows.y + rows.count, rows.bytes.len());
+//!     ControlFlow::Continue(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Why it is fast: lanes
+//! A scaled decode spends most of its time in Huffman decoding, and that waits: each code says where the next one
+//! starts. One step here is two table look-ups without a data-dependent branch (`decode/tables.rs`), so that a core
+//! could do several at once if it knew where to start. It does not, but a guess will do. Huffman streams fall into
+//! step by themselves: a decoder started anywhere soon reads the true codes. A scan is decoded in chunks by four lanes
+//! in lockstep, one from the true place (`=`), three from guessed bytes (`?` until in step, then `-`), which
+//! log the bits at which their first MCUs start (`|`):
+//!
+//! ```text
+//! bits   0 ──────────────────────────────────────────────────────────────▶
+//! lane 0 ==================|
+//! lane 1             ??|?|-|------------------|
+//! lane 2                                ???|--|-----------------|
+//! lane 3                                                   ?|?|-|---------------
+//! result ==================·==================·=================·===============
+//! ```
+//!
+//! Lane 0 runs on until an MCU of its own starts at a bit in lane 1's log. From there lane 1's output is taken,
+//! until it meets lane 2's log, and so on. Where lanes do not meet within the log, the guess is dropped and a new
+//! chunk starts from the last true place.
+//!
+//! **The result is exact**, not likely. By induction over lanes: what lane 0 decodes is the single decoder's output,
+//! as it is one. Suppose lane *i*'s output is from some MCU on. All that a decoder's future depends on at
+//! an MCU start is the bit it stands at: the Huffman table and coefficient number are those of the MCU's first
+//! block, and DC is kept as differences, summed up later in order. So if a true MCU start of lane *i* is a logged start
+//! of lane *i + 1*, both go on alike, and lane *i + 1*'s output from that MCU on is the single decoder's too. What a
+//! guessed lane wrote before is never looked at. Damage changes nothing in this: an impossible code is
+//! an absorbing state, acted on only in a lane that is known to be true.
+//!
+//! # What else saves time
+//! Only the coefficients that the scale needs are kept; small inverse DCTs with the box filter's weights inside the
+//! dequantisation table make the means of pixels (`decode/transform`); chroma of 4:2:0 is transformed to luma's
+//! size instead of being upsampled; progressive scans that the scale does not need are skipped. At 1/1 every byte is
+//! libjpeg-turbo's (accurate integer DCT, triangle upsampling).
+//!
+//! # What it is not
+//! 12-bit, arithmetic, lossless and hierarchical files are refused. Colour is not managed: ICC profiles and EXIF
+//! payloads are handed out as they are. The compressed file must be in memory.
+//!
+//! # Layout
+//! - `common`: markers, zigzag order, the standard's typical tables
+//! - [`decode`]: headers, tables, entropy, lanes, transform, colour, rows; see there for its files
+//! - [`encode`]: rows to baseline and progressive files
+
+mod common;
+
+pub mod decode;
+pub mod encode;

@@ -1,0 +1,104 @@
+//! No more memory than told beforehand.
+
+use crate::support::picture;
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use safelight_jpeg::decode::{Decoder, Limits, Options, Output, Scale};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    static NOW: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+/// Counts what this thread holds.
+struct Counting;
+
+#[expect(unsafe_code, reason = "an allocator that counts")]
+// SAFETY: every call goes on to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = NOW.try_with(|now| {
+            now.set(now.get() + layout.size() as isize);
+            let _ = PEAK.try_with(|peak| peak.set(peak.get().max(now.get())));
+        });
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        let _ = NOW.try_with(|now| now.set(now.get() - layout.size() as isize));
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Bytes at the peak of a run, above what was held before.
+fn peak(run: impl FnOnce()) -> u64 {
+    let before = NOW.get();
+    PEAK.set(before);
+    run();
+    (PEAK.get() - before) as u64
+}
+
+fn check(file: &[u8], scale: Scale, output: Output) -> (u64, u64) {
+    let decoder = Decoder::new(file, Limits::default()).unwrap();
+    let options = Options { scale, output, ..Options::default() };
+    let told = decoder.memory(&options);
+    let used = peak(|| {
+        let go_on = || std::ops::ControlFlow::Continue(());
+        if output == Output::Planes {
+            decoder.planes(&options, |_| go_on()).unwrap();
+        } else {
+            decoder.rows(&options, |_| go_on()).unwrap();
+        }
+    });
+    assert!(used <= told, "{scale:?} {output:?}: {used} of {told}");
+    (used, told)
+}
+
+#[test]
+fn decoding_takes_what_it_tells() {
+    for (width, height) in [(1_u16, 1_u16), (61, 45), (900, 700)] {
+        let made = picture(width.into(), height.into(), 14);
+        for sampling in
+            [SamplingFactor::F_1_1, SamplingFactor::F_2_2, SamplingFactor::F_4_1, SamplingFactor::F_1_2]
+        {
+            for progressive in [false, true] {
+                let mut file = Vec::new();
+                let mut encoder = Encoder::new(&mut file, 85);
+                encoder.set_sampling_factor(sampling);
+                encoder.set_progressive(progressive);
+                encoder.encode(&made.bytes, width, height, ColorType::Rgb).unwrap();
+                for scale in Scale::ALL {
+                    for output in [Output::Rgb8, Output::Gray8, Output::Planes] {
+                        check(&file, scale, output);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A baseline file of 10000 × 10000 pixels, all gray: each MCU of 4:2:0 is 32 bits with the standard tables, which
+/// are left out.
+#[test]
+fn a_hundred_megapixels_at_a_quarter_take_few_mebibytes() {
+    let mut file = vec![0xFF, 0xD8];
+    for table in 0..2 {
+        file.extend([0xFF, 0xDB, 0, 67, table]);
+        file.extend([4; 64]);
+    }
+    file.extend([0xFF, 0xC0, 0, 17, 8, 0x27, 0x10, 0x27, 0x10, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1]);
+    file.extend([0xFF, 0xDA, 0, 12, 3, 1, 0x00, 2, 0x11, 3, 0x11, 0, 63, 0]);
+    file.extend(std::iter::repeat_n([0x28, 0xA2, 0x8A, 0x00], 625 * 625).flatten());
+    file.extend([0xFF, 0xD9]);
+    for scale in [Scale::Quarter, Scale::Half, Scale::Eighth] {
+        let (used, told) = check(&file, scale, Output::Rgb8);
+        println!("100 MP at 1/{}: {used} bytes used, {told} told", scale.divisor());
+        assert!(used < 16 << 20 && told < 16 << 20);
+    }
+}
