@@ -111,7 +111,7 @@ def problems(text, ignore, workspace):
     copied = {copy.split()[-1] for stage in all_stages for copy in arguments(stage, "COPY")}
     with open(ROOT / "Cargo.toml", "rb") as file:
         for member in tomllib.load(file)["workspace"]["members"]:
-            if member not in copied:
+            if not any(member == path or member.startswith(path + "/") for path in copied):
                 found.append(f"workspace member {member} is not copied: cargo would not load the workspace")
     return found
 
