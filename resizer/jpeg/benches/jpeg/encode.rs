@@ -140,7 +140,11 @@ fn measure(case: String, pixels: &Pixels, library: &Library, settings: Settings<
     } else {
         let scores = scores.map_or(String::new(), |[a, b]| format!(" {a:>8.3} {b:>8.3}"));
         let Line { case, ours: a, theirs: b } = &line;
-        println!("{case:<44} {a:>9.3} {b:>9.3} {:>6.2}× {:>9} {theirs:>9}{scores}", line.speedup(), ours.len());
+        println!(
+            "{case:<44} {a:>9.3} {b:>9.3} {:>6.2}× {:>9} {theirs:>9}{scores}",
+            line.speedup(),
+            ours.len()
+        );
     }
 }
 
