@@ -13,8 +13,7 @@ use safelight_proto::{
     FILE_DESCRIPTOR_SET,
     resizer::v1::resizer_service_client::ResizerServiceClient,
     signer::v1::{
-        key_service_client::KeyServiceClient, signer_service_client::SignerServiceClient,
-        verifier_service_client::VerifierServiceClient,
+        signer_service_client::SignerServiceClient, verifier_service_client::VerifierServiceClient,
     },
 };
 use safelight_resizer::{Resizer, StartError};
@@ -154,14 +153,6 @@ impl Stack {
     /// The signer cannot be connected to.
     pub async fn verifier_client(&self) -> Result<VerifierServiceClient<Channel>, tonic::transport::Error> {
         Ok(VerifierServiceClient::new(connect(&self.signer).await?))
-    }
-
-    /// A client of `KeyService`.
-    ///
-    /// # Errors
-    /// The signer cannot be connected to.
-    pub async fn key_client(&self) -> Result<KeyServiceClient<Channel>, tonic::transport::Error> {
-        Ok(KeyServiceClient::new(connect(&self.signer).await?))
     }
 
     /// A client of `ResizerService`.

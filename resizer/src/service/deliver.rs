@@ -81,8 +81,7 @@ pub(super) async fn deliver(
     let caller = translate::caller_headers(request.caller_headers.as_ref(), "")?;
     let target = Target::of(&request.url).map_err(error::target)?;
     let resolved = state.delivery.resolve(target.path()).map_err(error::delivery)?;
-    let accepts =
-        Accepts::from_header(Some(&request.accept).filter(|accept| !accept.is_empty()).map(|x| x.as_str()));
+    let accepts = Accepts::from_header(&request.accept);
 
     let asked = Instant::now();
     let expires = authorise(state, &resolved, target).await?;

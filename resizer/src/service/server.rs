@@ -59,7 +59,8 @@ impl ResizerService for Handlers {
         let started = Instant::now();
         let (bytes, reserved) = upload::receive(&mut stream, state, open.declared_length).await?;
         let source = Source { bytes, reserved, place, receive: started.elapsed(), signer: None };
-        let work = Work { source, orders, accepts: accepts(&open.accept), bounds: None, deadline };
+        let work =
+            Work { source, orders, accepts: Accepts::from_header(&open.accept), bounds: None, deadline };
         Ok(Response::new(answer::stream(Arc::clone(state), work, || None)))
     }
 
@@ -74,7 +75,8 @@ impl ResizerService for Handlers {
         let orders = translate::orders(request.outputs, state.max_outputs)?;
         let source = request.source.ok_or_else(|| CallError::field("source", "is required"))?;
         let source = deliver::object(state, &source, "source.", place, deadline).await?;
-        let work = Work { source, orders, accepts: accepts(&request.accept), bounds: None, deadline };
+        let work =
+            Work { source, orders, accepts: Accepts::from_header(&request.accept), bounds: None, deadline };
         Ok(Response::new(answer::stream(Arc::clone(state), work, || None)))
     }
 
@@ -132,8 +134,4 @@ fn deadline<T>(request: &Request<T>) -> Instant {
         .extensions()
         .get::<Deadline>()
         .map_or_else(|| Instant::now() + DEFAULT_DEADLINE, |deadline| deadline.instant())
-}
-
-fn accepts(header: &str) -> Accepts {
-    Accepts::from_header(Some(header).filter(|header| !header.is_empty()))
 }
