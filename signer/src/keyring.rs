@@ -25,7 +25,7 @@ pub use load::{
 pub use secret::MAX_SECRET_BYTES;
 pub use versions::{State, Version, Versions};
 
-use crate::scheme::{aws_sigv4, cloudflare_images, cloudinary_upload};
+use crate::scheme::{aws_sigv4, cloudflare_images, cloudinary_upload, url};
 
 /// Every key of the signer, by name. Holds secrets: has neither `Debug` nor `Clone`.
 pub struct Keyring {
@@ -47,7 +47,7 @@ pub struct CloudflareImagesKey {
     /// Its secrets.
     pub versions: Versions<cloudflare_images::Key>,
     /// What it demands of a URL.
-    pub policy: cloudflare_images::Policy,
+    pub policy: url::Policy,
     /// Longest life of a signed URL, in seconds; `None` for no limit.
     pub max_ttl: Option<u64>,
 }

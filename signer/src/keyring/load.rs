@@ -39,8 +39,8 @@ use self::{
 };
 use super::{AwsSigv4Key, CloudflareImagesKey, CloudinaryUploadKey, Key, Keyring, State, Version, Versions};
 use crate::scheme::{
-    cloudflare_images,
     cloudinary_upload::{self, Algorithm},
+    url,
 };
 
 pub use options::{DEFAULT_MAX_TARGET_BYTES, MAX_CLOCK_SKEW, MAX_IDENTIFIER_BYTES, MAX_MAX_TARGET_BYTES};
@@ -103,7 +103,7 @@ fn read_key(section: &mut Section, allow_readable: bool) -> Option<Key> {
                 Material::CloudflareImages(key) => Some(key),
                 _ => None,
             })?,
-            policy: cloudflare_images::Policy {
+            policy: url::Policy {
                 require_expiry: options.require_expiry.unwrap_or(true),
                 clock_skew: options.clock_skew.unwrap_or_default().as_secs(),
                 max_target_bytes: options

@@ -9,8 +9,8 @@
 //! decoded). Source: Cloudflare's documented example, "Serve private images".
 //!
 //! # Layout
-//! - [`sign`]: writes a URL as the documented example does
-//! - [`verify`]: checks a request target as it was received, never re-written
+//! - `sign`: writes a URL as the documented example does
+//! - `verify`: checks a request target as it was received, never re-written
 //! - `target`: a request target, split at its signature
 //!
 //! Signing and verifying are asymmetric on purpose. The signer serialises as the WHATWG URL does; the verifier
@@ -26,8 +26,9 @@ mod verify;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-pub use sign::{MAX_URL_BYTES, SignError, sign};
-pub use verify::{Policy, Refusal, Verified, verify};
+use super::url::{
+    Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted, only_url_and_expiry,
+};
 
 /// Bytes of a signature.
 const SIGNATURE_BYTES: usize = 32;
@@ -50,5 +51,22 @@ impl Key {
             mac.update(part.as_bytes());
         }
         mac.finalize().into_bytes().into()
+    }
+}
+
+impl UrlScheme for Key {
+    const EXPIRY: Expiry = Expiry::Optional;
+
+    fn sign(&self, policy: &Policy, wanted: &Wanted<'_>) -> Result<Signed, SignError> {
+        only_url_and_expiry(wanted)?;
+        sign::sign(self, wanted.url, wanted.expires, policy.max_target_bytes).map(Signed::url)
+    }
+
+    fn verify<'k>(
+        keys: impl IntoIterator<Item = &'k Self>,
+        policy: &Policy,
+        presented: &Presented<'_>,
+    ) -> Result<Verified, Refusal> {
+        verify::verify(keys, presented.target, presented.now, policy)
     }
 }

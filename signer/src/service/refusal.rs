@@ -9,7 +9,7 @@ use crate::{
     keyring::KeyError,
     scheme::{
         aws_sigv4::{RequestError, SignError},
-        cloudflare_images, cloudinary_upload,
+        cloudinary_upload, url,
     },
 };
 
@@ -21,14 +21,15 @@ pub(super) fn key(error: KeyError) -> CallError {
     .error(error.to_string())
 }
 
-pub(super) fn url(error: cloudflare_images::SignError) -> CallError {
-    use cloudflare_images::SignError;
+pub(super) fn unsigned_url(error: url::SignError) -> CallError {
+    use url::SignError;
 
     let text = error.to_string();
     match error {
         SignError::TooLong => Reason::InputTooLong.error(&*text),
         SignError::Invalid(_) => Reason::UrlInvalid.error(&*text),
         SignError::Reserved(name) => Reason::ReservedParameter.error(&*text).with("parameter", name),
+        SignError::Unsupported(field, why) => return CallError::field(field, why),
     }
     .with_violation("url", text)
 }
@@ -57,8 +58,8 @@ pub(super) fn unsignable(error: SignError) -> CallError {
     Reason::UrlInvalid.error(error.to_string())
 }
 
-pub(super) const fn url_verdict(refusal: cloudflare_images::Refusal) -> pb::Reason {
-    use cloudflare_images::Refusal;
+pub(super) const fn url_verdict(refusal: url::Refusal) -> pb::Reason {
+    use url::Refusal;
 
     match refusal {
         Refusal::InputTooLong => pb::Reason::InputTooLong,
@@ -70,6 +71,10 @@ pub(super) const fn url_verdict(refusal: cloudflare_images::Refusal) -> pb::Reas
         Refusal::ExpiryMissing => pb::Reason::ExpiryMissing,
         Refusal::ExpiryMalformed => pb::Reason::ExpiryMalformed,
         Refusal::Expired => pb::Reason::Expired,
+        Refusal::OriginMissing => pb::Reason::OriginMissing,
+        Refusal::NotYetValid => pb::Reason::NotYetValid,
+        Refusal::ClientMismatch => pb::Reason::ClientMismatch,
+        Refusal::ResourceMismatch => pb::Reason::ResourceMismatch,
     }
 }
 

@@ -21,8 +21,8 @@ use crate::{
     keyring::CloudflareImagesKey,
     scheme::{
         aws_sigv4::{self, Body, HEADERS_LIFETIME, MAX_PRESIGNED_LIFETIME, S3Request, Scope},
-        cloudflare_images,
         cloudinary_upload::{self, MAX_AGE, Version},
+        url::{UrlScheme, Wanted},
     },
     signer::Signer,
 };
@@ -160,9 +160,13 @@ fn sign_url(
     let policy = &key.policy;
     let expires = expiry::resolve(asked, now, key.max_ttl, policy.require_expiry)?;
     let version = key.versions.primary();
-    let signed_url = cloudflare_images::sign(&version.material, url, expires, policy.max_target_bytes)
-        .map_err(refusal::url)?;
-    Ok(SignUrlResponse { signed_url, expire_time: expires.map(timestamp), key_version: version.id })
+    let signed =
+        version.material.sign(policy, &Wanted::plain(url, expires)).map_err(refusal::unsigned_url)?;
+    Ok(SignUrlResponse {
+        signed_url: signed.url,
+        expire_time: expires.map(timestamp),
+        key_version: version.id,
+    })
 }
 
 /// Whether the signature is to travel in the URL. Fields that belong to the other way are refused, all at once.

@@ -8,7 +8,10 @@ use tonic::{Request, Response, Status};
 
 use super::{expiry::timestamp, refusal};
 use crate::{
-    scheme::{cloudflare_images, cloudinary_upload},
+    scheme::{
+        cloudflare_images, cloudinary_upload,
+        url::{Presented, UrlScheme},
+    },
     signer::Signer,
 };
 
@@ -21,7 +24,8 @@ impl VerifierService for Signer {
         let VerifyUrlRequest { key, request_target } = request.into_inner();
         let key = self.keyring.cloudflare_images(&key).map_err(refusal::key)?;
         let eligible = key.versions.eligible().map(|version| &version.material);
-        let verified = cloudflare_images::verify(eligible, &request_target, self.clock.now(), &key.policy);
+        let presented = Presented::target(&request_target, self.clock.now());
+        let verified = cloudflare_images::Key::verify(eligible, &key.policy, &presented);
         Ok(Response::new(match verified {
             Ok(verified) => VerifyUrlResponse {
                 verdict: Verdict::Valid.into(),

@@ -3,25 +3,11 @@
 use form_urlencoded::Serializer;
 use url::Url;
 
-use super::{Key, target::Target, verify::Refusal};
-use crate::scheme::strict;
-
-/// Longest URL that is signed, in bytes.
-pub const MAX_URL_BYTES: usize = 8192;
-
-/// Why a URL was not signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SignError {
-    /// It is longer than [`MAX_URL_BYTES`], or its signed target would be longer than the verifier takes.
-    #[error("the URL is too long")]
-    TooLong,
-    /// It is not a URL that can be signed so that it verifies.
-    #[error("the URL {0}")]
-    Invalid(&'static str),
-    /// It holds `sig`, or `exp` although the signature is to have no expiry.
-    #[error("the URL already has a parameter `{0}`")]
-    Reserved(&'static str),
-}
+use super::{Key, target::Target};
+use crate::scheme::{
+    strict,
+    url::{Refusal, SignError, absolute},
+};
 
 /// Signs `url` until `expires` (Unix seconds); `None` makes a URL that never expires.
 ///
@@ -35,15 +21,12 @@ pub enum SignError {
 ///
 /// # Errors
 /// The URL is not one, or its signed form would not verify with targets of at most `max_target_bytes`.
-pub fn sign(
+pub(super) fn sign(
     key: &Key,
     url: &str,
     expires: Option<u64>,
     max_target_bytes: usize,
 ) -> Result<String, SignError> {
-    if url.len() > MAX_URL_BYTES {
-        return Err(SignError::TooLong);
-    }
     let mut url = absolute(url)?;
     let query = form(&url, expires)?;
     let signature = hex::encode(key.signature(&[url.path(), "?", &query]));
@@ -60,21 +43,6 @@ pub fn sign(
         Err(Refusal::InputTooLong) => Err(SignError::TooLong),
         Err(_) => Err(SignError::Invalid("would not verify")),
     }
-}
-
-fn absolute(url: &str) -> Result<Url, SignError> {
-    // The parser also takes `https:host` and leading spaces; those are mistakes, not absolute URLs.
-    let is_absolute = ["http://", "https://"]
-        .iter()
-        .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
-    if !is_absolute {
-        return Err(SignError::Invalid("is not an absolute http or https URL"));
-    }
-    let url = Url::parse(url).map_err(|_| SignError::Invalid("cannot be parsed"))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(SignError::Invalid("has credentials"));
-    }
-    Ok(url)
 }
 
 /// The query to sign.
