@@ -104,10 +104,7 @@ fn every_scheme_with_every_option() {
     let ring = config.keyring;
 
     let web = ring.cloudflare_images("web").unwrap();
-    assert_eq!(
-        web.policy,
-        cloudflare_images::Policy { require_expiry: false, clock_skew: 300, max_target_bytes: 4096 }
-    );
+    assert_eq!(web.policy, url::Policy { require_expiry: false, clock_skew: 300, max_target_bytes: 4096 });
     assert_eq!(web.max_ttl, Some(86400));
     assert_eq!(web.versions.primary().id, 4);
     assert_eq!(web.versions.eligible().map(|version| version.id).collect::<Vec<_>>(), [4, 3]);
@@ -144,10 +141,7 @@ fn defaults() {
         )
         .unwrap_or_else(|errors| panic!("{errors:?}"));
     let web = config.keyring.cloudflare_images("web").unwrap();
-    assert_eq!(
-        web.policy,
-        cloudflare_images::Policy { require_expiry: true, clock_skew: 0, max_target_bytes: 8192 }
-    );
+    assert_eq!(web.policy, url::Policy { require_expiry: true, clock_skew: 0, max_target_bytes: 8192 });
     assert_eq!(web.max_ttl, None);
     let up = config.keyring.cloudinary_upload("up").unwrap();
     let sha256 = cloudinary_upload::Algorithm::Sha256;

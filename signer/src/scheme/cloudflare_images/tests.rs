@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{sign::sign, verify::verify, *};
+use super::{super::url::SignError, sign::sign, verify::verify, *};
 
 const NOW: u64 = 1_700_000_000;
 
