@@ -6,11 +6,23 @@
 //! - [`url`]: what schemes that sign URLs have in common
 //! - [`cloudflare_images`]: signed URLs
 //! - [`cloudinary_upload`]: signed upload parameters
+//! - [`imgproxy`], [`thumbor`]: signed paths; the signature stands before the path (`leading`)
+//! - [`imgix`], [`fastly`]: signed URLs; the signature is the last parameter (`trailing`)
 //! - [`aws_sigv4`]: signed requests to S3
+//! - [`material`]: how keys are written
 //! - `strict`: the canonical spellings that a verifier accepts
 
 pub mod aws_sigv4;
 pub mod cloudflare_images;
 pub mod cloudinary_upload;
+pub mod fastly;
+pub mod imgix;
+pub mod imgproxy;
+mod leading;
+pub mod material;
 mod strict;
+#[cfg(test)]
+mod testing;
+pub mod thumbor;
+mod trailing;
 pub mod url;

@@ -1,7 +1,9 @@
 //! The canonical spellings that a verifier accepts. Every other spelling of the same value is refused, so that
 //! one signed value has one meaning everywhere.
 
+use base64::Engine;
 use percent_encoding::percent_decode;
+use subtle::Choice;
 
 /// Most digits of a time in Unix seconds: reaches past the year 9999, and is far from overflowing.
 const MAX_DIGITS: usize = 12;
@@ -12,6 +14,33 @@ pub(super) fn decimal(text: &str) -> Option<u64> {
         && text.bytes().all(|b| b.is_ascii_digit())
         && (text == "0" || !text.starts_with('0'));
     if canonical { text.parse().ok() } else { None }
+}
+
+/// A time in Unix seconds of exactly ten digits: from 2001 to 2286. For schemes that join it to its neighbours
+/// without a separator, where a free width lets digits move between them.
+pub(super) fn ten_digits(text: &str) -> Option<u64> {
+    decimal(text).filter(|_| text.len() == 10)
+}
+
+/// Exactly `N` bytes in the engine's base64, without spare bits. Not constant-time, as [`lower_hex`].
+pub(super) fn base64<const N: usize>(engine: &impl Engine, text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let length = engine.decode_slice(text, &mut bytes).ok()?;
+    (length == N).then_some(bytes)
+}
+
+/// The place of the first key that fits. All are tried in every case: time does not tell which key came near.
+pub(super) fn first_fit<'k, K: 'k>(
+    keys: impl IntoIterator<Item = &'k K>,
+    fits: impl Fn(&K) -> Choice,
+) -> Option<usize> {
+    let mut found = None;
+    for (index, key) in keys.into_iter().enumerate() {
+        if fits(key).into() {
+            found = found.or(Some(index));
+        }
+    }
+    found
 }
 
 /// Exactly `N` bytes in lower-case hexadecimal.
@@ -69,6 +98,35 @@ mod tests {
         {
             assert_eq!(decimal(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn p11_times_of_a_fixed_width() {
+        assert_eq!(ten_digits("1700000000"), Some(1_700_000_000));
+        for bad in ["", "700000000", "11700000000", "0700000000", "+700000000", "17000000 0"] {
+            assert_eq!(ten_digits(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn base64_has_one_spelling() {
+        use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+
+        assert_eq!(base64::<4>(&URL_SAFE_NO_PAD, "-_-_AA"), Some([251, 255, 191, 0]));
+        assert_eq!(base64::<4>(&URL_SAFE, "-_-_AA=="), Some([251, 255, 191, 0]));
+        for bad in ["", "-_-_", "-_-_AAA", "-_-_AB", "-_-_AA==", "+/+/AA", "-_-_A ", "-_-_AA-_-_AA", "é"] {
+            assert_eq!(base64::<4>(&URL_SAFE_NO_PAD, bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn all_keys_are_tried() {
+        let tried = std::cell::Cell::new(0);
+        let found = first_fit(&[1_u8, 2, 2, 3], |key| {
+            tried.set(tried.get() + 1);
+            Choice::from(u8::from(*key == 2))
+        });
+        assert_eq!((found, tried.get()), (Some(1), 4));
     }
 
     #[test]

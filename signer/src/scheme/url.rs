@@ -289,6 +289,38 @@ pub(super) fn only_url_and_expiry(wanted: &Wanted<'_>) -> Result<(), SignError> 
     Ok(())
 }
 
+/// Refuses everything but a URL: for schemes whose signatures do not expire.
+///
+/// # Errors
+/// One of the other fields is set.
+pub(super) fn only_url(wanted: &Wanted<'_>) -> Result<(), SignError> {
+    only_url_and_expiry(wanted)?;
+    match wanted.expires {
+        None => Ok(()),
+        Some(_) => Err(SignError::Unsupported("expire_time", "this scheme's signatures do not expire")),
+    }
+}
+
+/// The URL that was signed, if its key verifies it: what would not verify is not handed out.
+///
+/// # Errors
+/// It does not.
+pub(super) fn checked<K: UrlScheme>(
+    key: &K,
+    policy: &Policy,
+    origin: &str,
+    target: &str,
+    client: Option<IpAddr>,
+) -> Result<Signed, SignError> {
+    let presented = Presented { target, origin: Some(origin), client, cookies: "", now: 0 };
+    match K::verify([key], policy, &presented) {
+        Ok(_) => Ok(Signed::url(format!("{origin}{target}"))),
+        Err(Refusal::InputTooLong) => Err(SignError::TooLong),
+        Err(Refusal::ExpiryMissing) => Err(SignError::Unsupported("expire_time", "the key requires one")),
+        Err(_) => Err(SignError::Invalid("would not verify")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@
 mod aws_sigv4;
 mod cloudflare_images;
 mod cloudinary_upload;
+mod image_urls;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -71,8 +72,16 @@ pub(crate) fn upper_snake(name: &str) -> String {
 }
 
 /// The vectors' files and how many cases each has.
-const FILES: [(&str, usize); 4] =
-    [("cloudflare_images", 100), ("cloudinary_upload", 87), ("aws_sigv4_s3", 65), ("aws_sigv4_suite", 25)];
+const FILES: [(&str, usize); 8] = [
+    ("aws_sigv4_s3", 65),
+    ("aws_sigv4_suite", 25),
+    ("cloudflare_images", 100),
+    ("cloudinary_upload", 87),
+    ("fastly_token", 3),
+    ("imgix", 8),
+    ("imgproxy", 6),
+    ("thumbor", 3),
+];
 
 #[test]
 fn every_exception_is_a_case() {
