@@ -22,10 +22,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     tonic_prost_build::configure()
         .bytes(".") // chunks are split off the receive buffer, not copied
+        .btree_map(".safelight.signer.v1") // the same request signs the same, whatever the order of its map
         // Credentials and signatures travel in these: src/redact.rs writes their Debug.
         .skip_debug([
             ".safelight.resizer.v1.CallerHeaders",
             ".safelight.resizer.v1.DeliverRequest",
+            ".safelight.signer.v1.Cookie",
             ".safelight.signer.v1.FormField",
             ".safelight.signer.v1.Header",
             ".safelight.signer.v1.SignOriginRequestResponse",

@@ -117,7 +117,11 @@ impl SignerClient {
         target: &str,
         timeout: Duration,
     ) -> Result<Verification, SignerError> {
-        let request = VerifyUrlRequest { key: key.to_owned(), request_target: target.to_owned() };
+        let request = VerifyUrlRequest {
+            key: key.to_owned(),
+            request_target: target.to_owned(),
+            ..VerifyUrlRequest::default()
+        };
         let ask = || {
             let (mut verifier, request) = (self.verifier.clone(), timed(request.clone(), timeout));
             async move { verifier.verify_url(request).await }

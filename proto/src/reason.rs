@@ -66,6 +66,8 @@ reasons! {
     KeySchemeMismatch = "KEY_SCHEME_MISMATCH", FailedPrecondition, false;
     /// The URL is not an absolute http or https URL, or cannot be signed so that it would verify.
     UrlInvalid = "URL_INVALID", InvalidArgument, false;
+    /// The key's allowed hosts or path prefixes do not cover the URL.
+    UrlNotAllowed = "URL_NOT_ALLOWED", PermissionDenied, false;
     /// The URL or parameters already hold a name that the signature adds.
     ReservedParameter = "RESERVED_PARAMETER", InvalidArgument, false;
     /// The expiry is not in the future, or further away than the key allows.

@@ -5,7 +5,8 @@ use std::fmt;
 use crate::{
     resizer::v1::{CallerHeaders, DeliverRequest},
     signer::v1::{
-        FormField, Header, SignOriginRequestResponse, SignUploadResponse, SignUrlResponse, VerifyUrlRequest,
+        Cookie, FormField, Header, SignOriginRequestResponse, SignUploadResponse, SignUrlResponse,
+        VerifyUrlRequest,
     },
 };
 
@@ -40,11 +41,12 @@ macro_rules! shows {
 
 shows! {
     DeliverRequest: accept, if_none_match, caller_headers, share_publicly;
+    Cookie: name;
     FormField: name;
     Header: name;
     SignOriginRequestResponse: headers, expire_time, key_version;
     SignUploadResponse: form_fields, expire_time, key_version;
-    SignUrlResponse: expire_time, key_version;
+    SignUrlResponse: expire_time, key_version, cookies;
     VerifyUrlRequest: key;
 }
 
@@ -60,8 +62,10 @@ mod tests {
         let field = FormField { name: "signature".into(), value: secret() };
         let deliver =
             DeliverRequest { url: secret(), caller_headers: Some(headers.clone()), ..Default::default() };
-        let verify = VerifyUrlRequest { request_target: secret(), ..Default::default() };
-        let url = SignUrlResponse { signed_url: secret(), ..Default::default() };
+        let verify = VerifyUrlRequest { request_target: secret(), cookies: secret(), ..Default::default() };
+        let cookie = Cookie { name: "CloudFront-Signature".into(), value: secret() };
+        let url =
+            SignUrlResponse { signed_url: secret(), cookies: vec![cookie.clone()], ..Default::default() };
         let upload = SignUploadResponse {
             signature: secret(),
             form_fields: vec![field.clone()],
@@ -69,8 +73,9 @@ mod tests {
         };
         let origin =
             SignOriginRequestResponse { url: secret(), headers: vec![header.clone()], ..Default::default() };
-        let text =
-            format!("{headers:?} {header:?} {field:?} {deliver:?} {verify:?} {url:?} {upload:?} {origin:?}");
+        let text = format!(
+            "{headers:?} {header:?} {field:?} {deliver:?} {verify:?} {url:?} {upload:?} {origin:?} {cookie:?}"
+        );
         assert!(!text.contains("fake-secret"), "{text}");
         assert!(text.contains("authorization"), "{text}");
     }

@@ -3,7 +3,10 @@
 //! # Layout
 //! - [`Keyring`]: keys by name
 //! - [`Key`]: a scheme, its policy, and versions of a secret
+//! - [`UrlKey`]: what all keys for signed URLs have in common
 //! - [`Versions`]: one primary, others that only verify, others that are disabled
+//! - [`schedule`]: which of these a version is at a moment
+//! - [`Scheme`], [`Algorithm`]: their names
 //! - `load`: reads `[[keys]]`
 //! - `secret`: reads a secret file
 //!
@@ -11,9 +14,12 @@
 //! A ring never changes once it is read: whoever reloads keys makes another one.
 
 mod load;
+mod names;
+pub mod schedule;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod url_key;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -22,10 +28,13 @@ pub use load::{
     DEFAULT_MAX_TARGET_BYTES, MAX_CLOCK_SKEW, MAX_ELIGIBLE_VERSIONS, MAX_IDENTIFIER_BYTES,
     MAX_MAX_TARGET_BYTES, MAX_NAME_BYTES, MAX_VERSIONS,
 };
+pub use names::{Algorithm, Scheme};
+pub use schedule::{Schedule, State};
 pub use secret::MAX_SECRET_BYTES;
-pub use versions::{State, Version, Versions};
+pub use url_key::{UrlKey, UrlVersions};
+pub use versions::{Version, VersionInfo, Versions};
 
-use crate::scheme::{aws_sigv4, cloudflare_images, cloudinary_upload, url};
+use crate::scheme::{aws_sigv4, cloudinary_upload};
 
 /// Every key of the signer, by name. Holds secrets: has neither `Debug` nor `Clone`.
 pub struct Keyring {
@@ -34,22 +43,12 @@ pub struct Keyring {
 
 /// A key. Its scheme is fixed for life.
 pub enum Key {
-    /// Signs and verifies Cloudflare Images URLs.
-    CloudflareImages(CloudflareImagesKey),
+    /// Signs and verifies URLs.
+    Url(UrlKey),
     /// Signs and verifies Cloudinary uploads.
     CloudinaryUpload(CloudinaryUploadKey),
     /// Signs requests to S3.
     AwsSigv4(AwsSigv4Key),
-}
-
-/// A key for Cloudflare Images URLs.
-pub struct CloudflareImagesKey {
-    /// Its secrets.
-    pub versions: Versions<cloudflare_images::Key>,
-    /// What it demands of a URL.
-    pub policy: url::Policy,
-    /// Longest life of a signed URL, in seconds; `None` for no limit.
-    pub max_ttl: Option<u64>,
 }
 
 /// A key for Cloudinary uploads.
@@ -94,13 +93,13 @@ impl Keyring {
         &self.keys
     }
 
-    /// The key of this name for Cloudflare Images URLs.
+    /// The key of this name for signed URLs.
     ///
     /// # Errors
-    /// There is none, or it is of another scheme.
-    pub fn cloudflare_images(&self, name: &str) -> Result<&CloudflareImagesKey, KeyError> {
+    /// There is none, or it is of a scheme for something else.
+    pub fn url(&self, name: &str) -> Result<&UrlKey, KeyError> {
         match self.keys.get(name) {
-            Some(Key::CloudflareImages(key)) => Ok(key),
+            Some(Key::Url(key)) => Ok(key),
             other => Err(Self::refuse(other)),
         }
     }
@@ -133,13 +132,13 @@ impl Keyring {
 }
 
 impl Key {
-    /// The ids and states of its versions, lowest id first.
+    /// Its versions and their states at `now` (Unix seconds), lowest id first.
     #[must_use]
-    pub fn states(&self) -> Vec<(u32, State)> {
+    pub fn states(&self, now: u64) -> Vec<(&VersionInfo, State)> {
         match self {
-            Self::CloudflareImages(key) => key.versions.states(),
-            Self::CloudinaryUpload(key) => key.versions.states(),
-            Self::AwsSigv4(key) => key.versions.states(),
+            Self::Url(key) => key.versions.states(now),
+            Self::CloudinaryUpload(key) => key.versions.states(now),
+            Self::AwsSigv4(key) => key.versions.states(now),
         }
     }
 }

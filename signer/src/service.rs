@@ -3,6 +3,7 @@
 //! # Layout
 //! - `sign`, `verify`, `keys`: one file per service
 //! - `expiry`: when a URL is to expire
+//! - `wish`: what is wanted of a signed URL
 //! - `parameters`: the parameters of an upload
 //! - `refusal`: errors of the rooms below, as callers see them
 
@@ -14,6 +15,7 @@ mod sign;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod wish;
 
 use safelight_chassis::server::{Limits, Server};
 use safelight_proto::signer::v1::{
@@ -31,8 +33,9 @@ pub const MAX_BATCH: usize = 256;
 const MAX_SIGNER_REQUEST: usize = 512 * 1024;
 
 /// Largest answer of `SignerService`, in bytes: the largest request, each URL three times as long because every byte of it
-/// had to be percent-encoded, and 512 bytes beside each for `exp`, `sig` and framing.
-const MAX_SIGNER_ANSWER: usize = 3 * MAX_SIGNER_REQUEST + MAX_BATCH * 512;
+/// had to be percent-encoded or stands again, in base64, in a policy; and 1,536 bytes beside each for the signature (684 with
+/// an RSA key of 4,096 bits), what goes with it, and framing.
+const MAX_SIGNER_ANSWER: usize = 3 * MAX_SIGNER_REQUEST + MAX_BATCH * 1536;
 
 /// Adds the services to a server.
 pub(crate) fn add(signer: &Signer, server: Server) -> Server {

@@ -1,6 +1,9 @@
 //! A table of the configuration while it is being read.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -72,6 +75,22 @@ impl Section {
             self.error(key, r#"expected a duration such as "90s" or "24h""#);
         }
         duration
+    }
+
+    /// A moment such as `2026-12-01T00:00:00Z`, quoted or not, in whole Unix seconds. Only in UTC: of two spellings of one
+    /// moment, one is misread.
+    pub fn time(&mut self, key: &str) -> Option<u64> {
+        let text = match self.table.remove(key)? {
+            Value::String(text) => text,
+            Value::Datetime(time) => time.to_string(),
+            _ => String::new(),
+        };
+        let time = humantime::parse_rfc3339(&text).ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let time = time.filter(|time| time.subsec_nanos() == 0).map(|time| time.as_secs());
+        if time.is_none() {
+            self.error(key, "expected a moment in UTC and whole seconds such as 2026-12-01T00:00:00Z");
+        }
+        time
     }
 
     /// A number of bytes: `65536`, or `"64KiB"`, `"64MiB"`, `"1GiB"`.

@@ -122,6 +122,8 @@ fn values_are_read() {
         name = "web"
         state = "verify-only"
         listen = "127.0.0.1:50051"
+        from = 2026-12-01T00:00:00Z
+        until = "2026-12-01T00:00:01Z"
         ttl = "1h 30m"
         plain = 65536
         budget = "64MiB"
@@ -145,6 +147,9 @@ fn values_are_read() {
         assert_eq!(c.optional::<SocketAddr>("listen").map(|a| a.port()), Some(50051));
         assert_eq!(c.duration("ttl"), Some(Duration::from_secs(5400)));
         assert_eq!(c.duration("no_ttl"), None);
+        assert_eq!(c.time("from"), Some(1_796_083_200));
+        assert_eq!(c.time("until"), Some(1_796_083_201));
+        assert_eq!(c.time("no_time"), None);
         assert_eq!(c.bytes("plain"), Some(65536));
         assert_eq!(c.bytes("budget"), Some(64 << 20));
         assert_eq!(c.bytes("giga"), Some(1 << 30));
@@ -203,4 +208,21 @@ fn byte_counts_do_not_wrap() {
 fn a_file_that_cannot_be_read_is_named() {
     let found = lines(load(Path::new("/nonexistent/signer.toml"), |_| ()));
     assert_eq!(found, ["/nonexistent/signer.toml: cannot be read: entity not found"]);
+}
+
+#[test]
+fn moments_are_in_utc_and_whole_seconds() {
+    for bad in [
+        "2026-12-01T01:00:00+01:00",
+        "2026-12-01T01:00:00",
+        "2026-12-01",
+        "2026-12-01T00:00:00.5Z",
+        "\"1969-12-31T23:59:59Z\"",
+        "\"tomorrow\"",
+        "1796083200",
+    ] {
+        let errors = read(&format!("from = {bad}"), |c| c.time("from")).unwrap_err().to_string();
+        let expected = "from: expected a moment in UTC and whole seconds such as 2026-12-01T00:00:00Z";
+        assert_eq!(errors, expected, "{bad}");
+    }
 }

@@ -176,7 +176,12 @@ async fn deliver(stack: &Stack, key: &str, outputs: &Path) -> Result<String, Box
 
 async fn sign(stack: &Stack, url: &str, seconds: i64) -> Result<String, BoxError> {
     let ttl = prost_types::Duration { seconds, nanos: 0 };
-    let request = SignUrlRequest { key: "web".into(), url: url.to_owned(), expiry: Some(Expiry::Ttl(ttl)) };
+    let request = SignUrlRequest {
+        key: "web".into(),
+        url: url.to_owned(),
+        expiry: Some(Expiry::Ttl(ttl)),
+        ..SignUrlRequest::default()
+    };
     let signed = stack.signer_client().await?.sign_url(request).await?.into_inner();
     let expires = signed.expire_time.and_then(|time| SystemTime::try_from(time).ok());
     ensure(expires.is_some(), "a signed URL must expire")?;

@@ -1,6 +1,9 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
-use crate::Config;
+use crate::{
+    Config,
+    scheme::{cloudflare_images, url},
+};
 
 use super::*;
 
@@ -46,6 +49,10 @@ fn files() -> Files {
     files
 }
 
+fn states(ring: &Keyring, key: &str, now: u64) -> Vec<(u32, State)> {
+    ring.get(key).unwrap().states(now).into_iter().map(|(info, state)| (info.id, state)).collect()
+}
+
 #[test]
 fn every_scheme_with_every_option() {
     let files = files();
@@ -79,6 +86,7 @@ fn every_scheme_with_every_option() {
             name = "uploads"
             scheme = "cloudinary-upload"
             algorithm = "sha1-suffix"
+            allow_legacy = true
             identifier_file = "DIR/api"
             accept_signature_v1 = true
             versions = [{ id = 1, state = "primary", secret_file = "DIR/a" }]
@@ -103,15 +111,11 @@ fn every_scheme_with_every_option() {
         .unwrap_or_else(|errors| panic!("{errors:?}"));
     let ring = config.keyring;
 
-    let web = ring.cloudflare_images("web").unwrap();
+    let web = ring.url("web").unwrap();
+    assert_eq!((web.scheme, web.algorithm), (Scheme::CloudflareImages, Algorithm::HmacSha256));
     assert_eq!(web.policy, url::Policy { require_expiry: false, clock_skew: 300, max_target_bytes: 4096 });
     assert_eq!(web.max_ttl, Some(86400));
-    assert_eq!(web.versions.primary().id, 4);
-    assert_eq!(web.versions.eligible().map(|version| version.id).collect::<Vec<_>>(), [4, 3]);
-    assert_eq!(
-        ring.get("web").unwrap().states(),
-        [(1, State::Disabled), (3, State::VerifyOnly), (4, State::Primary)]
-    );
+    assert_eq!(states(&ring, "web", 0), [(1, State::Disabled), (3, State::VerifyOnly), (4, State::Primary)]);
 
     let uploads = ring.cloudinary_upload("uploads").unwrap();
     assert_eq!(uploads.policy.algorithm, cloudinary_upload::Algorithm::Sha1);
@@ -119,11 +123,12 @@ fn every_scheme_with_every_option() {
     assert_eq!(uploads.api_key.as_deref(), Some("1234"));
 
     let s3 = ring.aws_sigv4("s3").unwrap();
-    assert_eq!(s3.versions.primary().material.access_key_id(), "AKIAFAKE2");
+    assert_eq!(s3.versions.primary(0).material.access_key_id(), "AKIAFAKE2");
+    assert_eq!(s3.versions.eligible(0).map(|version| version.info.id).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(s3.max_ttl, Some(3600));
 
     assert_eq!(ring.aws_sigv4("web").err(), Some(KeyError::SchemeMismatch));
-    assert_eq!(ring.cloudflare_images("uploads").err(), Some(KeyError::SchemeMismatch));
+    assert_eq!(ring.url("uploads").err(), Some(KeyError::SchemeMismatch));
     assert_eq!(ring.cloudinary_upload("nope").err(), Some(KeyError::NotFound));
 }
 
@@ -140,7 +145,7 @@ fn defaults() {
             "#,
         )
         .unwrap_or_else(|errors| panic!("{errors:?}"));
-    let web = config.keyring.cloudflare_images("web").unwrap();
+    let web = config.keyring.url("web").unwrap();
     assert_eq!(web.policy, url::Policy { require_expiry: true, clock_skew: 0, max_target_bytes: 8192 });
     assert_eq!(web.max_ttl, None);
     let up = config.keyring.cloudinary_upload("up").unwrap();
@@ -241,10 +246,9 @@ fn everything_that_is_wrong_is_said_at_once() {
         r#"keys[2].name: expected 1 to 64 letters, digits, '.', '_' or '-'"#,
         r#"keys[2].scheme: expected one of cloudflare-images, cloudinary-upload, aws-sigv4"#,
         r#"keys[2].versions[0].id: expected a nonzero u32"#,
-        r#"keys[2].versions[0].state: expected one of primary, verify-only, disabled"#,
+        r#"keys[2].versions[0].state: expected one of pending, primary, verify-only, disabled"#,
         r#"keys[3].name: missing"#,
         r#"keys[3].scheme: missing"#,
-        r#"keys[3].identifier_file: either this or identifier, not both"#,
         r#"keys[3].versions: exactly one version must be primary, and none is"#,
         r#"unknown: unknown key"#,
     ];
@@ -297,10 +301,7 @@ fn at_most_eight_versions_verify() {
         format!("[[keys]]\nname = \"web\"\nscheme = \"cloudflare-images\"\nversions = [{versions}]")
     };
     assert!(files.read(&text(8)).is_ok());
-    assert_eq!(
-        files.errors(&text(9)),
-        ["keys[0].versions: at most 8 versions may be primary or verify-only"]
-    );
+    assert_eq!(files.errors(&text(9)), ["keys[0].versions: at most 8 versions may be other than disabled"]);
 }
 
 #[test]

@@ -1,63 +1,83 @@
 //! The versions of a key's secret.
 
-use serde::Deserialize;
+use super::schedule::{Schedule, State};
 
-/// What a version may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Signs and verifies.
-    Primary,
-    /// Verifies.
-    VerifyOnly,
-    /// Does nothing. Its secret is not even read.
-    Disabled,
+/// What is known of a version beside its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionInfo {
+    /// From 1.
+    pub id: u32,
+    /// What the configuration says of it.
+    pub schedule: Schedule,
+    /// The public half of the credential: AWS's access key id, CloudFront's key pair id, Google's key name.
+    pub identifier: Option<String>,
+    /// The public key of an asymmetric scheme, as the CDN wants it.
+    pub public_key: Option<String>,
+    /// Tells secrets apart, and says nothing about them. Empty for a disabled version.
+    pub fingerprint: String,
 }
 
 /// A version that can be used.
 pub struct Version<M> {
-    /// From 1.
-    pub id: u32,
+    /// What is known of it.
+    pub info: VersionInfo,
     /// The secret, prepared for use.
     pub material: M,
 }
 
-/// The versions of a key: exactly one signs, by construction.
+/// The versions of a key. At every moment exactly one signs.
 pub struct Versions<M> {
-    primary: Version<M>,
-    verify_only: Vec<Version<M>>,
-    disabled: Vec<u32>,
+    /// The primary of the configuration: the first one, if pending versions are planned to follow it.
+    first: Version<M>,
+    others: Vec<Version<M>>,
+    disabled: Vec<VersionInfo>,
 }
 
 impl<M> Versions<M> {
-    pub(super) const fn new(primary: Version<M>, verify_only: Vec<Version<M>>, disabled: Vec<u32>) -> Self {
-        Self { primary, verify_only, disabled }
+    /// `first` is the one whose configured state is primary; see [`problems`](super::schedule::problems) for what must
+    /// hold between them.
+    pub(super) const fn new(first: Version<M>, others: Vec<Version<M>>, disabled: Vec<VersionInfo>) -> Self {
+        Self { first, others, disabled }
     }
 
-    /// The version that signs.
+    /// The version that signs at `now`: the one that has taken over last.
     #[must_use]
-    pub const fn primary(&self) -> &Version<M> {
-        &self.primary
+    pub fn primary(&self, now: u64) -> &Version<M> {
+        self.others
+            .iter()
+            .filter(|version| version.info.schedule.has_taken_over(now))
+            .max_by_key(|version| version.info.schedule.takes_over())
+            .unwrap_or(&self.first)
     }
 
-    /// The versions that verify, the primary first.
-    pub fn eligible(&self) -> impl Iterator<Item = &Version<M>> {
-        std::iter::once(&self.primary).chain(&self.verify_only)
+    /// The versions that verify at `now`, the primary first.
+    pub fn eligible(&self, now: u64) -> impl Iterator<Item = &Version<M>> {
+        let primary = self.primary(now);
+        let verifies = move |version: &&Version<M>| {
+            version.info.id != primary.info.id && version.info.schedule.beside_primary(now) != State::Disabled
+        };
+        std::iter::once(primary).chain(std::iter::once(&self.first).chain(&self.others).filter(verifies))
     }
 
     /// The id of the eligible version at this place.
     #[must_use]
-    pub fn eligible_id(&self, place: usize) -> Option<u32> {
-        self.eligible().nth(place).map(|version| version.id)
+    pub fn eligible_id(&self, place: usize, now: u64) -> Option<u32> {
+        self.eligible(now).nth(place).map(|version| version.info.id)
     }
 
-    /// The ids and states of all versions, lowest id first.
+    /// All versions and their states at `now`, lowest id first.
     #[must_use]
-    pub fn states(&self) -> Vec<(u32, State)> {
-        let mut states = vec![(self.primary.id, State::Primary)];
-        states.extend(self.verify_only.iter().map(|version| (version.id, State::VerifyOnly)));
-        states.extend(self.disabled.iter().map(|id| (*id, State::Disabled)));
-        states.sort_by_key(|(id, _)| *id);
+    pub fn states(&self, now: u64) -> Vec<(&VersionInfo, State)> {
+        let primary = self.primary(now).info.id;
+        let usable = std::iter::once(&self.first).chain(&self.others).map(|version| &version.info);
+        let mut states: Vec<_> = usable
+            .chain(&self.disabled)
+            .map(|info| {
+                let is_primary = info.id == primary;
+                (info, if is_primary { State::Primary } else { info.schedule.beside_primary(now) })
+            })
+            .collect();
+        states.sort_by_key(|(info, _)| info.id);
         states
     }
 }

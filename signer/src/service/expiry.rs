@@ -3,6 +3,9 @@
 use prost_types::{Duration, Timestamp};
 use safelight_proto::reason::{CallError, Reason};
 
+use crate::keyring::UrlKey;
+use crate::scheme::url::Expiry;
+
 /// The last second that `google.protobuf.Timestamp` can say: the end of the year 9999. Twelve digits, as many as a
 /// verifier takes.
 const MAX_TIME: u64 = 253_402_300_799;
@@ -15,8 +18,26 @@ pub(super) enum Asked {
     In(Duration),
 }
 
-/// The expiry in Unix seconds, from what was asked and what the key says; `None` for none.
-pub(super) fn resolve(
+/// When a URL is to expire, in Unix seconds, from what was asked and what the key says; `None` for never.
+pub(super) fn of_url(asked: &Asked, now: u64, key: &UrlKey) -> Result<Option<u64>, CallError> {
+    match (key.versions.expiry(), asked) {
+        (Expiry::Never, Asked::Default) => Ok(None),
+        (Expiry::Never, _) => Err(CallError::field("expiry", "what this scheme signs never expires")),
+        (Expiry::Always | Expiry::Optional, _) => resolve(asked, now, key.max_ttl, key.policy.require_expiry),
+    }
+}
+
+/// When a URL is to start being valid: before it expires, in Unix seconds.
+pub(super) fn start(time: Option<Timestamp>, expires: Option<u64>) -> Result<Option<u64>, CallError> {
+    let Some(time) = time else { return Ok(None) };
+    let starts = u64::try_from(time.seconds).ok().filter(|starts| *starts <= expires.unwrap_or(MAX_TIME));
+    match starts {
+        Some(starts) if expires != Some(starts) => Ok(Some(starts)),
+        _ => Err(CallError::field("start_time", "expected a moment after 1970 and before the expiry")),
+    }
+}
+
+fn resolve(
     asked: &Asked,
     now: u64,
     max_ttl: Option<u64>,

@@ -3,10 +3,13 @@
 use safelight_proto::{page, signer::v1 as pb};
 use tonic::{Request, Response, Status};
 
-use super::{expiry::duration, refusal};
+use super::{
+    expiry::{duration, timestamp},
+    refusal,
+};
 use crate::{
-    keyring::{Key, KeyError, State},
-    scheme::cloudinary_upload::Algorithm,
+    keyring::{Algorithm, Key, KeyError, Scheme, State, VersionInfo},
+    scheme::cloudinary_upload,
     signer::Signer,
 };
 
@@ -21,8 +24,9 @@ impl pb::key_service_server::KeyService for Signer {
         request: Request<pb::ListKeysRequest>,
     ) -> Result<Response<pb::ListKeysResponse>, Status> {
         let pb::ListKeysRequest { page_size, page_token } = request.into_inner();
+        let now = self.clock.now();
         let (keys, next_page_token) = page::page(self.keyring.all(), page_size, &page_token);
-        let keys = keys.into_iter().map(|(name, key)| describe(name, key)).collect();
+        let keys = keys.into_iter().map(|(name, key)| describe(name, key, now)).collect();
         Ok(Response::new(pb::ListKeysResponse { keys, next_page_token }))
     }
 
@@ -32,50 +36,86 @@ impl pb::key_service_server::KeyService for Signer {
     ) -> Result<Response<pb::GetKeyResponse>, Status> {
         let pb::GetKeyRequest { name } = request.into_inner();
         let key = self.keyring.get(&name).ok_or_else(|| refusal::key(KeyError::NotFound))?;
-        Ok(Response::new(pb::GetKeyResponse { key: Some(describe(&name, key)) }))
+        Ok(Response::new(pb::GetKeyResponse { key: Some(describe(&name, key, self.clock.now())) }))
     }
 }
 
-fn describe(name: &str, key: &Key) -> pb::Key {
-    let versions = key
-        .states()
-        .into_iter()
-        .map(|(id, state)| pb::KeyVersion {
-            id,
-            state: match state {
-                State::Primary => pb::KeyVersionState::Primary,
-                State::VerifyOnly => pb::KeyVersionState::VerifyOnly,
-                State::Disabled => pb::KeyVersionState::Disabled,
-            }
-            .into(),
-        })
-        .collect();
-    let common = pb::Key { name: name.to_owned(), versions, ..pb::Key::default() };
+fn describe(name: &str, key: &Key, now: u64) -> pb::Key {
+    let versions: Vec<_> =
+        key.states(now).into_iter().map(|(info, state)| describe_version(info, state)).collect();
+    let primary = versions.iter().find(|version| version.state() == pb::KeyVersionState::Primary);
+    let identifier = primary.map(|version| version.identifier.clone()).unwrap_or_default();
+    let common = pb::Key { name: name.to_owned(), identifier, ..pb::Key::default() };
     match key {
-        Key::CloudflareImages(key) => pb::Key {
-            scheme: pb::Scheme::CloudflareImages.into(),
-            algorithm: pb::Algorithm::HmacSha256.into(),
+        Key::Url(key) => pb::Key {
+            scheme: scheme(key.scheme).into(),
+            algorithm: algorithm(key.algorithm).into(),
             max_ttl: key.max_ttl.map(duration),
             require_expiry: key.policy.require_expiry,
             clock_skew: Some(duration(key.policy.clock_skew)),
+            versions,
             ..common
         },
         Key::CloudinaryUpload(key) => pb::Key {
             scheme: pb::Scheme::CloudinaryUpload.into(),
             algorithm: match key.policy.algorithm {
-                Algorithm::Sha256 => pb::Algorithm::Sha256Suffix,
-                Algorithm::Sha1 => pb::Algorithm::Sha1Suffix,
+                cloudinary_upload::Algorithm::Sha256 => pb::Algorithm::Sha256Suffix,
+                cloudinary_upload::Algorithm::Sha1 => pb::Algorithm::Sha1Suffix,
             }
             .into(),
             identifier: key.api_key.clone().unwrap_or_default(),
+            versions,
             ..common
         },
         Key::AwsSigv4(key) => pb::Key {
             scheme: pb::Scheme::AwsSigv4.into(),
             algorithm: pb::Algorithm::HmacSha256.into(),
-            identifier: key.versions.primary().material.access_key_id().to_owned(),
             max_ttl: key.max_ttl.map(duration),
+            versions,
             ..common
         },
+    }
+}
+
+fn describe_version(info: &VersionInfo, state: State) -> pb::KeyVersion {
+    pb::KeyVersion {
+        id: info.id,
+        state: match state {
+            State::Pending => pb::KeyVersionState::Pending,
+            State::Primary => pb::KeyVersionState::Primary,
+            State::VerifyOnly => pb::KeyVersionState::VerifyOnly,
+            State::Disabled => pb::KeyVersionState::Disabled,
+        }
+        .into(),
+        primary_from: info.schedule.primary_from.map(timestamp),
+        verify_until: info.schedule.verify_until.map(timestamp),
+        fingerprint: info.fingerprint.clone(),
+        public_key: info.public_key.clone().unwrap_or_default(),
+        identifier: info.identifier.clone().unwrap_or_default(),
+    }
+}
+
+const fn scheme(scheme: Scheme) -> pb::Scheme {
+    match scheme {
+        Scheme::CloudflareImages => pb::Scheme::CloudflareImages,
+        Scheme::CloudinaryUpload => pb::Scheme::CloudinaryUpload,
+        Scheme::AwsSigv4 => pb::Scheme::AwsSigv4,
+    }
+}
+
+const fn algorithm(algorithm: Algorithm) -> pb::Algorithm {
+    match algorithm {
+        Algorithm::HmacSha256 => pb::Algorithm::HmacSha256,
+        Algorithm::HmacSha1 => pb::Algorithm::HmacSha1,
+        Algorithm::HmacMd5 => pb::Algorithm::HmacMd5,
+        Algorithm::Sha256Suffix => pb::Algorithm::Sha256Suffix,
+        Algorithm::Sha1Suffix => pb::Algorithm::Sha1Suffix,
+        Algorithm::Sha256Prefix => pb::Algorithm::Sha256Prefix,
+        Algorithm::Md5Prefix => pb::Algorithm::Md5Prefix,
+        Algorithm::Ed25519 => pb::Algorithm::Ed25519,
+        Algorithm::RsaSha256 => pb::Algorithm::RsaSha256,
+        Algorithm::RsaSha1 => pb::Algorithm::RsaSha1,
+        Algorithm::EcdsaSha256 => pb::Algorithm::EcdsaSha256,
+        Algorithm::EcdsaSha1 => pb::Algorithm::EcdsaSha1,
     }
 }

@@ -16,13 +16,12 @@ use super::{
     expiry::{self, Asked, timestamp},
     parameters::{self, Parameters},
     refusal,
+    wish::{Terms, sign_url},
 };
 use crate::{
-    keyring::CloudflareImagesKey,
     scheme::{
         aws_sigv4::{self, Body, HEADERS_LIFETIME, MAX_PRESIGNED_LIFETIME, S3Request, Scope},
         cloudinary_upload::{self, MAX_AGE, Version},
-        url::{UrlScheme, Wanted},
     },
     signer::Signer,
 };
@@ -35,14 +34,16 @@ impl SignerService for Signer {
     async fn sign_url(&self, request: Request<SignUrlRequest>) -> Result<Response<SignUrlResponse>, Status> {
         use sign_url_request::Expiry;
 
-        let SignUrlRequest { key, url, expiry } = request.into_inner();
-        let key = self.keyring.cloudflare_images(&key).map_err(refusal::key)?;
+        let SignUrlRequest { key, url, expiry, start_time, client_ip, scope, carrier, extra } =
+            request.into_inner();
+        let key = self.keyring.url(&key).map_err(refusal::key)?;
         let asked = match expiry {
             None => Asked::Default,
             Some(Expiry::ExpireTime(time)) => Asked::At(time),
             Some(Expiry::Ttl(ttl)) => Asked::In(ttl),
         };
-        Ok(Response::new(sign_url(key, &url, &asked, self.clock.now())?))
+        let terms = Terms::read(start_time, &client_ip, &scope, carrier, &extra)?;
+        Ok(Response::new(sign_url(key, &url, &asked, &terms, self.clock.now())?))
     }
 
     async fn batch_sign_urls(
@@ -51,11 +52,13 @@ impl SignerService for Signer {
     ) -> Result<Response<BatchSignUrlsResponse>, Status> {
         use batch_sign_urls_item::Expiry;
 
-        let BatchSignUrlsRequest { key, items } = request.into_inner();
-        let key = self.keyring.cloudflare_images(&key).map_err(refusal::key)?;
+        let BatchSignUrlsRequest { key, items, start_time, client_ip, scope, carrier, extra } =
+            request.into_inner();
+        let key = self.keyring.url(&key).map_err(refusal::key)?;
         if !(1..=MAX_BATCH).contains(&items.len()) {
             return Err(CallError::field("items", "expected 1 to 256 items").into());
         }
+        let terms = Terms::read(start_time, &client_ip, &scope, carrier, &extra)?;
         let now = self.clock.now();
         let sign = |BatchSignUrlsItem { url, expiry }| {
             let asked = match expiry {
@@ -63,7 +66,7 @@ impl SignerService for Signer {
                 Some(Expiry::ExpireTime(time)) => Asked::At(time),
                 Some(Expiry::Ttl(ttl)) => Asked::In(ttl),
             };
-            let result = match sign_url(key, &url, &asked, now) {
+            let result = match sign_url(key, &url, &asked, &terms, now) {
                 Ok(signed) => batch_sign_urls_result::Result::Signed(signed),
                 Err(error) => batch_sign_urls_result::Result::Error(ItemError {
                     reason: error.reason().as_str().to_owned(),
@@ -81,11 +84,11 @@ impl SignerService for Signer {
     ) -> Result<Response<SignUploadResponse>, Status> {
         let SignUploadRequest { key, parameters } = request.into_inner();
         let key = self.keyring.cloudinary_upload(&key).map_err(refusal::key)?;
-        let Parameters { signed, timestamp: at } =
-            parameters::read(&parameters.unwrap_or_default(), self.clock.now())?;
+        let now = self.clock.now();
+        let Parameters { signed, timestamp: at } = parameters::read(&parameters.unwrap_or_default(), now)?;
 
         let algorithm = key.policy.algorithm;
-        let version = key.versions.primary();
+        let version = key.versions.primary(now);
         let pairs = signed.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let signature = cloudinary_upload::sign(&version.material, algorithm, Version::V2, pairs);
 
@@ -103,7 +106,7 @@ impl SignerService for Signer {
             signature,
             form_fields,
             expire_time: Some(timestamp(at + MAX_AGE)),
-            key_version: version.id,
+            key_version: version.info.id,
         }))
     }
 
@@ -124,8 +127,8 @@ impl SignerService for Signer {
             aws_sigv4::Request { method: &request.method, url: &request.url, headers: &headers, body };
         let checked = S3Request::new(given, &request.region, presigned).map_err(refusal::origin_request)?;
         let scope = Scope::s3(checked.region);
-        let version = key.versions.primary();
         let now = self.clock.now();
+        let version = key.versions.primary(now);
 
         let (headers, url, lifetime) = if presigned {
             let ttl = request.ttl.as_ref();
@@ -146,27 +149,9 @@ impl SignerService for Signer {
             headers,
             url,
             expire_time: Some(timestamp(now + lifetime)),
-            key_version: version.id,
+            key_version: version.info.id,
         }))
     }
-}
-
-fn sign_url(
-    key: &CloudflareImagesKey,
-    url: &str,
-    asked: &Asked,
-    now: u64,
-) -> Result<SignUrlResponse, CallError> {
-    let policy = &key.policy;
-    let expires = expiry::resolve(asked, now, key.max_ttl, policy.require_expiry)?;
-    let version = key.versions.primary();
-    let signed =
-        version.material.sign(policy, &Wanted::plain(url, expires)).map_err(refusal::unsigned_url)?;
-    Ok(SignUrlResponse {
-        signed_url: signed.url,
-        expire_time: expires.map(timestamp),
-        key_version: version.id,
-    })
 }
 
 /// Whether the signature is to travel in the URL. Fields that belong to the other way are refused, all at once.

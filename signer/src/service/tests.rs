@@ -57,6 +57,7 @@ fn with_web_versions(first: &str, second: &str) -> Signer {
         name = "uploads-sha1"
         scheme = "cloudinary-upload"
         algorithm = "sha1-suffix"
+        allow_legacy = true
         versions = [{{ id = 1, state = "primary", secret_file = "DIR/2" }}]
         [[keys]]
         name = "s3"
@@ -92,7 +93,12 @@ fn timestamp(seconds: u64) -> Timestamp {
 
 fn url_request(key: &str, url: &str, ttl: Option<i64>) -> Request<pb::SignUrlRequest> {
     let expiry = ttl.map(|seconds| pb::sign_url_request::Expiry::Ttl(Duration { seconds, nanos: 0 }));
-    Request::new(pb::SignUrlRequest { key: key.to_owned(), url: url.to_owned(), expiry })
+    Request::new(pb::SignUrlRequest {
+        key: key.to_owned(),
+        url: url.to_owned(),
+        expiry,
+        ..pb::SignUrlRequest::default()
+    })
 }
 
 async fn sign_url(
@@ -105,7 +111,11 @@ async fn sign_url(
 }
 
 async fn verify_url(signer: &Signer, key: &str, target: &str) -> pb::VerifyUrlResponse {
-    let request = pb::VerifyUrlRequest { key: key.to_owned(), request_target: target.to_owned() };
+    let request = pb::VerifyUrlRequest {
+        key: key.to_owned(),
+        request_target: target.to_owned(),
+        ..pb::VerifyUrlRequest::default()
+    };
     ok(signer.verify_url(Request::new(request)).await)
 }
 
@@ -198,7 +208,11 @@ async fn urls_that_are_not_signed() {
     }
     let default = ok(sign_url(&signer, "web", url, None).await);
     assert_eq!(default.expire_time, Some(timestamp(NOW + 3600)));
-    let verify = pb::VerifyUrlRequest { key: "uploads".to_owned(), request_target: "/".to_owned() };
+    let verify = pb::VerifyUrlRequest {
+        key: "uploads".to_owned(),
+        request_target: "/".to_owned(),
+        ..pb::VerifyUrlRequest::default()
+    };
     let answer = signer.verify_url(Request::new(verify)).await;
     assert_eq!(refused(answer), (Code::FailedPrecondition, "KEY_SCHEME_MISMATCH".to_owned()));
 }
@@ -231,7 +245,11 @@ async fn a_batch_keeps_order_and_each_item_stands_for_itself() {
         expiry: ttl.map(|seconds| pb::batch_sign_urls_item::Expiry::Ttl(Duration { seconds, nanos: 0 })),
     };
     let batch = |key: &str, items| {
-        signer.batch_sign_urls(Request::new(pb::BatchSignUrlsRequest { key: key.to_owned(), items }))
+        signer.batch_sign_urls(Request::new(pb::BatchSignUrlsRequest {
+            key: key.to_owned(),
+            items,
+            ..pb::BatchSignUrlsRequest::default()
+        }))
     };
     let items = vec![item("https://h/a", Some(60)), item("nope", None), item("https://h/b", Some(9999))];
     let results = ok(batch("web", items).await).results;
@@ -264,12 +282,21 @@ fn the_answer_to_the_largest_batch_fits_the_limits() {
     let expiry =
         pb::batch_sign_urls_item::Expiry::ExpireTime(Timestamp { seconds: i64::MAX, nanos: i32::MAX });
     let item = pb::BatchSignUrlsItem { url, expiry: Some(expiry) };
-    let request = pb::BatchSignUrlsRequest { key: "k".repeat(64), items: vec![item; super::MAX_BATCH] };
+    let request = pb::BatchSignUrlsRequest {
+        key: "k".repeat(64),
+        items: vec![item; super::MAX_BATCH],
+        ..pb::BatchSignUrlsRequest::default()
+    };
     let room = super::MAX_SIGNER_REQUEST.checked_sub(request.encoded_len());
     assert!(room.is_some_and(|room| room < 16 * 1024), "256 URLs of 2 KiB just fit: {room:?}");
 
     let signed_url = "a".repeat(3 * 2048 + "?exp=253402300799&sig=".len() + 64);
-    let signed = pb::SignUrlResponse { signed_url, expire_time: Some(timestamp(NOW)), key_version: u32::MAX };
+    let signed = pb::SignUrlResponse {
+        signed_url,
+        expire_time: Some(timestamp(NOW)),
+        key_version: u32::MAX,
+        ..pb::SignUrlResponse::default()
+    };
     let result = pb::BatchSignUrlsResult { result: Some(pb::batch_sign_urls_result::Result::Signed(signed)) };
     let response = pb::BatchSignUrlsResponse { results: vec![result; super::MAX_BATCH] };
     assert!(response.encoded_len() <= super::MAX_SIGNER_ANSWER, "{}", response.encoded_len());
@@ -509,7 +536,11 @@ fn presigned_for(request: &mut pb::SignOriginRequestRequest, seconds: i64) {
 async fn keys_are_described_without_their_secrets() {
     let signer = signer();
     let get = |name: &str| signer.get_key(Request::new(pb::GetKeyRequest { name: name.to_owned() }));
-    let state = |id, state: pb::KeyVersionState| pb::KeyVersion { id, state: state.into() };
+    let state = |id, state: pb::KeyVersionState| pb::KeyVersion {
+        id,
+        state: state.into(),
+        ..pb::KeyVersion::default()
+    };
     let web = pb::Key {
         name: "web".to_owned(),
         scheme: pb::Scheme::CloudflareImages.into(),
@@ -519,6 +550,7 @@ async fn keys_are_described_without_their_secrets() {
         max_ttl: Some(Duration { seconds: 3600, nanos: 0 }),
         require_expiry: true,
         clock_skew: Some(Duration::default()),
+        ..pb::Key::default()
     };
     assert_eq!(ok(get("web").await).key, Some(web));
     let s3 = ok(get("s3").await).key.unwrap();

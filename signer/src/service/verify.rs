@@ -1,17 +1,17 @@
 //! `VerifierService`.
 
-use safelight_proto::signer::v1::{
-    Reason, Verdict, VerifyUploadRequest, VerifyUploadResponse, VerifyUrlRequest, VerifyUrlResponse,
-    verifier_service_server::VerifierService,
+use safelight_proto::{
+    reason::CallError,
+    signer::v1::{
+        Reason, Verdict, VerifyUploadRequest, VerifyUploadResponse, VerifyUrlRequest, VerifyUrlResponse,
+        verifier_service_server::VerifierService,
+    },
 };
 use tonic::{Request, Response, Status};
 
 use super::{expiry::timestamp, refusal};
 use crate::{
-    scheme::{
-        cloudflare_images, cloudinary_upload,
-        url::{Presented, UrlScheme},
-    },
+    scheme::{cloudinary_upload, url::Presented},
     signer::Signer,
 };
 
@@ -21,16 +21,24 @@ impl VerifierService for Signer {
         &self,
         request: Request<VerifyUrlRequest>,
     ) -> Result<Response<VerifyUrlResponse>, Status> {
-        let VerifyUrlRequest { key, request_target } = request.into_inner();
-        let key = self.keyring.cloudflare_images(&key).map_err(refusal::key)?;
-        let eligible = key.versions.eligible().map(|version| &version.material);
-        let presented = Presented::target(&request_target, self.clock.now());
-        let verified = cloudflare_images::Key::verify(eligible, &key.policy, &presented);
-        Ok(Response::new(match verified {
-            Ok(verified) => VerifyUrlResponse {
+        let VerifyUrlRequest { key, request_target, origin, client_ip, cookies } = request.into_inner();
+        let key = self.keyring.url(&key).map_err(refusal::key)?;
+        let client = match client_ip.as_str() {
+            "" => None,
+            text => Some(text.parse().map_err(|_| CallError::field("client_ip", "expected an IP address"))?),
+        };
+        let presented = Presented {
+            target: &request_target,
+            origin: Some(origin.as_str()).filter(|origin| !origin.is_empty()),
+            client,
+            cookies: &cookies,
+            now: self.clock.now(),
+        };
+        Ok(Response::new(match key.versions.verify(&key.policy, &presented) {
+            Ok((verified, key_version)) => VerifyUrlResponse {
                 verdict: Verdict::Valid.into(),
                 reason: Reason::Ok.into(),
-                key_version: key.versions.eligible_id(verified.key).unwrap_or_default(),
+                key_version,
                 expire_time: verified.expires.map(timestamp),
                 authenticated_target: verified.authenticated_target,
             },
@@ -48,14 +56,15 @@ impl VerifierService for Signer {
     ) -> Result<Response<VerifyUploadResponse>, Status> {
         let VerifyUploadRequest { key, fields } = request.into_inner();
         let key = self.keyring.cloudinary_upload(&key).map_err(refusal::key)?;
-        let eligible = key.versions.eligible().map(|version| &version.material);
+        let now = self.clock.now();
+        let eligible = key.versions.eligible(now).map(|version| &version.material);
         let fields: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
-        let verified = cloudinary_upload::verify(eligible, &fields, self.clock.now(), &key.policy);
+        let verified = cloudinary_upload::verify(eligible, &fields, now, &key.policy);
         Ok(Response::new(match verified {
             Ok(verified) => VerifyUploadResponse {
                 verdict: Verdict::Valid.into(),
                 reason: Reason::Ok.into(),
-                key_version: key.versions.eligible_id(verified.key).unwrap_or_default(),
+                key_version: key.versions.eligible_id(verified.key, now).unwrap_or_default(),
             },
             Err(refused) => VerifyUploadResponse {
                 verdict: Verdict::Invalid.into(),

@@ -133,8 +133,12 @@ impl Local {
     pub(crate) async fn sign_with(&self, key: &str, path: &str, seconds: i64) -> String {
         const HOST: &str = "https://img.example.com";
         let ttl = prost_types::Duration { seconds, nanos: 0 };
-        let request =
-            SignUrlRequest { key: key.into(), url: format!("{HOST}{path}"), expiry: Some(Expiry::Ttl(ttl)) };
+        let request = SignUrlRequest {
+            key: key.into(),
+            url: format!("{HOST}{path}"),
+            expiry: Some(Expiry::Ttl(ttl)),
+            ..SignUrlRequest::default()
+        };
         let signed = self.stack.signer_client().await.unwrap().sign_url(request).await.unwrap();
         signed.into_inner().signed_url.strip_prefix(HOST).unwrap().to_owned()
     }

@@ -14,7 +14,7 @@ fn item(url: impl Into<String>, ttl: Option<i64>) -> BatchSignUrlsItem {
 }
 
 fn batch(key: &str, items: Vec<BatchSignUrlsItem>) -> BatchSignUrlsRequest {
-    BatchSignUrlsRequest { key: key.to_owned(), items }
+    BatchSignUrlsRequest { key: key.to_owned(), items, ..BatchSignUrlsRequest::default() }
 }
 
 /// The answers, each as the single call gives it.

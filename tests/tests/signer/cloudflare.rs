@@ -84,7 +84,11 @@ fn question(urls: &[impl AsRef<str>]) -> Json {
 }
 
 async fn verify(pair: &Pair, url: &str) -> VerifyUrlResponse {
-    let request = VerifyUrlRequest { key: "url".to_owned(), request_target: target(url).to_owned() };
+    let request = VerifyUrlRequest {
+        key: "url".to_owned(),
+        request_target: target(url).to_owned(),
+        ..VerifyUrlRequest::default()
+    };
     ok(pair.verifier().verify_url(request).await)
 }
 
@@ -106,7 +110,8 @@ async fn the_documented_algorithm_makes_our_urls() {
                 expiry: Some(batch_sign_urls_item::Expiry::ExpireTime(timestamp(EXPIRES))),
             })
             .collect();
-        let request = BatchSignUrlsRequest { key: "url".to_owned(), items };
+        let request =
+            BatchSignUrlsRequest { key: "url".to_owned(), items, ..BatchSignUrlsRequest::default() };
         let ours = ok(pair.signer().batch_sign_urls(request).await).results;
         for ((url, theirs), ours) in urls.iter().zip(theirs).zip(ours) {
             let theirs = theirs.as_str().unwrap();
@@ -123,7 +128,8 @@ async fn the_documented_algorithm_makes_our_urls() {
     }
     // The single call gives the same.
     let expiry = Some(Expiry::ExpireTime(timestamp(EXPIRES)));
-    let request = SignUrlRequest { key: "url".to_owned(), url: urls[0].clone(), expiry };
+    let request =
+        SignUrlRequest { key: "url".to_owned(), url: urls[0].clone(), expiry, ..SignUrlRequest::default() };
     assert_eq!(ok(pair.signer().sign_url(request).await).signed_url, theirs[0].as_str().unwrap());
     println!("{} URLs agree", urls.len());
 }

@@ -68,6 +68,7 @@ versions = [{ id = 5, state = "primary", secret_file = "DIR/upload" }]
 name = "upload-sha1"
 scheme = "cloudinary-upload"
 algorithm = "sha1-suffix"
+allow_legacy = true
 versions = [{ id = 1, state = "primary", secret_file = "DIR/upload" }]
 [[keys]]
 name = "s3"
@@ -183,7 +184,7 @@ pub(crate) const fn duration(seconds: i64) -> Duration {
 /// Asks for a URL that lives for so many seconds, or as the key says.
 pub(crate) fn url_request(key: &str, url: &str, ttl: Option<i64>) -> SignUrlRequest {
     let expiry = ttl.map(|seconds| Expiry::Ttl(duration(seconds)));
-    SignUrlRequest { key: key.to_owned(), url: url.to_owned(), expiry }
+    SignUrlRequest { key: key.to_owned(), url: url.to_owned(), expiry, ..SignUrlRequest::default() }
 }
 
 /// What a client would send for this URL: everything after the host, without the fragment.

@@ -25,9 +25,20 @@ async fn messages_that_are_too_large_are_refused() {
     let answer = pair.signer().sign_url(url_request("url", &huge, None)).await;
     refused(answer, INVALID, "MESSAGE_INVALID", &[]);
     let items = vec![BatchSignUrlsItem { url: huge, expiry: None }];
-    let answer = pair.signer().batch_sign_urls(BatchSignUrlsRequest { key: "url".to_owned(), items }).await;
+    let answer = pair
+        .signer()
+        .batch_sign_urls(BatchSignUrlsRequest {
+            key: "url".to_owned(),
+            items,
+            ..BatchSignUrlsRequest::default()
+        })
+        .await;
     refused(answer, INVALID, "MESSAGE_INVALID", &[]);
-    let request = VerifyUrlRequest { key: "url".to_owned(), request_target: large.clone() };
+    let request = VerifyUrlRequest {
+        key: "url".to_owned(),
+        request_target: large.clone(),
+        ..VerifyUrlRequest::default()
+    };
     refused(pair.verifier().verify_url(request).await, INVALID, "MESSAGE_INVALID", &[]);
     let fields = vec![FormField { name: "a".to_owned(), value: large.clone() }];
     let request = VerifyUploadRequest { key: "upload".to_owned(), fields };

@@ -75,7 +75,11 @@ async fn sign(pair: &Pair, version: u32) -> Signed {
 
 /// The version that verifies URL and upload: one and the same. `None`: neither does.
 async fn verified_by(pair: &Pair, signed: &Signed) -> Option<u32> {
-    let request = VerifyUrlRequest { key: "url".to_owned(), request_target: target(&signed.url).to_owned() };
+    let request = VerifyUrlRequest {
+        key: "url".to_owned(),
+        request_target: target(&signed.url).to_owned(),
+        ..VerifyUrlRequest::default()
+    };
     let url = ok(pair.verifier().verify_url(request).await);
     let request = VerifyUploadRequest { key: "upload".to_owned(), fields: signed.form.clone() };
     let upload = ok(pair.verifier().verify_upload(request).await);

@@ -178,7 +178,7 @@ async fn use_the_signer(pair: &Pair, errors: &mut Errors) -> Vec<String> {
     let items = ["https://h/b".to_owned(), format!("https://h/a?sig={FORGED}")]
         .map(|url| BatchSignUrlsItem { url, expiry: None })
         .to_vec();
-    let batch = BatchSignUrlsRequest { key: "url".to_owned(), items };
+    let batch = BatchSignUrlsRequest { key: "url".to_owned(), items, ..BatchSignUrlsRequest::default() };
     let results = ok(signer.batch_sign_urls(batch.clone()).await).results;
     assert!(!format!("{:?}", results[1]).contains(FORGED), "an item's error");
     errors.of(signer.batch_sign_urls(BatchSignUrlsRequest { items: vec![], ..batch }).await);
@@ -188,10 +188,15 @@ async fn use_the_signer(pair: &Pair, errors: &mut Errors) -> Vec<String> {
         (format!("/a?exp=1&sig={FORGED}"), false),
         (FORGED.to_owned(), false),
     ] {
-        let request = VerifyUrlRequest { key: "url".to_owned(), request_target: target };
+        let request =
+            VerifyUrlRequest { key: "url".to_owned(), request_target: target, ..VerifyUrlRequest::default() };
         assert_eq!(ok(verifier.verify_url(request).await).key_version > 0, valid);
     }
-    let request = VerifyUrlRequest { key: FORGED.to_owned(), request_target: target(&signed).to_owned() };
+    let request = VerifyUrlRequest {
+        key: FORGED.to_owned(),
+        request_target: target(&signed).to_owned(),
+        ..VerifyUrlRequest::default()
+    };
     errors.of(verifier.verify_url(request).await);
 
     let upload = ok(signer.sign_upload(upload_request(&json!({ "folder": "a" }))).await);

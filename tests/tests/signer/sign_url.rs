@@ -21,12 +21,18 @@ async fn a_url_is_signed_until_when_it_was_asked() {
         (at(1_700_000_001, 0), NOW + 1),
         (at(1_700_000_060, 999_999_999), NOW + 60),
     ] {
-        let request = SignUrlRequest { key: "url".to_owned(), url: URL.to_owned(), expiry };
+        let request = SignUrlRequest {
+            key: "url".to_owned(),
+            url: URL.to_owned(),
+            expiry,
+            ..SignUrlRequest::default()
+        };
         let signature = hmac(URL_NEW, &format!("/acct/beach.jpg/card?w=1&exp={expires}"));
         let expected = SignUrlResponse {
             signed_url: format!("{URL}&exp={expires}&sig={signature}"),
             expire_time: Some(timestamp(expires)),
             key_version: 2,
+            cookies: Vec::new(),
         };
         assert_eq!(ok(pair.signer().sign_url(request.clone()).await), expected);
         // Pure: it may be asked again.
@@ -74,7 +80,12 @@ async fn every_error() {
     }
     for seconds in [i64::MIN, -1, 0, 1_699_999_999, 1_700_000_000, 1_700_003_601, i64::MAX] {
         let expiry = Some(Expiry::ExpireTime(Timestamp { seconds, nanos: 999_999_999 }));
-        let request = SignUrlRequest { key: "url".to_owned(), url: URL.to_owned(), expiry };
+        let request = SignUrlRequest {
+            key: "url".to_owned(),
+            url: URL.to_owned(),
+            expiry,
+            ..SignUrlRequest::default()
+        };
         let answer = pair.signer().sign_url(request).await;
         refused(answer, invalid, "EXPIRY_OUT_OF_RANGE", &["expire_time"]);
     }

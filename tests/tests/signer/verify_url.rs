@@ -8,7 +8,11 @@ use tonic::Code;
 use crate::harness::{NOW, Pair, URL_NEW, URL_OLD, hmac, ok, refused, target, timestamp, url_request};
 
 async fn verify(pair: &Pair, key: &str, target: &str) -> VerifyUrlResponse {
-    let request = VerifyUrlRequest { key: key.to_owned(), request_target: target.to_owned() };
+    let request = VerifyUrlRequest {
+        key: key.to_owned(),
+        request_target: target.to_owned(),
+        ..VerifyUrlRequest::default()
+    };
     ok(pair.verifier().verify_url(request).await)
 }
 
@@ -122,7 +126,11 @@ async fn every_error() {
         ("upload", Code::FailedPrecondition, "KEY_SCHEME_MISMATCH"),
         ("s3", Code::FailedPrecondition, "KEY_SCHEME_MISMATCH"),
     ] {
-        let request = VerifyUrlRequest { key: key.to_owned(), request_target: "/a?sig=0".to_owned() };
+        let request = VerifyUrlRequest {
+            key: key.to_owned(),
+            request_target: "/a?sig=0".to_owned(),
+            ..VerifyUrlRequest::default()
+        };
         refused(pair.verifier().verify_url(request).await, code, reason, &[]);
     }
 }

@@ -1,11 +1,14 @@
-//! What `[[keys]]` says beside its versions, and whether it fits the scheme.
+//! Options that several schemes have.
 
 use std::{path::PathBuf, time::Duration};
 
 use safelight_chassis::config::Section;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use crate::{keyring::secret, scheme::aws_sigv4::MAX_PRESIGNED_LIFETIME};
+use crate::{
+    keyring::{Algorithm, secret},
+    scheme::url::{Expiry, Policy},
+};
 
 /// Longest public half of a credential, in bytes. AWS's have 20, Cloudinary's 15.
 pub const MAX_IDENTIFIER_BYTES: usize = 128;
@@ -19,87 +22,76 @@ pub const DEFAULT_MAX_TARGET_BYTES: usize = 8192;
 /// Largest `max_target_bytes`: the longest target that fits a message of 64 KiB with room for the rest of it.
 pub const MAX_MAX_TARGET_BYTES: usize = 60 * 1024;
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum SchemeName {
-    CloudflareImages,
-    CloudinaryUpload,
-    AwsSigv4,
+/// The options of a key that signs URLs.
+pub(super) struct UrlOptions {
+    pub(super) policy: Policy,
+    pub(super) max_ttl: Option<u64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum AlgorithmName {
-    HmacSha256,
-    Sha256Suffix,
-    Sha1Suffix,
-}
-
-/// What stands in `[[keys]]`, before it is known whether it fits the scheme.
-pub(super) struct Options {
-    pub(super) algorithm: Option<AlgorithmName>,
-    pub(super) max_ttl: Option<Duration>,
-    pub(super) require_expiry: Option<bool>,
-    pub(super) clock_skew: Option<Duration>,
-    pub(super) max_target_bytes: Option<u64>,
-    pub(super) identifier: Option<String>,
-    pub(super) accept_signature_v1: Option<bool>,
-}
-
-pub(super) fn read_options(section: &mut Section) -> Options {
-    Options {
-        algorithm: section.optional("algorithm"),
-        max_ttl: section.duration("max_ttl"),
-        require_expiry: section.optional("require_expiry"),
-        clock_skew: section.duration("clock_skew"),
-        max_target_bytes: section.bytes("max_target_bytes"),
-        identifier: text_or_file(section, "identifier", "identifier_file"),
-        accept_signature_v1: section.optional("accept_signature_v1"),
+/// Reads the options of a key that signs URLs, as far as the scheme's expiry gives them a meaning.
+pub(super) fn url_options(section: &mut Section, expiry: Expiry) -> UrlOptions {
+    let expires = expiry != Expiry::Never;
+    let max_ttl = if expires { max_ttl(section, None) } else { None };
+    let require_expiry = match expiry {
+        Expiry::Optional => section.or("require_expiry", true),
+        Expiry::Always => true,
+        Expiry::Never => false,
+    };
+    let clock_skew =
+        if expires { section.duration("clock_skew").unwrap_or_default() } else { Duration::ZERO };
+    if clock_skew > MAX_CLOCK_SKEW || clock_skew.subsec_nanos() != 0 {
+        section.error("clock_skew", "expected whole seconds, at most 300s");
     }
+    let max_target_bytes = section.bytes("max_target_bytes");
+    let fits = |bytes| (1..=MAX_MAX_TARGET_BYTES as u64).contains(&bytes);
+    if max_target_bytes.is_some_and(|bytes| !fits(bytes)) {
+        section.error("max_target_bytes", "expected 1 to 60KiB");
+    }
+    let max_target_bytes =
+        max_target_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(DEFAULT_MAX_TARGET_BYTES);
+    let policy = Policy { require_expiry, clock_skew: clock_skew.as_secs(), max_target_bytes };
+    UrlOptions { policy, max_ttl }
 }
 
-/// Refuses options of other schemes, and values out of range.
-pub(super) fn check_options(section: &mut Section, scheme: SchemeName, options: &Options) {
-    use SchemeName::{AwsSigv4, CloudflareImages, CloudinaryUpload};
+/// Longest life in seconds. `longest` is the scheme's own limit, and its words.
+pub(super) fn max_ttl(section: &mut Section, longest: Option<(u64, &str)>) -> Option<u64> {
+    let ttl = section.duration("max_ttl")?;
+    if ttl.is_zero() || ttl.subsec_nanos() != 0 {
+        section.error("max_ttl", "expected whole seconds, at least one");
+    } else if let Some((_, words)) = longest.filter(|(longest, _)| ttl.as_secs() > *longest) {
+        section.error("max_ttl", words);
+    }
+    Some(ttl.as_secs())
+}
 
-    for (option, is_set, schemes) in [
-        ("max_ttl", options.max_ttl.is_some(), &[CloudflareImages, AwsSigv4][..]),
-        ("require_expiry", options.require_expiry.is_some(), &[CloudflareImages]),
-        ("clock_skew", options.clock_skew.is_some(), &[CloudflareImages]),
-        ("max_target_bytes", options.max_target_bytes.is_some(), &[CloudflareImages]),
-        ("identifier", options.identifier.is_some(), &[CloudinaryUpload]),
-        ("accept_signature_v1", options.accept_signature_v1.is_some(), &[CloudinaryUpload]),
-    ] {
-        if is_set && !schemes.contains(&scheme) {
+/// The algorithm: one of these, the first by default. A legacy one only where the key allows it.
+pub(super) fn algorithm(section: &mut Section, choices: &[Algorithm]) -> Option<Algorithm> {
+    let allow_legacy = section.or("allow_legacy", false);
+    let asked = section.optional::<Algorithm>("algorithm");
+    let algorithm = asked.or_else(|| choices.first().copied())?;
+    if !choices.contains(&algorithm) {
+        section.error("algorithm", "does not fit the scheme");
+        return None;
+    }
+    if algorithm.is_legacy() && !allow_legacy {
+        section.error("algorithm", "is legacy: choose another, or set allow_legacy = true");
+        return None;
+    }
+    Some(algorithm)
+}
+
+/// Takes the options that some scheme has and this one has not.
+pub(super) fn take_strangers(section: &mut Section, options: &[&str], refuse: bool) {
+    for option in options {
+        if section.optional::<IgnoredAny>(option).is_some() && refuse {
             section.error(option, "does not belong to this scheme");
         }
     }
-    let algorithms: &[_] = match scheme {
-        CloudflareImages | AwsSigv4 => &[AlgorithmName::HmacSha256],
-        CloudinaryUpload => &[AlgorithmName::Sha256Suffix, AlgorithmName::Sha1Suffix],
-    };
-    if options.algorithm.is_some_and(|algorithm| !algorithms.contains(&algorithm)) {
-        section.error("algorithm", "does not fit the scheme");
-    }
-    if let Some(ttl) = options.max_ttl {
-        let longest = (scheme == AwsSigv4).then_some(Duration::from_secs(MAX_PRESIGNED_LIFETIME));
-        if ttl.is_zero() || ttl.subsec_nanos() != 0 {
-            section.error("max_ttl", "expected whole seconds, at least one");
-        } else if longest.is_some_and(|longest| ttl > longest) {
-            section.error("max_ttl", "expected at most 7 days, the most that AWS allows");
-        }
-    }
-    if options.clock_skew.is_some_and(|skew| skew > MAX_CLOCK_SKEW || skew.subsec_nanos() != 0) {
-        section.error("clock_skew", "expected whole seconds, at most 300s");
-    }
-    let fits = |bytes| (1..=MAX_MAX_TARGET_BYTES as u64).contains(&bytes);
-    if options.max_target_bytes.is_some_and(|bytes| !fits(bytes)) {
-        section.error("max_target_bytes", "expected 1 to 60KiB");
-    }
 }
 
-/// Public text, given in place or in a file.
-pub(super) fn text_or_file(section: &mut Section, text: &str, file: &str) -> Option<String> {
+/// Public text, given in place or in a file whose option's name ends in `_file`.
+pub(super) fn text_or_file(section: &mut Section, text: &str) -> Option<String> {
+    let file = &format!("{text}_file");
     let given = section.optional::<String>(text);
     let path = section.optional::<PathBuf>(file);
     let (key, content) = match (given, path) {
@@ -110,7 +102,7 @@ pub(super) fn text_or_file(section: &mut Section, text: &str, file: &str) -> Opt
         }
         (Some(given), None) => (text, given),
         (None, Some(path)) => match secret::read_public(&path) {
-            Ok(content) => (file, content.to_string()),
+            Ok(content) => (file.as_str(), content.to_string()),
             Err(error) => {
                 section.error(file, error.to_string());
                 return None;

@@ -1,0 +1,82 @@
+//! What is wanted of a signed URL: read from a request, and signed.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use ipnet::IpNet;
+use prost_types::Timestamp;
+use safelight_proto::{
+    reason::CallError,
+    signer::v1::{Cookie, SignUrlResponse, SignatureCarrier},
+};
+
+use super::{
+    expiry::{self, Asked, timestamp},
+    refusal,
+};
+use crate::{
+    keyring::UrlKey,
+    scheme::url::{Carrier, Wanted},
+};
+
+/// What is wanted beside URL and expiry: for one URL, or for all of a batch.
+pub(super) struct Terms<'a> {
+    start_time: Option<Timestamp>,
+    client: Option<IpNet>,
+    scope: Vec<&'a str>,
+    carrier: Carrier,
+    extra: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Terms<'a> {
+    /// From the fields of a request. What the key's scheme has not is refused when it signs.
+    pub(super) fn read(
+        start_time: Option<Timestamp>,
+        client_ip: &str,
+        scope: &'a [String],
+        carrier: i32,
+        extra: &'a BTreeMap<String, String>,
+    ) -> Result<Self, CallError> {
+        let client = match client_ip {
+            "" => None,
+            text => Some(range(text).ok_or_else(|| {
+                CallError::field("client_ip", "expected an IP address, or a range such as 192.0.2.0/24")
+            })?),
+        };
+        let carrier = match SignatureCarrier::try_from(carrier) {
+            Ok(SignatureCarrier::Unspecified | SignatureCarrier::Url) => Carrier::Url,
+            Ok(SignatureCarrier::Cookies) => Carrier::Cookies,
+            Err(_) => return Err(CallError::field("carrier", "unknown")),
+        };
+        let scope = scope.iter().map(String::as_str).collect();
+        let extra = extra.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Ok(Self { start_time, client, scope, carrier, extra })
+    }
+}
+
+fn range(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// Signs a URL at `now`, in Unix seconds.
+pub(super) fn sign_url(
+    key: &UrlKey,
+    url: &str,
+    asked: &Asked,
+    terms: &Terms<'_>,
+    now: u64,
+) -> Result<SignUrlResponse, CallError> {
+    let expires = expiry::of_url(asked, now, key)?;
+    let wanted = Wanted {
+        url,
+        expires,
+        starts: expiry::start(terms.start_time, expires)?,
+        client: terms.client,
+        scope: &terms.scope,
+        carrier: terms.carrier,
+        extra: &terms.extra,
+    };
+    let (signed, key_version) =
+        key.versions.sign(&key.policy, &wanted, now).map_err(refusal::unsigned_url)?;
+    let cookies = signed.cookies.into_iter().map(|(name, value)| Cookie { name, value }).collect();
+    Ok(SignUrlResponse { signed_url: signed.url, expire_time: expires.map(timestamp), key_version, cookies })
+}
