@@ -8,11 +8,13 @@
 //! - [`cloudinary_upload`]: signed upload parameters
 //! - [`imgproxy`], [`thumbor`]: signed paths; the signature stands before the path (`leading`)
 //! - [`imgix`], [`fastly`]: signed URLs; the signature is the last parameter (`trailing`)
+//! - [`bunny`]: signed URLs and directories
 //! - [`aws_sigv4`]: signed requests to S3
 //! - [`material`]: how keys are written
 //! - `strict`: the canonical spellings that a verifier accepts
 
 pub mod aws_sigv4;
+pub mod bunny;
 pub mod cloudflare_images;
 pub mod cloudinary_upload;
 pub mod fastly;

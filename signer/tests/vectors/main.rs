@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 mod aws_sigv4;
+mod bunny;
 mod cloudflare_images;
 mod cloudinary_upload;
 mod image_urls;
@@ -72,9 +73,10 @@ pub(crate) fn upper_snake(name: &str) -> String {
 }
 
 /// The vectors' files and how many cases each has.
-const FILES: [(&str, usize); 8] = [
+const FILES: [(&str, usize); 9] = [
     ("aws_sigv4_s3", 65),
     ("aws_sigv4_suite", 25),
+    ("bunny_token", 9),
     ("cloudflare_images", 100),
     ("cloudinary_upload", 87),
     ("fastly_token", 3),
