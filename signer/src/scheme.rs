@@ -5,6 +5,7 @@
 //! # Layout
 //! - [`url`]: what schemes that sign URLs have in common
 //! - [`cloudflare_images`]: signed URLs
+//! - [`cloudinary_delivery`]: signed delivery URLs
 //! - [`cloudinary_upload`]: signed upload parameters
 //! - [`imgproxy`], [`thumbor`]: signed paths; the signature stands before the path (`leading`)
 //! - [`imgix`], [`fastly`]: signed URLs; the signature is the last parameter (`trailing`)
@@ -16,6 +17,7 @@
 pub mod aws_sigv4;
 pub mod bunny;
 pub mod cloudflare_images;
+pub mod cloudinary_delivery;
 pub mod cloudinary_upload;
 pub mod fastly;
 pub mod imgix;

@@ -8,6 +8,7 @@
 mod aws_sigv4;
 mod bunny;
 mod cloudflare_images;
+mod cloudinary_delivery;
 mod cloudinary_upload;
 mod image_urls;
 
@@ -73,11 +74,12 @@ pub(crate) fn upper_snake(name: &str) -> String {
 }
 
 /// The vectors' files and how many cases each has.
-const FILES: [(&str, usize); 9] = [
+const FILES: [(&str, usize); 10] = [
     ("aws_sigv4_s3", 65),
     ("aws_sigv4_suite", 25),
     ("bunny_token", 9),
     ("cloudflare_images", 100),
+    ("cloudinary_delivery_url", 23),
     ("cloudinary_upload", 87),
     ("fastly_token", 3),
     ("imgix", 8),
