@@ -11,8 +11,12 @@
 //!
 //! # Layout
 //! - [`Value`]: a parameter's value, and the text of it that is signed
-//! - [`verify`]: checks the fields of a form as they were received
+//! - [`verify`](verify()): checks the fields of a form as they were received
+//! - [`sign_response`], [`verify_response`]: the signature in the answer to an upload
+//! - [`verify_notification`]: the signature of a webhook
 
+mod notification;
+mod response;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -22,6 +26,8 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+pub use notification::{MAX_NOTIFICATION_AGE, Notification, NotificationRefusal, verify_notification};
+pub use response::{Response, ResponseRefusal, sign_response, verify_response};
 pub use value::Value;
 pub use verify::{Policy, Refusal, Verified, verify};
 
@@ -76,14 +82,15 @@ impl Key {
         Self(Zeroizing::new(secret.to_vec()))
     }
 
-    fn signature(&self, algorithm: Algorithm, message: &str) -> Vec<u8> {
+    /// The hash of the parts, one after the other, and the secret.
+    fn signature(&self, algorithm: Algorithm, parts: &[&[u8]]) -> Vec<u8> {
+        fn hash<D: Digest>(parts: &[&[u8]], secret: &[u8]) -> Vec<u8> {
+            let hash = parts.iter().fold(D::new(), |hash, part| hash.chain_update(part));
+            hash.chain_update(secret).finalize().to_vec()
+        }
         match algorithm {
-            Algorithm::Sha1 => {
-                Sha1::new().chain_update(message).chain_update(self.0.as_slice()).finalize().to_vec()
-            }
-            Algorithm::Sha256 => {
-                Sha256::new().chain_update(message).chain_update(self.0.as_slice()).finalize().to_vec()
-            }
+            Algorithm::Sha1 => hash::<Sha1>(parts, &self.0),
+            Algorithm::Sha256 => hash::<Sha256>(parts, &self.0),
         }
     }
 }
@@ -126,7 +133,7 @@ pub fn sign<'p>(
     version: Version,
     params: impl IntoIterator<Item = (&'p str, &'p str)>,
 ) -> String {
-    hex::encode(key.signature(algorithm, &message(params, version)))
+    hex::encode(key.signature(algorithm, &[message(params, version).as_bytes()]))
 }
 
 /// The message of `params`, sorted here; empty values are left out.

@@ -1,9 +1,14 @@
-//! Cloudinary upload signatures.
+//! Cloudinary's signatures of uploads, of the answers to them, and of notifications.
 
-use safelight_signer::scheme::cloudinary_upload::{self, Algorithm, Value, Version};
+use safelight_signer::scheme::cloudinary_upload::{
+    self, Algorithm, MAX_NOTIFICATION_AGE, Notification, NotificationRefusal, Refusal, Response, Value,
+    Version,
+};
 use serde_json::Value as Json;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
 
-use crate::{assert_counts, number, run, text, upper_snake};
+use crate::{EXCEPTIONS, assert_counts, number, run, text, upper_snake};
 
 #[test]
 fn cloudinary_upload() {
@@ -70,4 +75,91 @@ fn cloudinary_verify(case: &Json) {
     assert_eq!(answer.is_ok(), expected["valid"].as_bool().unwrap());
     let reason = answer.err().map_or_else(|| "OK".to_owned(), |refusal| upper_snake(&format!("{refusal:?}")));
     assert_eq!(reason, text(&expected["reason"]));
+}
+
+#[test]
+fn cloudinary_response() {
+    let counts = run("cloudinary_response", |_, case| {
+        let (inputs, expected) = (&case["inputs"], text(&case["expected"]["signature"]));
+        let key = key(case);
+        let algorithm = algorithm(&inputs["algorithm"]);
+        let (public_id, version) = (text(&inputs["public_id"]), number(&inputs["version"]));
+        let signature = cloudinary_upload::sign_response(&key, algorithm, public_id, version);
+        assert_eq!(signature, expected);
+        let version = version.to_string();
+        let response = Response { public_id, version: &version, signature: expected };
+        cloudinary_upload::verify_response([&key], algorithm, &response).unwrap();
+    });
+    assert_counts(&counts, &[("sign", 4)]);
+}
+
+#[test]
+fn cloudinary_webhook() {
+    let counts = run("cloudinary_webhook", |op, case| match op {
+        "verify" => webhook_verify(case),
+        "ambiguity" => webhook_ambiguity(case),
+        other => panic!("{other}"),
+    });
+    assert_counts(&counts, &[("verify", 7), ("ambiguity", 1)]);
+}
+
+fn key(case: &Json) -> cloudinary_upload::Key {
+    cloudinary_upload::Key::new(text(&case["key"]["secret_utf8"]).as_bytes())
+}
+
+/// What the format itself says: the hash of body, timestamp and secret.
+fn webhook_signature(case: &Json, body: &str, timestamp: &str) -> String {
+    let message = [body, timestamp, text(&case["key"]["secret_utf8"])].concat();
+    match algorithm(&case["inputs"]["algorithm"]) {
+        Algorithm::Sha1 => hex::encode(Sha1::digest(message)),
+        Algorithm::Sha256 => hex::encode(Sha256::digest(message)),
+    }
+}
+
+fn webhook_verify(case: &Json) {
+    let (inputs, expected) = (&case["inputs"], &case["expected"]);
+    let (body, timestamp) = (text(&inputs["body"]), number(&inputs["x_cld_timestamp"]).to_string());
+    let signature = text(&inputs["x_cld_signature"]);
+    assert_eq!(webhook_signature(case, body, &timestamp), signature);
+    let answer = cloudinary_upload::verify_notification(
+        [&key(case)],
+        algorithm(&inputs["algorithm"]),
+        &Notification { body: body.as_bytes(), timestamp: &timestamp, signature },
+        number(&inputs["valid_for_s"]),
+        number(&inputs["now"]),
+    );
+    if EXCEPTIONS.iter().any(|(id, _)| *id == text(&case["id"])) {
+        assert_eq!(answer, Err(Refusal::TimestampMalformed.into()));
+        return;
+    }
+    assert!(number(&inputs["valid_for_s"]) <= MAX_NOTIFICATION_AGE);
+    let reason = match answer {
+        Ok(_) => "OK".to_owned(),
+        Err(NotificationRefusal::Signature(refusal)) => upper_snake(&format!("{refusal:?}")),
+        Err(refusal @ NotificationRefusal::BodyMalformed) => upper_snake(&format!("{refusal:?}")),
+    };
+    assert_eq!(reason, text(&expected["strict_policy_reason"]));
+}
+
+/// Neither reading is accepted: both bodies are cut off, and one timestamp has nine digits.
+fn webhook_ambiguity(case: &Json) {
+    let signature = text(&case["expected"]["signature"]);
+    for (part, refusal) in [
+        ("a", NotificationRefusal::BodyMalformed),
+        ("b", NotificationRefusal::Signature(Refusal::TimestampMalformed)),
+    ] {
+        let part = &case["inputs"][part];
+        let (body, timestamp) = (text(&part["body"]), number(&part["x_cld_timestamp"]));
+        let text_of_it = timestamp.to_string();
+        assert_eq!(webhook_signature(case, body, &text_of_it), signature);
+        let notification = Notification { body: body.as_bytes(), timestamp: &text_of_it, signature };
+        let answer = cloudinary_upload::verify_notification(
+            [&key(case)],
+            Algorithm::Sha256,
+            &notification,
+            7200,
+            timestamp,
+        );
+        assert_eq!(answer, Err(refusal));
+    }
 }

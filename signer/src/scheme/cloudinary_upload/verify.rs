@@ -106,7 +106,7 @@ pub fn verify<'k>(
     let mut key = None;
     for (index, candidate) in keys.into_iter().enumerate() {
         for message in &messages {
-            if candidate.signature(policy.algorithm, message).ct_eq(&signature).into() {
+            if candidate.signature(policy.algorithm, &[message.as_bytes()]).ct_eq(&signature).into() {
                 key = key.or(Some(index));
             }
         }
@@ -125,7 +125,8 @@ impl Field<'_> {
     }
 }
 
-fn decode(text: &str, algorithm: Algorithm) -> Option<Vec<u8>> {
+/// A signature of the length of the algorithm.
+pub(super) fn decode(text: &str, algorithm: Algorithm) -> Option<Vec<u8>> {
     match algorithm {
         Algorithm::Sha1 => strict::lower_hex::<20>(text).map(Into::into),
         Algorithm::Sha256 => strict::lower_hex::<32>(text).map(Into::into),
