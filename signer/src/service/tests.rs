@@ -496,7 +496,7 @@ async fn origin_requests_that_are_not_signed() {
     let cases: [(Change, Code, &str); 17] = [
         (|r| r.key = "nope".to_owned(), Code::NotFound, "KEY_NOT_FOUND"),
         (|r| r.key = "web".to_owned(), Code::FailedPrecondition, "KEY_SCHEME_MISMATCH"),
-        (|r| r.method = "PUT".to_owned(), Code::InvalidArgument, "FIELD_INVALID"),
+        (|r| r.method = "POST".to_owned(), Code::InvalidArgument, "FIELD_INVALID"),
         (|r| r.url = "/k".to_owned(), Code::InvalidArgument, "URL_INVALID"),
         (|r| r.url = "https://h/a b".to_owned(), Code::InvalidArgument, "URL_INVALID"),
         (|r| r.url = format!("https://h/{}", "a".repeat(8192)), Code::InvalidArgument, "INPUT_TOO_LONG"),

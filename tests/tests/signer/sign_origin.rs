@@ -183,7 +183,7 @@ async fn every_error() {
     for (request, code, reason, fields) in [
         (request("nope", "GET", URL), Code::NotFound, "KEY_NOT_FOUND", &[][..]),
         (request("url", "GET", URL), Code::FailedPrecondition, "KEY_SCHEME_MISMATCH", &[]),
-        (request("s3", "PUT", URL), invalid, "FIELD_INVALID", &["method"]),
+        (request("s3", "POST", URL), invalid, "FIELD_INVALID", &["method"]),
         (request("s3", "get", URL), invalid, "FIELD_INVALID", &["method"]),
         (request("s3", "", URL), invalid, "FIELD_INVALID", &["method"]),
         (with(|request| request.region.clear()), invalid, "FIELD_INVALID", &["region"]),

@@ -36,11 +36,18 @@ const RESERVED_PARAMETERS: [&str; 7] = [
     "x-amz-signature",
 ];
 
+/// Query parameters of a PUT that writes an object, or a part of one. Others make it an order about the bucket or the
+/// object (`acl`, `policy`, `tagging`, …).
+const PUT_PARAMETERS: [&str; 2] = ["partNumber", "uploadId"];
+
+/// What the headers start with that make S3 copy an object that whoever asks may not be allowed to read.
+const COPY_SOURCE: &str = "x-amz-copy-source";
+
 /// Why a request is not signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// The method is neither GET nor HEAD.
-    #[error("expected GET or HEAD")]
+    /// The method is none of GET, HEAD and PUT.
+    #[error("expected GET, HEAD or PUT")]
     Method,
     /// The URL is longer than [`MAX_URL_BYTES`].
     #[error("the URL is too long")]
@@ -83,10 +90,12 @@ impl<'a> S3Request<'a> {
     /// # Errors
     /// The first thing that is wrong: method, URL, region, headers, body.
     pub fn new(request: Request<'a>, region: &'a str, presigned: bool) -> Result<Self, RequestError> {
-        if !matches!(request.method, "GET" | "HEAD") {
-            return Err(RequestError::Method);
-        }
-        check_url(request.url)?;
+        let writes = match request.method {
+            "GET" | "HEAD" => false,
+            "PUT" => true,
+            _ => return Err(RequestError::Method),
+        };
+        check_url(request.url, writes)?;
         let region_fits = (1..=MAX_REGION_BYTES).contains(&region.len())
             && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !region_fits {
@@ -98,7 +107,7 @@ impl<'a> S3Request<'a> {
             return Err(RequestError::HeadersTooLong);
         }
         for (index, &(name, value)) in request.headers.iter().enumerate() {
-            check_header(index, name, value, presigned)?;
+            check_header(index, name, value, presigned, writes)?;
         }
         if let Body::Sha256(digest) = request.body
             && crate::scheme::strict::lower_hex::<32>(digest).is_none()
@@ -109,7 +118,7 @@ impl<'a> S3Request<'a> {
     }
 }
 
-fn check_url(url: &str) -> Result<(), RequestError> {
+fn check_url(url: &str, writes: bool) -> Result<(), RequestError> {
     if url.len() > MAX_URL_BYTES {
         return Err(RequestError::TooLong);
     }
@@ -127,7 +136,21 @@ fn check_url(url: &str) -> Result<(), RequestError> {
     check_authority(scheme, authority)?;
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     check_path(path)?;
-    check_query(query)
+    check_query(query)?;
+    if writes { check_write(path, query) } else { Ok(()) }
+}
+
+/// What may be written: an object, or a part of one. Not a bucket, and no settings.
+fn check_write(path: &str, query: &str) -> Result<(), RequestError> {
+    if path == "/" {
+        return Err(RequestError::Url("names no object to write"));
+    }
+    let is_known = |name: &str| PUT_PARAMETERS.contains(&name);
+    if query.is_empty() || form_urlencoded::parse(query.as_bytes()).all(|(name, _)| is_known(&name)) {
+        Ok(())
+    } else {
+        Err(RequestError::Url("has a parameter other than `partNumber` and `uploadId` in the query of a PUT"))
+    }
 }
 
 /// Clients write the host as the WHATWG URL does, whatever they were given, and so must the signature.
@@ -195,7 +218,13 @@ fn check_query(query: &str) -> Result<(), RequestError> {
     if reserved { Err(RequestError::ReservedParameter) } else { Ok(()) }
 }
 
-fn check_header(index: usize, name: &str, value: &str, presigned: bool) -> Result<(), RequestError> {
+fn check_header(
+    index: usize,
+    name: &str,
+    value: &str,
+    presigned: bool,
+    writes: bool,
+) -> Result<(), RequestError> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(RequestError::Header(index, "expected the name of an HTTP header"));
@@ -205,6 +234,10 @@ fn check_header(index: usize, name: &str, value: &str, presigned: bool) -> Resul
     }
     if presigned && UNSIGNED_WHEN_PRESIGNED.iter().any(|unsigned| name.eq_ignore_ascii_case(unsigned)) {
         return Err(RequestError::Header(index, "cannot be signed in a presigned URL"));
+    }
+    let copies = name.get(..COPY_SOURCE.len()).is_some_and(|start| start.eq_ignore_ascii_case(COPY_SOURCE));
+    if writes && copies {
+        return Err(RequestError::Header(index, "copies another object, which is not signed"));
     }
     if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Err(RequestError::Header(index, "expected a value of printable ASCII"));

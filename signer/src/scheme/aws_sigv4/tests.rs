@@ -94,7 +94,7 @@ fn methods_regions_headers_and_bodies() {
     };
     let (fine, empty) = (("x-a", "b c"), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     assert_eq!(check("HEAD", "us-east-1", fine, Body::Sha256(empty), false), Ok(()));
-    for method in ["PUT", "get", "", "GET "] {
+    for method in ["POST", "DELETE", "put", "get", "", "GET "] {
         assert_eq!(check(method, "us-east-1", fine, Body::Unsigned, false), Err(RequestError::Method));
     }
     let long = "a".repeat(65);
@@ -118,6 +118,39 @@ fn methods_regions_headers_and_bodies() {
     for digest in ["", "E3B0", &upper, &empty[1..]] {
         assert_eq!(check("GET", "auto", fine, Body::Sha256(digest), false), Err(RequestError::BodyHash));
     }
+}
+
+#[test]
+fn a_put_writes_an_object_and_nothing_else() {
+    let check = |method, url, header: (&str, &str)| {
+        let request = Request { method, url, headers: &[header], body: Body::Unsigned };
+        S3Request::new(request, "eu-west-1", true).map(|_| ())
+    };
+    let kind = ("content-type", "image/png");
+    for url in ["https://b.h/k", "https://h/b/k?", "https://h/b/k?partNumber=1&uploadId=a%2Bb"] {
+        assert_eq!(check("PUT", url, kind), Ok(()), "{url}");
+    }
+    for url in [
+        "https://b.h/",
+        "https://h/b/k?acl",
+        "https://h/b/k?%61cl=",
+        "https://h/b?policy",
+        "https://h/b/k?partNumber=1&tagging",
+        "https://h/b/k?partnumber=1",
+        "https://h/b/k?=",
+    ] {
+        assert!(matches!(check("PUT", url, kind), Err(RequestError::Url(_))), "{url}");
+        assert_eq!(check("GET", url, kind), Ok(()), "{url}");
+    }
+    for name in ["x-amz-copy-source", "X-Amz-Copy-Source", "x-amz-copy-source-range"] {
+        let copy = (name, "/other/secret");
+        assert!(matches!(check("PUT", "https://h/b/k", copy), Err(RequestError::Header(0, _))), "{name}");
+        assert_eq!(check("GET", "https://h/b/k", copy), Ok(()), "{name}");
+    }
+    let credentials = Credentials::new("AKIAFAKE", "fake-secret", None);
+    let put = Request { method: "PUT", ..get("https://h/b/k") };
+    let signed = |request: &Request<'_>| presign(&credentials, request, &Scope::s3("auto"), NOW, 60).unwrap();
+    assert_ne!(signed(&put), signed(&get("https://h/b/k")));
 }
 
 #[test]
