@@ -125,6 +125,13 @@ fn p11_parts_that_could_move_are_refused() {
 }
 
 #[test]
+fn splits_of_a_message_are_found() {
+    assert_eq!(valid_splits(b"/img/11700000060w=1&x=a").len(), 1);
+    assert_eq!(valid_splits(b"/img/11700000060\x01\x02\x03\x04w=1").len(), 1);
+    assert_eq!(valid_splits(b"/a9999999999b1700000060x=1"), [""; 0]);
+}
+
+#[test]
 fn p11_an_address_cannot_become_text_nor_text_an_address() {
     // "/a" until 1712345678 for 49.49.49.49 ("1111") reads as "/a1712" until 3456781111 for anyone.
     assert_eq!(forge(b"/a17123456781111"), forge(&[b"/a1712345678".as_slice(), &[49, 49, 49, 49]].concat()));
@@ -137,6 +144,35 @@ fn p11_an_address_cannot_become_text_nor_text_an_address() {
     let client = Some("10.0.0.66/32".parse().unwrap());
     assert!(matches!(refused(&Wanted { client, ..wanted("https://h/a9?x=1") }), SignError::Invalid(_)));
     assert!(key().sign(&POLICY, &Wanted { client, ..wanted("https://h/a?x=1") }).is_ok());
+}
+
+/// How many targets with a token over this very message are valid, however it is split.
+fn valid_splits(message: &[u8]) -> Vec<String> {
+    let token = forge(message);
+    let mut valid = Vec::new();
+    for start in 1..message.len().saturating_sub(9) {
+        for length in [0, 4, 16] {
+            let (path, rest) = message.split_at(start);
+            let (expires, rest) = rest.split_at(10);
+            let Some((address, pairs)) = rest.split_at_checked(length) else { continue };
+            let texts = [path, expires, pairs].map(std::str::from_utf8);
+            let [Ok(path), Ok(expires), Ok(pairs)] = texts else { continue };
+            let pairs = pairs.split('&').filter(|pair| !pair.is_empty());
+            let pairs: String = pairs
+                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                .map(|(name, value)| format!("&{name}={}", token::encode(value)))
+                .collect();
+            let token = if length == 0 { token.clone() } else { token.replace("HS256-", "HS256-1-") };
+            let target = format!("{path}?token={token}{pairs}&expires={expires}");
+            let client = match *address {
+                [a, b, c, d] => Some(IpAddr::from([a, b, c, d])),
+                _ => <[u8; 16]>::try_from(address).ok().map(IpAddr::from),
+            };
+            let presented = Presented { client, ..Presented::target(&target, 0) };
+            valid.extend(Key::verify([&key()], &POLICY, &presented).map(|_| format!("{client:?} {target}")));
+        }
+    }
+    valid
 }
 
 #[test]
@@ -236,6 +272,19 @@ fn the_order_of_the_checks() {
 }
 
 proptest! {
+    #[test]
+    fn p11_no_message_is_valid_in_two_splits(
+        path in "/[a1]{0,2}[1-9]{0,11}[a/]?[1-9]{0,3}",
+        expires in "[1-9][0-9]{9}",
+        address in prop_oneof![Just(vec![]), proptest::collection::vec(prop_oneof![0_u8..3, 47_u8..66], 4)],
+        pairs in proptest::option::of("[ab1][b1]{0,12}=[1a&=]{0,12}"),
+    ) {
+        let pairs = pairs.unwrap_or_default();
+        let message = [path.as_bytes(), expires.as_bytes(), &address, pairs.as_bytes()].concat();
+        let valid = valid_splits(&message);
+        prop_assert!(valid.len() <= 1, "{valid:#?}");
+    }
+
     #[test]
     fn what_is_signed_verifies(
         path in r"(/[a-z0-9_.-]{1,14}){1,3}",

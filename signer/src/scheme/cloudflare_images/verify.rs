@@ -26,13 +26,8 @@ pub(super) fn verify<'k>(
     policy: &Policy,
 ) -> Result<Verified, Refusal> {
     let target = Target::parse(target, policy.max_target_bytes)?;
-    let mut key = None;
-    for (index, candidate) in keys.into_iter().enumerate() {
-        if candidate.signature(&target.signed).ct_eq(&target.signature).into() {
-            key = key.or(Some(index));
-        }
-    }
-    let key = key.ok_or(Refusal::SignatureMismatch)?;
+    let key = strict::first_fit(keys, |key| key.signature(&target.signed).ct_eq(&target.signature))
+        .ok_or(Refusal::SignatureMismatch)?;
 
     let expires = match target.expiry {
         None if policy.require_expiry => return Err(Refusal::ExpiryMissing),

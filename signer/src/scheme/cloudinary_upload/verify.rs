@@ -3,9 +3,10 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, btree_map::Entry},
+    ops::BitOr,
 };
 
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 use super::{Algorithm, Key, UNSIGNED, Version, check_age, is_name, message, timestamp};
 use crate::scheme::strict;
@@ -103,15 +104,12 @@ pub fn verify<'k>(
     if policy.accept_v1 {
         messages.push(signed(Version::V1));
     }
-    let mut key = None;
-    for (index, candidate) in keys.into_iter().enumerate() {
-        for message in &messages {
-            if candidate.signature(policy.algorithm, &[message.as_bytes()]).ct_eq(&signature).into() {
-                key = key.or(Some(index));
-            }
-        }
-    }
-    let key = key.ok_or(Refusal::SignatureMismatch)?;
+    let key = strict::first_fit(keys, |key| {
+        let fits =
+            |message: &String| key.signature(policy.algorithm, &[message.as_bytes()]).ct_eq(&signature);
+        messages.iter().map(fits).fold(Choice::from(0), BitOr::bitor)
+    })
+    .ok_or(Refusal::SignatureMismatch)?;
     check_age(timestamp, now)?;
     Ok(Verified { key })
 }
