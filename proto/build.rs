@@ -3,11 +3,12 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 /// Every proto of the contract, in the order of the services' story.
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "safelight/image/v1/image.proto",
     "safelight/signer/v1/key.proto",
     "safelight/signer/v1/signer.proto",
     "safelight/signer/v1/verifier.proto",
+    "safelight/signer/v1/upload_token.proto",
     "safelight/resizer/v1/resizer.proto",
 ];
 
@@ -27,9 +28,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         .skip_debug([
             ".safelight.resizer.v1.CallerHeaders",
             ".safelight.resizer.v1.DeliverRequest",
+            ".safelight.signer.v1.CancelUploadTokenRequest",
             ".safelight.signer.v1.Cookie",
+            ".safelight.signer.v1.CreateUploadTokenResponse",
             ".safelight.signer.v1.FormField",
+            ".safelight.signer.v1.GetUploadTokenRequest",
             ".safelight.signer.v1.Header",
+            ".safelight.signer.v1.RedeemUploadTokenRequest",
             ".safelight.signer.v1.SignOriginRequestResponse",
             ".safelight.signer.v1.SignUploadResponse",
             ".safelight.signer.v1.SignUrlResponse",

@@ -70,10 +70,29 @@ reasons! {
     UrlNotAllowed = "URL_NOT_ALLOWED", PermissionDenied, false;
     /// The URL or parameters already hold a name that the signature adds.
     ReservedParameter = "RESERVED_PARAMETER", InvalidArgument, false;
-    /// The expiry is not in the future, or further away than the key allows.
+    /// The expiry is in the past, too near, or further away than is allowed.
     ExpiryOutOfRange = "EXPIRY_OUT_OF_RANGE", InvalidArgument, false;
     /// The input is longer than the key or the service accepts.
     InputTooLong = "INPUT_TOO_LONG", InvalidArgument, false;
+
+    /// The account has no such upload token.
+    TokenNotFound = "TOKEN_NOT_FOUND", NotFound, false;
+    /// The upload token was redeemed before, by another request or one without a request id.
+    TokenAlreadyRedeemed = "TOKEN_ALREADY_REDEEMED", FailedPrecondition, false;
+    /// The upload token's time has passed.
+    TokenExpired = "TOKEN_EXPIRED", FailedPrecondition, false;
+    /// The upload token was cancelled.
+    TokenCancelled = "TOKEN_CANCELLED", FailedPrecondition, false;
+    /// The image id has an empty part, a part of dots, a backslash or a control character.
+    ImageIdInvalid = "IMAGE_ID_INVALID", InvalidArgument, false;
+    /// The image id looks like a generated one.
+    ImageIdIsUuid = "IMAGE_ID_IS_UUID", InvalidArgument, false;
+    /// The image id has more than 1,024 characters.
+    ImageIdTooLong = "IMAGE_ID_TOO_LONG", InvalidArgument, false;
+    /// An image with an id of the caller's choice cannot require signed URLs here.
+    CustomIdCannotBePrivate = "CUSTOM_ID_CANNOT_BE_PRIVATE", InvalidArgument, false;
+    /// The signer's store failed, or may or may not have written: repeat the call with the same request id.
+    StoreUnavailable = "STORE_UNAVAILABLE", Unavailable, true;
 
     /// The upload ended without `finish`: the stream was cancelled or cut off.
     UploadIncomplete = "UPLOAD_INCOMPLETE", Cancelled, false;

@@ -5,7 +5,8 @@ use std::fmt;
 use crate::{
     resizer::v1::{CallerHeaders, DeliverRequest},
     signer::v1::{
-        Cookie, FormField, Header, SignOriginRequestResponse, SignUploadResponse, SignUrlResponse,
+        CancelUploadTokenRequest, Cookie, CreateUploadTokenResponse, FormField, GetUploadTokenRequest,
+        Header, RedeemUploadTokenRequest, SignOriginRequestResponse, SignUploadResponse, SignUrlResponse,
         VerifyUrlRequest,
     },
 };
@@ -40,10 +41,14 @@ macro_rules! shows {
 }
 
 shows! {
+    CancelUploadTokenRequest: account;
+    CreateUploadTokenResponse: token_id, image_id, expire_time, state;
     DeliverRequest: accept, if_none_match, caller_headers, share_publicly;
     Cookie: name;
     FormField: name;
+    GetUploadTokenRequest: account;
     Header: name;
+    RedeemUploadTokenRequest: account, request_id;
     SignOriginRequestResponse: headers, expire_time, key_version;
     SignUploadResponse: form_fields, expire_time, key_version;
     SignUrlResponse: expire_time, key_version, cookies;
@@ -53,6 +58,7 @@ shows! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signer::v1::{cancel_upload_token_request, get_upload_token_request};
 
     #[test]
     fn debug_never_shows_a_value() {
@@ -73,8 +79,19 @@ mod tests {
         };
         let origin =
             SignOriginRequestResponse { url: secret(), headers: vec![header.clone()], ..Default::default() };
+        let created = CreateUploadTokenResponse { token: secret(), ..Default::default() };
+        let redeem = RedeemUploadTokenRequest { token: secret(), ..Default::default() };
+        let get = GetUploadTokenRequest {
+            selector: Some(get_upload_token_request::Selector::Token(secret())),
+            ..Default::default()
+        };
+        let cancel = CancelUploadTokenRequest {
+            selector: Some(cancel_upload_token_request::Selector::Token(secret())),
+            ..Default::default()
+        };
         let text = format!(
-            "{headers:?} {header:?} {field:?} {deliver:?} {verify:?} {url:?} {upload:?} {origin:?} {cookie:?}"
+            "{headers:?} {header:?} {field:?} {deliver:?} {verify:?} {url:?} {upload:?} {origin:?} {cookie:?} {created:?} {redeem:?} \
+             {get:?} {cancel:?}"
         );
         assert!(!text.contains("fake-secret"), "{text}");
         assert!(text.contains("authorization"), "{text}");

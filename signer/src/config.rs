@@ -4,13 +4,15 @@ use std::path::Path;
 
 use safelight_chassis::config::{self, ConfigErrors, Section};
 
-use crate::keyring::Keyring;
+use crate::{keyring::Keyring, upload};
 
 /// Everything that `signer.toml` says, with the secrets of the files that it names.
 ///
-/// What may stand in it is described in `keyring/load.rs`. Holds secrets: has neither `Debug` nor `Clone`.
+/// What may stand in it is described in `keyring/load.rs` and `upload/config.rs`. Holds secrets: has neither `Debug` nor `Clone`.
 pub struct Config {
     pub(crate) keyring: Keyring,
+    /// `None`: `UploadTokenService` is not served.
+    pub(crate) upload_tokens: Option<upload::Settings>,
 }
 
 impl Config {
@@ -31,6 +33,6 @@ impl Config {
     }
 
     fn read_section(section: &mut Section) -> Self {
-        Self { keyring: Keyring::read(section) }
+        Self { keyring: Keyring::read(section), upload_tokens: upload::Settings::read(section) }
     }
 }

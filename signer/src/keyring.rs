@@ -16,7 +16,7 @@
 mod load;
 mod names;
 pub mod schedule;
-mod secret;
+pub(crate) mod secret;
 #[cfg(test)]
 mod tests;
 mod url_key;

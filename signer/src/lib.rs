@@ -3,17 +3,18 @@
 //! # Layout
 //! - [`scheme`]: signature schemes, pure functions
 //! - [`keyring`]: keys, their versions and states, loading
+//! - [`upload`]: one-time upload tokens and their stores
 //! - [`clock`]: what time it is
 //! - `service`: the gRPC handlers; they translate and call
 //! - [`Config`]: the configuration file
 //! - [`limits`]: what the server bounds
 //! - [`Signer`]: all of it, to be added to a server
 //!
-//! Dependency direction: `service` → `keyring` → `scheme`. Below `service` nothing names a tonic type, and nothing
+//! Dependency direction: `service` → `keyring` → `scheme`, and `service` → `upload`. Below `service` nothing names a tonic type, and nothing
 //! asks for the time. Secrets come in by files, are held once, wiped on drop, and never go out: no type that holds
 //! one has `Debug` or `Clone`.
 //!
-//! Not here: who may call what, an audit trail, one-time upload tokens, reloading.
+//! Not here: who may call what, an audit trail, reloading.
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +25,7 @@ mod limits;
 pub mod scheme;
 mod service;
 mod signer;
+pub mod upload;
 
 pub use clock::Clock;
 pub use config::Config;

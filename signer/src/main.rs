@@ -20,11 +20,11 @@ struct Args {
 
 fn main() -> ExitCode {
     let args: Args = cli::parse();
-    // One worker for each core: handlers compute and never wait.
+    // One worker for each core: handlers compute, and wait for nothing but the store of upload tokens, without a thread.
     let process = Process { name: "safelight-signer", listen: DEFAULT_LISTEN, workers: None };
     process.run(&args.serve, Config::load, |config| async {
         let server = Server::new(limits()).reflection(safelight_proto::FILE_DESCRIPTOR_SET);
-        let server = Signer::new(config, Clock::system()).add_to(server);
+        let server = Signer::open(config, Clock::system())?.add_to(server);
         server.health().ready().await;
         Ok(server)
     })

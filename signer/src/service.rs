@@ -1,7 +1,7 @@
 //! The gRPC handlers: they translate, and call. No cryptography here.
 //!
 //! # Layout
-//! - `sign`, `verify`, `keys`: one file per service
+//! - `sign`, `verify`, `keys`, `upload_tokens`: one file per service
 //! - `expiry`: when a URL is to expire
 //! - `wish`: what is wanted of a signed URL
 //! - `parameters`: the parameters of an upload
@@ -14,15 +14,17 @@ mod refusal;
 mod sign;
 #[cfg(test)]
 mod tests;
+mod upload_tokens;
 mod verify;
 mod wish;
 
 use safelight_chassis::server::{Limits, Server};
 use safelight_proto::signer::v1::{
     key_service_server::KeyServiceServer, signer_service_server::SignerServiceServer,
-    verifier_service_server::VerifierServiceServer,
+    upload_token_service_server::UploadTokenServiceServer, verifier_service_server::VerifierServiceServer,
 };
 
+use self::upload_tokens::UploadTokenHandlers;
 use crate::signer::Signer;
 
 /// Most URLs in a batch.
@@ -42,7 +44,7 @@ pub(crate) fn add(signer: &Signer, server: Server) -> Server {
     // 64 KiB in: a URL, or the fields of a form. 256 KiB out.
     let Limits { max_decoding_message_size: decoding, max_encoding_message_size: encoding, .. } =
         crate::limits();
-    server
+    let server = server
         .service(
             SignerServiceServer::new(signer.clone())
                 .max_decoding_message_size(MAX_SIGNER_REQUEST)
@@ -57,5 +59,13 @@ pub(crate) fn add(signer: &Signer, server: Server) -> Server {
             KeyServiceServer::new(signer.clone())
                 .max_decoding_message_size(decoding)
                 .max_encoding_message_size(keys::MAX_ANSWER),
-        )
+        );
+    match &signer.upload_tokens {
+        None => server,
+        Some(tokens) => server.service(
+            UploadTokenServiceServer::new(UploadTokenHandlers::new(tokens.clone(), signer.clock.clone()))
+                .max_decoding_message_size(decoding)
+                .max_encoding_message_size(encoding),
+        ),
+    }
 }

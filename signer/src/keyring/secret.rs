@@ -16,7 +16,7 @@ const FORBIDDEN_ALWAYS: u32 = 0o022;
 
 /// Why a secret file was not taken. Never says what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SecretError {
+pub(crate) enum SecretError {
     #[error("cannot be read: {0}")]
     Unreadable(std::io::ErrorKind),
     #[error("is not a regular file")]
@@ -51,7 +51,7 @@ pub(super) fn read(path: &Path, allow_readable: bool) -> Result<Zeroizing<Vec<u8
 }
 
 /// As [`read()`], where the content goes into HTTP headers.
-pub(super) fn read_text(path: &Path, allow_readable: bool) -> Result<Zeroizing<String>, SecretError> {
+pub(crate) fn read_text(path: &Path, allow_readable: bool) -> Result<Zeroizing<String>, SecretError> {
     text(&read(path, allow_readable)?)
 }
 

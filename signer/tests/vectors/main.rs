@@ -81,8 +81,9 @@ pub(crate) fn upper_snake(name: &str) -> String {
     out
 }
 
-/// The vectors' files and how many cases each has.
-const FILES: [(&str, usize); 12] = [
+/// The vectors' files and how many cases each has. The scenarios of `one_time_upload` run in
+/// `tests/upload_tokens/`, against both stores.
+const FILES: [(&str, usize); 13] = [
     ("aws_sigv4_s3", 65),
     ("aws_sigv4_suite", 25),
     ("bunny_token", 9),
@@ -94,6 +95,7 @@ const FILES: [(&str, usize); 12] = [
     ("fastly_token", 3),
     ("imgix", 8),
     ("imgproxy", 6),
+    ("one_time_upload", 30),
     ("thumbor", 3),
 ];
 

@@ -1,0 +1,228 @@
+//! `UploadTokenService`.
+
+use std::time::Duration;
+
+use prost::Message as _;
+use safelight_proto::{
+    reason::{CallError, Reason},
+    signer::v1::{
+        self as pb, cancel_upload_token_request::Selector as CancelSelector,
+        create_upload_token_request::Expiry as PbExpiry, get_upload_token_request::Selector as GetSelector,
+        upload_token_service_server::UploadTokenService,
+    },
+};
+use tonic::{Request, Response, Status};
+
+use super::expiry::timestamp;
+use crate::{
+    clock::Clock,
+    upload::{
+        CreateError, Created, Expiry, Invalid, Outcome, Record, Refusal, State, Token, TokenError, TokenId,
+        UploadTokens, Wish, record::Details, rules::is_name,
+    },
+};
+
+/// When a caller that was not taken may come back.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// The handlers. Clones share the store.
+#[derive(Clone)]
+pub(super) struct UploadTokenHandlers {
+    tokens: UploadTokens,
+    clock: Clock,
+}
+
+impl UploadTokenHandlers {
+    pub(super) const fn new(tokens: UploadTokens, clock: Clock) -> Self {
+        Self { tokens, clock }
+    }
+}
+
+#[tonic::async_trait]
+impl UploadTokenService for UploadTokenHandlers {
+    async fn create_upload_token(
+        &self,
+        request: Request<pb::CreateUploadTokenRequest>,
+    ) -> Result<Response<pb::CreateUploadTokenResponse>, Status> {
+        let wish = wish(request.into_inner());
+        let created = self.tokens.create(wish, self.clock.now()).await.map_err(not_created)?;
+        let Created { token, record } = created;
+        Ok(Response::new(pb::CreateUploadTokenResponse {
+            token: token.reveal().to_string(),
+            token_id: token.id().to_string(),
+            image_id: record.details.image_id,
+            expire_time: Some(timestamp(record.expires)),
+            state: pb::UploadTokenState::Pending.into(),
+        }))
+    }
+
+    async fn get_upload_token(
+        &self,
+        request: Request<pb::GetUploadTokenRequest>,
+    ) -> Result<Response<pb::GetUploadTokenResponse>, Status> {
+        let pb::GetUploadTokenRequest { account, selector } = request.into_inner();
+        let id = match selector {
+            Some(GetSelector::Token(token)) => by_token(&token),
+            Some(GetSelector::TokenId(id)) => by_id(&id),
+            None => Err(unselected()),
+        }?;
+        let record = self.tokens.get(&account, id).await.map_err(unanswered)?;
+        let record = record.ok_or_else(|| refused(Refusal::NotFound))?;
+        let upload_token = Some(describe(id, record, self.clock.now())?);
+        Ok(Response::new(pb::GetUploadTokenResponse { upload_token }))
+    }
+
+    async fn redeem_upload_token(
+        &self,
+        request: Request<pb::RedeemUploadTokenRequest>,
+    ) -> Result<Response<pb::RedeemUploadTokenResponse>, Status> {
+        let pb::RedeemUploadTokenRequest { account, token, request_id } = request.into_inner();
+        if !is_name(&request_id) {
+            return Err(
+                CallError::field("request_id", "expected at most 128 visible ASCII characters").into()
+            );
+        }
+        let (id, now) = (by_token(&token)?, self.clock.now());
+        let outcome = self.tokens.redeem(&account, id, &request_id, now).await.map_err(unanswered)?;
+        let Outcome { record, replayed } = outcome.map_err(refused)?;
+        let upload_token = Some(describe(id, record, now)?);
+        Ok(Response::new(pb::RedeemUploadTokenResponse { upload_token, replayed }))
+    }
+
+    async fn cancel_upload_token(
+        &self,
+        request: Request<pb::CancelUploadTokenRequest>,
+    ) -> Result<Response<pb::CancelUploadTokenResponse>, Status> {
+        let pb::CancelUploadTokenRequest { account, selector } = request.into_inner();
+        let id = match selector {
+            Some(CancelSelector::Token(token)) => by_token(&token),
+            Some(CancelSelector::TokenId(id)) => by_id(&id),
+            None => Err(unselected()),
+        }?;
+        let now = self.clock.now();
+        let outcome = self.tokens.cancel(&account, id, now).await.map_err(unanswered)?;
+        let upload_token = Some(describe(id, outcome.map_err(refused)?.record, now)?);
+        Ok(Response::new(pb::CancelUploadTokenResponse { upload_token }))
+    }
+}
+
+fn wish(request: pb::CreateUploadTokenRequest) -> Wish {
+    let pb::UploadConstraints { max_bytes, allowed_content_types } = request.constraints.unwrap_or_default();
+    Wish {
+        account: request.account,
+        expiry: match request.expiry {
+            None => Expiry::Default,
+            Some(PbExpiry::ExpireTime(time)) => Expiry::At(time.seconds),
+            Some(PbExpiry::Ttl(ttl)) => Expiry::In(ttl.seconds),
+        },
+        details: Details {
+            created: 0,
+            image_id: request.image_id,
+            creator: request.creator,
+            metadata: request.metadata.map(|metadata| metadata.encode_to_vec()).unwrap_or_default(),
+            require_signed_urls: request.require_signed_urls,
+            max_bytes,
+            allowed_content_types,
+        },
+    }
+}
+
+/// What was expected of a token, where what came can be none.
+fn by_token(token: &str) -> Result<TokenId, CallError> {
+    Token::parse(token)
+        .map(|token| token.id())
+        .ok_or_else(|| CallError::field("token", "expected the 43 characters of a token"))
+}
+
+fn by_id(id: &str) -> Result<TokenId, CallError> {
+    TokenId::parse(id)
+        .ok_or_else(|| CallError::field("token_id", "expected 64 digits of lower-case hexadecimal"))
+}
+
+fn unselected() -> CallError {
+    CallError::field("token", "expected a token, or token_id")
+}
+
+fn describe(id: TokenId, record: Record, now: u64) -> Result<pb::UploadToken, CallError> {
+    let Record { expires, state, details, .. } = record;
+    let (state, ended) = match state {
+        State::Pending if expires <= now => (pb::UploadTokenState::Expired, None),
+        State::Pending => (pb::UploadTokenState::Pending, None),
+        State::Redeemed { at, .. } => (pb::UploadTokenState::Redeemed, Some(at)),
+        State::Cancelled { at } => (pb::UploadTokenState::Cancelled, Some(at)),
+    };
+    let metadata = match details.metadata.as_slice() {
+        [] => None,
+        bytes => Some(prost_types::Struct::decode(bytes).map_err(|error| {
+            tracing::error!(%error, token_id = %id, "the metadata of an upload token cannot be decoded");
+            Reason::Internal.error("the metadata of the upload token cannot be read")
+        })?),
+    };
+    Ok(pb::UploadToken {
+        token_id: id.to_string(),
+        state: state.into(),
+        image_id: details.image_id,
+        create_time: Some(timestamp(details.created)),
+        expire_time: Some(timestamp(expires)),
+        end_time: ended.map(timestamp),
+        creator: details.creator,
+        metadata,
+        require_signed_urls: details.require_signed_urls,
+        constraints: Some(pb::UploadConstraints {
+            max_bytes: details.max_bytes,
+            allowed_content_types: details.allowed_content_types,
+        }),
+    })
+}
+
+fn refused(refusal: Refusal) -> CallError {
+    match refusal {
+        Refusal::NotFound => Reason::TokenNotFound,
+        Refusal::AlreadyRedeemed => Reason::TokenAlreadyRedeemed,
+        Refusal::Expired => Reason::TokenExpired,
+        Refusal::Cancelled => Reason::TokenCancelled,
+    }
+    .error(refusal.to_string())
+}
+
+fn unanswered(error: TokenError) -> CallError {
+    match error {
+        TokenError::Busy => Reason::Busy.error("too many calls wait for the store").retry_after(RETRY_AFTER),
+        TokenError::Store(error) => {
+            tracing::warn!(%error, "the store of upload tokens did not answer");
+            Reason::StoreUnavailable
+                .error("the store did not answer: whether anything was written is not known")
+                .retry_after(RETRY_AFTER)
+        }
+    }
+}
+
+fn not_created(error: CreateError) -> CallError {
+    let invalid = match error {
+        CreateError::Invalid(invalid) => invalid,
+        CreateError::Token(error) => return unanswered(error),
+        CreateError::Random(error) => {
+            tracing::error!(%error, "no randomness");
+            return Reason::Internal.error("no token could be made");
+        }
+    };
+    let text = invalid.to_string();
+    let (reason, field) = match invalid {
+        Invalid::Account => (None, "account".to_owned()),
+        Invalid::Creator => (None, "creator".to_owned()),
+        Invalid::Metadata => (None, "metadata".to_owned()),
+        Invalid::ContentTypes => (None, "constraints.allowed_content_types".to_owned()),
+        Invalid::ContentType(index) => (None, format!("constraints.allowed_content_types[{index}]")),
+        Invalid::Expiry => (Some(Reason::ExpiryOutOfRange), "expiry".to_owned()),
+        Invalid::ImageId => (Some(Reason::ImageIdInvalid), "image_id".to_owned()),
+        Invalid::ImageIdIsUuid => (Some(Reason::ImageIdIsUuid), "image_id".to_owned()),
+        Invalid::ImageIdTooLong => (Some(Reason::ImageIdTooLong), "image_id".to_owned()),
+        Invalid::CustomIdCannotBePrivate => {
+            (Some(Reason::CustomIdCannotBePrivate), "require_signed_urls".to_owned())
+        }
+    };
+    match reason {
+        None => CallError::field(field, text),
+        Some(reason) => reason.error(&*text).with_violation(field, text),
+    }
+}

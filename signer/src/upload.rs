@@ -1,0 +1,30 @@
+//! One-time upload tokens (Cloudflare's direct creator upload).
+//!
+//! # Layout
+//! - [`token`]: a token, and the id that names it without its power
+//! - [`record`]: what is kept of a token
+//! - [`rules`]: what a token may be made for
+//! - [`machine`]: what redeeming and cancelling do to a token; pure
+//! - [`store`]: where records are kept, durably: embedded, or PostgreSQL
+//! - [`tokens`]: all of it together, what the service calls
+//! - [`sweep`]: removes what is long over, in the background
+//! - [`config`]: reads `[upload_tokens]`
+//!
+//! Nothing here asks for the time, the sweeper apart: it is an argument.
+
+pub mod config;
+pub mod machine;
+pub mod record;
+pub mod rules;
+pub mod store;
+mod sweep;
+pub mod token;
+mod tokens;
+
+pub use config::Settings;
+pub use machine::{Event, Outcome, Refusal};
+pub use record::{Record, State};
+pub use rules::{Expiry, Invalid, Wish};
+pub use store::{Store, StoreError};
+pub use token::{Token, TokenId};
+pub use tokens::{CreateError, Created, MAX_CALLS, TokenError, UploadTokens};

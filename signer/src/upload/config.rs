@@ -1,0 +1,125 @@
+//! Reads `[upload_tokens]` of the configuration. Without it, `UploadTokenService` is not served.
+//!
+//! ```toml
+//! [upload_tokens]
+//! store = "embedded"                 # a file of this process alone; or "postgres", for several signers
+//! path = "/var/lib/safelight/upload-tokens.redb"   # embedded; made when it is not there, its folder is not
+//! url_file = "/run/secrets/postgres-url"           # postgres; holds "postgres://user:password@host/database"; mode 0400 or 0440
+//! connections = 8                    # postgres; 1 to 64
+//! retention = "24h"                  # how long a token is kept beyond its expiry, at least a minute
+//! private_custom_ids = false         # whether an image with an id of the caller's choice may require signed URLs
+//! ```
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use safelight_chassis::config::Section;
+use serde::Deserialize;
+
+use super::store::{
+    Store,
+    embedded::{self, EmbeddedStore},
+    postgres::{DEFAULT_CONNECTIONS, MAX_CONNECTIONS, PostgresStore},
+};
+use crate::keyring::secret;
+
+/// How long a token is kept beyond its expiry, unless said otherwise.
+pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3600);
+/// Shortest retention: time for a request to be repeated.
+pub const MIN_RETENTION: Duration = Duration::from_secs(60);
+
+/// Why the store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("upload_tokens.path: {0}")]
+pub struct OpenError(#[from] embedded::OpenError);
+
+/// What `[upload_tokens]` says.
+pub struct Settings {
+    store: Chosen,
+    retention: Duration,
+    private_custom_ids: bool,
+}
+
+enum Chosen {
+    Embedded(PathBuf),
+    Postgres(Arc<PostgresStore>),
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoreName {
+    Embedded,
+    Postgres,
+}
+
+impl Settings {
+    /// Reads the section and the file with the URL. `None` where it is absent, or wrong (which is recorded).
+    pub fn read(section: &mut Section) -> Option<Self> {
+        section.table("upload_tokens", read).flatten()
+    }
+
+    pub(super) fn store(&self) -> Result<Arc<dyn Store>, OpenError> {
+        Ok(match &self.store {
+            Chosen::Embedded(path) => Arc::new(EmbeddedStore::open(path)?),
+            Chosen::Postgres(store) => Arc::clone(store) as Arc<dyn Store>,
+        })
+    }
+
+    pub(super) const fn retention(&self) -> u64 {
+        self.retention.as_secs()
+    }
+
+    pub(super) const fn private_custom_ids(&self) -> bool {
+        self.private_custom_ids
+    }
+}
+
+fn read(section: &mut Section) -> Option<Settings> {
+    let name = section.or("store", StoreName::Embedded);
+    let path = section.optional::<PathBuf>("path");
+    let url_file = section.optional::<PathBuf>("url_file");
+    let connections = section.optional::<usize>("connections");
+    let private_custom_ids = section.or("private_custom_ids", false);
+    let retention = section.duration("retention").unwrap_or(DEFAULT_RETENTION);
+    if retention < MIN_RETENTION {
+        section.error("retention", "expected at least 1m");
+    }
+    let store = match name {
+        StoreName::Embedded => {
+            for (key, is_set) in [("url_file", url_file.is_some()), ("connections", connections.is_some())] {
+                if is_set {
+                    section.error(key, "belongs to `store = \"postgres\"`");
+                }
+            }
+            match path {
+                Some(path) => Some(Chosen::Embedded(path)),
+                None => {
+                    section.error("path", "missing");
+                    None
+                }
+            }
+        }
+        StoreName::Postgres => {
+            if path.is_some() {
+                section.error("path", "belongs to `store = \"embedded\"`");
+            }
+            let connections = connections.unwrap_or(DEFAULT_CONNECTIONS);
+            if !(1..=MAX_CONNECTIONS).contains(&connections) {
+                section.error("connections", "expected 1 to 64");
+            }
+            let url = match url_file {
+                Some(path) => secret::read_text(&path, false).map_err(|error| error.to_string()),
+                None => Err("missing".to_owned()),
+            };
+            let store =
+                url.and_then(|url| PostgresStore::new(&url, connections).map_err(|error| error.to_string()));
+            match store {
+                Ok(store) => Some(Chosen::Postgres(Arc::new(store))),
+                Err(error) => {
+                    section.error("url_file", error);
+                    None
+                }
+            }
+        }
+    };
+    Some(Settings { store: store?, retention, private_custom_ids })
+}

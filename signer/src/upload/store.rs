@@ -1,0 +1,52 @@
+//! Where records are kept, durably.
+//!
+//! # Layout
+//! - [`embedded`]: a file of this process alone
+//! - [`postgres`]: PostgreSQL, for several signers
+//!
+//! A store says what is durable, or fails. It never guesses: after a failure nobody knows whether something was
+//! written, and the caller asks again, with the same request id.
+
+pub mod embedded;
+pub mod postgres;
+
+use async_trait::async_trait;
+
+use super::{Event, Outcome, Record, Refusal, TokenId};
+
+/// The store failed, or may or may not have written. What stands in it is for the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);
+
+/// Keeps records under the ids of their tokens. One event at a time happens to a record, whoever shares the store.
+///
+/// Asynchronous, since a caller waits for a disk or a network: a thread for each would be the costlier way to bound them.
+/// A future that is dropped gives up the answer, not the work.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Keeps a new record; durable on return.
+    ///
+    /// # Errors
+    /// The store failed. The record may be there all the same.
+    async fn insert(&self, id: TokenId, record: Record) -> Result<(), StoreError>;
+
+    /// The record as it is now.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn get(&self, id: TokenId) -> Result<Option<Record>, StoreError>;
+
+    /// Does to the record what [`machine::apply`](super::machine::apply) says, undivided; durable on return, and a refusal
+    /// rests on what is durable.
+    ///
+    /// # Errors
+    /// The store failed. It may have been done all the same.
+    async fn apply(&self, id: TokenId, event: Event) -> Result<Result<Outcome, Refusal>, StoreError>;
+
+    /// Removes records that expired at or before `until`, oldest first, `limit` at most. How many were removed.
+    ///
+    /// # Errors
+    /// The store failed. Some may have been removed.
+    async fn sweep(&self, until: u64, limit: usize) -> Result<usize, StoreError>;
+}

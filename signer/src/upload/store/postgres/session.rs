@@ -1,0 +1,149 @@
+//! A connection to PostgreSQL, its statements prepared.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio_postgres::{Client, Config, NoTls, Row, Statement, types::ToSql};
+
+use super::STATEMENT_TIMEOUT;
+use crate::upload::StoreError;
+
+/// What a session sets for itself. A commit that is lost when the server crashes would be a token redeemed twice: where the
+/// server's default is not to wait for the disk, this does.
+const SETTINGS: &str = "
+SET statement_timeout = '1400ms';
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';";
+
+/// Made where it is not there, so that a role without the right to make tables can use one that was made for it. The lock
+/// is for signers that start together; its number is arbitrary.
+const SCHEMA: &str = "
+BEGIN;
+SELECT pg_advisory_xact_lock(5405193746151);
+CREATE TABLE IF NOT EXISTS safelight_upload_tokens (
+    id bytea PRIMARY KEY,
+    account text NOT NULL,
+    expires bigint NOT NULL,
+    ended bigint,
+    request_id text,
+    details bytea NOT NULL
+);
+CREATE INDEX IF NOT EXISTS safelight_upload_tokens_expires ON safelight_upload_tokens (expires);
+COMMIT;";
+
+/// The columns that a record is read from, in their order.
+macro_rules! columns {
+    () => {
+        "account, expires, ended, request_id, details"
+    };
+}
+
+const INSERT: &str =
+    "INSERT INTO safelight_upload_tokens (id, account, expires, details) VALUES ($1, $2, $3, $4)";
+const GET: &str = concat!("SELECT ", columns!(), " FROM safelight_upload_tokens WHERE id = $1");
+const REDEEM: &str = concat!(
+    "UPDATE safelight_upload_tokens SET ended = $3, request_id = $4 \
+     WHERE id = $1 AND account = $2 AND ended IS NULL AND expires > $3 RETURNING ",
+    columns!()
+);
+const CANCEL: &str = concat!(
+    "UPDATE safelight_upload_tokens SET ended = $3 WHERE id = $1 AND account = $2 AND ended IS NULL RETURNING ",
+    columns!()
+);
+/// Rows that another signer is about to remove are left to it.
+const SWEEP: &str = "DELETE FROM safelight_upload_tokens WHERE id = ANY(ARRAY(SELECT id FROM safelight_upload_tokens \
+     WHERE expires <= $1 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED))";
+
+/// A connection to PostgreSQL.
+pub(super) struct Session {
+    client: Client,
+    statements: Statements,
+    /// A statement got no answer in time: what else is asked would wait behind it.
+    given_up: AtomicBool,
+}
+
+pub(super) struct Statements {
+    pub(super) insert: Statement,
+    pub(super) get: Statement,
+    pub(super) redeem: Statement,
+    pub(super) cancel: Statement,
+    pub(super) sweep: Statement,
+}
+
+impl Session {
+    /// Connects, makes the table if there is none, prepares the statements.
+    pub(super) async fn connect(config: &Config) -> Result<Self, StoreError> {
+        let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
+        // Ends with the client, or when the server does.
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(error = %text(&error), "the connection to PostgreSQL has ended");
+            }
+        });
+        client.batch_execute(SETTINGS).await.map_err(failed)?;
+        let there: bool = client
+            .query_one("SELECT to_regclass('safelight_upload_tokens') IS NOT NULL", &[])
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(failed)?;
+        if !there {
+            client.batch_execute(SCHEMA).await.map_err(failed)?;
+        }
+        let statements = Statements {
+            insert: client.prepare(INSERT).await.map_err(failed)?,
+            get: client.prepare(GET).await.map_err(failed)?,
+            redeem: client.prepare(REDEEM).await.map_err(failed)?,
+            cancel: client.prepare(CANCEL).await.map_err(failed)?,
+            sweep: client.prepare(SWEEP).await.map_err(failed)?,
+        };
+        Ok(Self { client, statements, given_up: AtomicBool::new(false) })
+    }
+
+    /// Whether it can still be asked.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.client.is_closed() && !self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// The one row that a statement answers, if it does.
+    pub(super) async fn row(
+        &self,
+        statement: impl Fn(&Statements) -> &Statement,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>, StoreError> {
+        self.timed(self.client.query_opt(statement(&self.statements), parameters)).await
+    }
+
+    /// How many rows a statement changed.
+    pub(super) async fn execute(
+        &self,
+        statement: impl Fn(&Statements) -> &Statement,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, StoreError> {
+        self.timed(self.client.execute(statement(&self.statements), parameters)).await
+    }
+
+    async fn timed<T>(
+        &self,
+        statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(STATEMENT_TIMEOUT, statement).await {
+            Ok(answer) => answer.map_err(failed),
+            Err(_) => {
+                self.given_up.store(true, Ordering::Relaxed);
+                Err(StoreError("no answer from PostgreSQL in time".to_owned()))
+            }
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn failed(error: tokio_postgres::Error) -> StoreError {
+    StoreError(text(&error))
+}
+
+/// What the server said, without details, which can hold values of the row.
+fn text(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(server) => format!("PostgreSQL: {} ({})", server.message(), server.code().code()),
+        None => std::error::Error::source(error)
+            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+    }
+}
