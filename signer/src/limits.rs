@@ -15,13 +15,14 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr
 pub const fn limits() -> Limits {
     Limits {
         // 256 × (1 MiB of windows + 100 × 10 KiB of send buffers) = 512 MiB at the very worst, which needs every
-        // client to send everywhere and read nowhere. Handlers never wait, so unread bytes last microseconds.
+        // client to send everywhere and read nowhere. Handlers never wait, those of
+        // upload tokens apart, so unread bytes last microseconds.
         max_connections: 256,
         // As many as clients open before they have heard of a limit (RFC 9113, section 6.5.2): with less, a burst on a
         // new connection is refused.
         max_concurrent_streams: 100,
-        // 128 × a batch of 512 KiB that is being received: 64 MiB. Handlers never wait: more at once are only more
-        // uploads that dawdle.
+        // 128 × a batch of 512 KiB that is being received: 64 MiB. Handlers never wait, but at most 64 for the
+        // store of upload tokens: more at once are only more uploads that dawdle.
         max_calls: 128,
         // Holds a URL of the greatest length (8 KiB) with room for the rest. A batch of 512 KiB takes 52 round
         // trips of a window: 26 ms at 0.5 ms each.

@@ -68,7 +68,8 @@ impl UploadTokens {
     /// The embedded store's file cannot be opened.
     pub fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
         let tokens = Self::new(settings.store()?, settings.private_custom_ids());
-        tokio::spawn(sweep::run(Arc::downgrade(&tokens.store), clock, settings.retention()));
+        let (store, retention) = (Arc::downgrade(&tokens.store), settings.retention());
+        tokio::spawn(sweep::run(store, clock, retention, sweep::INTERVAL));
         Ok(tokens)
     }
 

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use prost_types::{Duration, Struct, Value, value::Kind};
-use safelight_proto::{reason, signer::v1 as pb};
-use safelight_signer::Config;
+use safelight_proto::{
+    reason,
+    signer::v1::{self as pb, verifier_service_client::VerifierServiceClient},
+};
+use safelight_signer::{Config, upload::MAX_CALLS};
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt as _;
 
@@ -202,6 +205,42 @@ async fn a_store_that_is_gone_is_told_and_stops_nothing_else() {
     place.postgres.as_mut().unwrap().recover();
     client.create_upload_token(create.clone()).await.unwrap();
     another.client().create_upload_token(create).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_hangs_takes_no_more_than_its_share() {
+    let Some(place) = Place::postgres() else { return };
+    let served = Served::start(&place.toml()).await;
+    let create = pb::CreateUploadTokenRequest { account: "acme".to_owned(), ..Default::default() };
+    served.client().create_upload_token(create.clone()).await.unwrap();
+    // Nobody gets at the table meanwhile.
+    let (database, connection) =
+        tokio_postgres::connect(&place.postgres.as_ref().unwrap().url(), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+    let connection = tokio::spawn(connection);
+    database.batch_execute("BEGIN; LOCK TABLE safelight_upload_tokens").await.unwrap();
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..MAX_CALLS + 16 {
+        // A connection each, for one takes only so many calls.
+        let (mut client, create) = (served.client(), create.clone());
+        calls.spawn(async move { client.create_upload_token(create).await.unwrap_err() });
+    }
+    let mut verifier = VerifierServiceClient::new(served.channel());
+    let verify =
+        pb::VerifyUrlRequest { key: "web".to_owned(), request_target: "/".to_owned(), ..Default::default() };
+    let mut told = Vec::new();
+    while let Some(status) = calls.join_next().await {
+        // Verifying goes on beside it.
+        verifier.verify_url(verify.clone()).await.unwrap();
+        told.push(reason::of(&status.unwrap()).unwrap());
+    }
+    let count = |reason: &str| told.iter().filter(|told| *told == reason).count();
+    assert_eq!(count("BUSY"), 16, "{told:?}");
+    assert_eq!(count("STORE_UNAVAILABLE") + count("DEADLINE_EXCEEDED"), MAX_CALLS, "{told:?}");
+    database.batch_execute("ROLLBACK").await.unwrap();
+    served.client().create_upload_token(create).await.unwrap();
+    connection.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

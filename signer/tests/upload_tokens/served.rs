@@ -44,6 +44,10 @@ impl Served {
         client(self.addr)
     }
 
+    pub(crate) fn channel(&self) -> Channel {
+        channel(self.addr)
+    }
+
     /// Stops it; its store is closed then.
     pub(crate) async fn stop(self) {
         self.shutdown.trigger();
@@ -52,5 +56,9 @@ impl Served {
 }
 
 pub(crate) fn client(addr: SocketAddr) -> Client {
-    Client::new(Endpoint::from_shared(format!("http://{addr}")).unwrap().connect_lazy())
+    Client::new(channel(addr))
+}
+
+fn channel(addr: SocketAddr) -> Channel {
+    Endpoint::from_shared(format!("http://{addr}")).unwrap().connect_lazy()
 }

@@ -54,6 +54,7 @@ pub struct EmbeddedStore {
 /// Work inside a transaction; what it returns is called once that is durable, and dropped if it will never be.
 type Job = Box<dyn for<'a, 't> FnOnce(&'a mut Tables<'t>) -> Result<Reply, StorageError> + Send>;
 type Reply = Box<dyn FnOnce() + Send>;
+type Opener = Box<dyn FnMut() -> Result<Database, OpenError> + Send>;
 
 impl EmbeddedStore {
     /// Opens the file at `path`, or makes it, readable by its owner alone. After a crash this repairs it.
@@ -61,11 +62,17 @@ impl EmbeddedStore {
     /// # Errors
     /// [`OpenError`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let database = open(path)?;
+        let path = path.to_owned();
+        Self::with(Box::new(move || open(&path)))
+    }
+
+    /// With a way to open the database, which is asked again after the disk was full.
+    fn with(mut open: Opener) -> Result<Self, OpenError> {
+        let database = open()?;
         let (jobs, queue) = mpsc::unbounded_channel();
         let writer = thread::Builder::new()
             .name("upload-tokens".to_owned())
-            .spawn(move || write(&database, queue))
+            .spawn(move || write(database, open, queue))
             .map_err(|error| OpenError::Failed(error.to_string()))?;
         Ok(Self { jobs: Some(jobs), writer: Some(writer) })
     }
@@ -165,21 +172,39 @@ fn open(path: &Path) -> Result<Database, OpenError> {
     Ok(database)
 }
 
-/// Does what comes in, until nobody can ask any more or the database fails.
+/// Does what comes in, until nobody can ask any more or the database fails for good.
 ///
-/// A failure is final for this process. After a failed fsync what is read back need not be what is on the disk, so that an
-/// answer from it could be false; the next process reads what is there.
-fn write(database: &Database, mut queue: mpsc::UnboundedReceiver<Job>) {
+/// redb takes nothing more after a failure. A full disk is one that passes: local file systems find out when they are
+/// written to, before anything is said to be on the disk, so that the database is opened again for the next who asks. Any
+/// other is final for this process: after a failed fsync, what is read back need not be what is on the disk, and an answer
+/// from it could be false.
+fn write(database: Database, mut open: Opener, mut queue: mpsc::UnboundedReceiver<Job>) {
+    let mut database = Some(database);
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while queue.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
-        match transact(database, batch.drain(..)) {
+        if database.is_none() {
+            database = open().inspect_err(|error| tracing::error!(%error, "the store of upload tokens")).ok();
+        }
+        let Some(opened) = &database else {
+            batch.clear();
+            continue;
+        };
+        match transact(opened, batch.drain(..)) {
             Ok(replies) => replies.into_iter().for_each(|reply| reply()),
+            Err(redb::Error::Io(error)) if is_full(&error) => {
+                tracing::error!(%error, "the store of upload tokens has no room");
+                database = None;
+            }
             Err(error) => {
                 tracing::error!(%error, "the store of upload tokens has failed: restart the signer once the cause is gone");
                 return;
             }
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn transact(database: &Database, jobs: impl Iterator<Item = Job>) -> Result<Vec<Reply>, redb::Error> {
@@ -264,5 +289,134 @@ impl Stored {
             (None, Some(_)) => return None,
         };
         Some(Record { account: self.account, expires: self.expires, state, details: self.details? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicI32, AtomicU32, Ordering},
+    };
+
+    use redb::StorageBackend;
+
+    use super::*;
+    use crate::upload::machine::EventKind;
+
+    const ENOSPC: i32 = 28;
+    const EIO: i32 = 5;
+
+    /// A file whose writes and fsyncs fail, after so many of them, with an error of the system's.
+    #[derive(Debug)]
+    struct Faulty {
+        file: FileBackend,
+        faults: Arc<Faults>,
+    }
+
+    #[derive(Debug, Default)]
+    struct Faults {
+        errno: AtomicI32,
+        after: AtomicU32,
+    }
+
+    impl Faulty {
+        fn fault(&self) -> io::Result<()> {
+            let errno = self.faults.errno.load(Ordering::SeqCst);
+            let due = |left: u32| left.checked_sub(1);
+            if errno == 0 || self.faults.after.fetch_update(Ordering::SeqCst, Ordering::SeqCst, due).is_ok() {
+                return Ok(());
+            }
+            Err(io::Error::from_raw_os_error(errno))
+        }
+    }
+
+    impl StorageBackend for Faulty {
+        fn len(&self) -> io::Result<u64> {
+            self.file.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.file.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.fault()?;
+            self.file.set_len(len)
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            self.fault()?;
+            self.file.sync_data()
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.fault()?;
+            self.file.write(offset, data)
+        }
+    }
+
+    fn faulty(path: &Path, faults: &Arc<Faults>) -> EmbeddedStore {
+        let (path, faults) = (path.to_owned(), Arc::clone(faults));
+        EmbeddedStore::with(Box::new(move || {
+            let file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
+            let file = Faulty { file: FileBackend::new(file).unwrap(), faults: Arc::clone(&faults) };
+            redb::Builder::new()
+                .create_with_backend(file)
+                .map_err(|error| OpenError::Failed(error.to_string()))
+        }))
+        .unwrap()
+    }
+
+    fn redeem(request_id: &str) -> Event {
+        let kind = EventKind::Redeem { request_id: request_id.to_owned() };
+        Event { account: "acme".to_owned(), at: 1, kind }
+    }
+
+    /// Wherever in a commit the disk fails: who was told OK has redeemed, who was told nothing may ask again, and nobody
+    /// else has.
+    #[tokio::test]
+    async fn a_disk_that_fails_makes_no_answer_false() {
+        for errno in [ENOSPC, EIO] {
+            let mut unanswered = 0;
+            for after in 0..12 {
+                let directory = tempfile::tempdir().unwrap();
+                let path = directory.path().join("tokens");
+                let faults = Arc::new(Faults::default());
+                let mut store = faulty(&path, &faults);
+                let pending = Record {
+                    account: "acme".to_owned(),
+                    expires: 100,
+                    state: State::Pending,
+                    details: Details::default(),
+                };
+                let id = TokenId([7; 32]);
+                store.insert(id, pending).await.unwrap();
+                faults.after.store(after, Ordering::SeqCst);
+                faults.errno.store(errno, Ordering::SeqCst);
+                let told = store.apply(id, redeem("first")).await;
+                unanswered += usize::from(told.is_err());
+                let failed = store.insert(TokenId([8; 32]), store_filler()).await.is_err();
+                faults.errno.store(0, Ordering::SeqCst);
+                if errno == EIO && (failed || told.is_err()) {
+                    store.get(id).await.expect_err("what is read after a failed fsync is not to be trusted");
+                    drop(store);
+                    store = faulty(&path, &faults);
+                }
+                let again = store.apply(id, redeem("first")).await.unwrap().unwrap();
+                if let Ok(told) = told {
+                    assert!(!told.unwrap().replayed && again.replayed, "{errno} {after}");
+                }
+                let rival = store.apply(id, redeem("second")).await.unwrap();
+                assert_eq!(rival, Err(Refusal::AlreadyRedeemed), "{errno} {after}");
+            }
+            assert!((1..12).contains(&unanswered), "some failed and some did not: {unanswered}");
+        }
+    }
+
+    fn store_filler() -> Record {
+        let details = Details { metadata: vec![0; 4096], ..Details::default() };
+        Record { account: "acme".to_owned(), expires: 100, state: State::Pending, details }
     }
 }
