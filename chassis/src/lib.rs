@@ -6,15 +6,18 @@
 //! - [`exit`]: exit codes
 //! - [`telemetry`]: log lines, for the whole process
 //! - [`shutdown`]: when to stop, and how patiently
+//! - [`caller`]: who calls, and whether they may
+//! - [`tls`]: certificates, reloaded
 //! - [`deadline`], [`request_id`]: what every call carries in its extensions
-//! - `layer`: what happens around every call: request id, log line, error reasons, deadline, panics
+//! - `layer`: what happens around every call: request id, log line, error reasons, access, deadline, panics
 //! - [`server`]: listening, connections, health, reflection, drain
 //! - [`Process`]: all of it in order, the `main` of a service
 //!
-//! Not here: TLS, identity, authorisation, metrics.
+//! Not here: metrics.
 
 #![forbid(unsafe_code)]
 
+pub mod caller;
 pub mod cli;
 pub mod config;
 pub mod exit;
@@ -24,6 +27,7 @@ mod random;
 pub mod server;
 pub mod shutdown;
 pub mod telemetry;
+pub mod tls;
 
 pub use layer::{deadline, request_id};
 pub use process::Process;

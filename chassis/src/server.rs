@@ -21,7 +21,7 @@ mod limits;
 mod reflection;
 pub(crate) mod stream;
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 pub use bound::{BindError, Bound, Undrained};
 pub use health::Health;
@@ -30,9 +30,14 @@ pub use limits::Limits;
 use tonic::{body::Body, server::NamedService, service::Routes};
 use tower_service::Service;
 
-use crate::layer;
 #[cfg(doc)]
 use crate::shutdown::Shutdown;
+use crate::{
+    caller::{Authorise, Tokens},
+    config::Section,
+    layer,
+    tls::Tls,
+};
 
 /// Largest request to health and reflection, in bytes: it names a service, a file or a symbol. tonic's own 4 MiB would
 /// be set aside for whoever announces them.
@@ -46,6 +51,30 @@ pub struct Server {
     names: Vec<&'static str>,
     descriptors: Option<&'static [u8]>,
     health: Health,
+    security: Security,
+    access: Option<Arc<dyn Authorise>>,
+}
+
+/// How callers are known, and whether the wire is encrypted.
+#[derive(Clone, Debug, Default)]
+pub struct Security {
+    /// TLS; `None` for plaintext.
+    pub tls: Option<Arc<Tls>>,
+    /// Bearer tokens, for callers without a certificate.
+    pub tokens: Tokens,
+}
+
+impl Security {
+    /// Reads `[tls]` and `[[tokens]]`.
+    pub fn read(section: &mut Section) -> Self {
+        let security = Self { tls: Tls::read(section), tokens: Tokens::read(section) };
+        if !security.tokens.is_empty()
+            && security.tls.as_ref().is_some_and(|tls| tls.takes_client_certificates())
+        {
+            section.error("tokens", "cannot be used where every client must show a certificate");
+        }
+        security
+    }
 }
 
 impl Server {
@@ -54,7 +83,15 @@ impl Server {
     pub fn new(limits: Limits) -> Self {
         let health = Health::new();
         let routes = Routes::default().add_service(health.service());
-        Self { limits, routes, names: Vec::new(), descriptors: None, health }
+        Self {
+            limits,
+            routes,
+            names: Vec::new(),
+            descriptors: None,
+            health,
+            security: Security::default(),
+            access: None,
+        }
     }
 
     /// Adds a generated server. Its name is known to health, and listed by reflection.
@@ -71,6 +108,20 @@ impl Server {
     {
         self.names.push(S::NAME);
         self.routes = self.routes.add_service(service);
+        self
+    }
+
+    /// Knows callers like this. Without it nothing is encrypted and every caller is anonymous.
+    #[must_use]
+    pub fn security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
+    /// Asks `access` before every call but those of health and reflection. Without it everyone may call everything.
+    #[must_use]
+    pub fn authorise(mut self, access: Arc<dyn Authorise>) -> Self {
+        self.access = Some(access);
         self
     }
 
@@ -97,10 +148,10 @@ impl Server {
     /// Listens on `addr`; port 0 picks a free one. Connections wait until [`Bound::serve`].
     ///
     /// # Errors
-    /// The address is not loopback and `plaintext` does not allow that, or cannot be listened on; or the
+    /// The address is not loopback, there is no TLS and `plaintext` does not allow that, or it cannot be listened on; or the
     /// descriptors are not a descriptor set.
     pub async fn bind(self, addr: SocketAddr, plaintext: bool) -> Result<Bound, BindError> {
-        if !plaintext && !addr.ip().to_canonical().is_loopback() {
+        if self.security.tls.is_none() && !plaintext && !addr.ip().to_canonical().is_loopback() {
             return Err(BindError::Plaintext(addr));
         }
         let routes = match self.descriptors {
@@ -108,7 +159,7 @@ impl Server {
             Some(descriptors) => reflection::add(self.routes, descriptors, &self.names)?,
         };
         self.health.register(self.names).await;
-        let stack = layer::stack(routes, &self.limits);
-        Bound::listen(addr, stack, self.limits, self.health).await
+        let stack = layer::stack(routes, &self.limits, self.access);
+        Bound::listen(addr, stack, self.security, self.limits, self.health).await
     }
 }

@@ -2,12 +2,17 @@
 //!
 //! A bad signature is [`Verification::Refused`], never an `Ok` that somebody forgets to look into.
 
+mod connect;
+
 use std::time::{Duration, SystemTime};
 
 use tonic::{
     Code, Request, Status,
+    metadata::{Ascii, MetadataValue},
     transport::{Channel, Endpoint},
 };
+
+pub use connect::Credentials;
 
 use crate::{
     reason,
@@ -17,18 +22,24 @@ use crate::{
     },
 };
 
-/// How long a connection attempt to the signer may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Finds a dead signer behind an idle connection before a request does.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the signer gave no answer.
+/// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub enum SignerError {
+pub enum ConnectError {
     /// The endpoint is not an http or https URI.
     #[error("not an http or https endpoint")]
     Endpoint,
+    /// A file of the credentials cannot be used: which, and why.
+    #[error("{0}")]
+    Credentials(String),
+}
+
+/// Why the signer gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
     /// It could not be reached in time, or is shutting down.
     #[error("the signer is unavailable ({0:?})")]
     Unavailable(Code),
@@ -40,7 +51,11 @@ pub enum SignerError {
 impl From<Status> for SignerError {
     fn from(status: Status) -> Self {
         match status.code() {
-            Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::PermissionDenied => {
+            Code::InvalidArgument
+            | Code::NotFound
+            | Code::FailedPrecondition
+            | Code::PermissionDenied
+            | Code::Unauthenticated => {
                 Self::Refused(reason::of(&status).unwrap_or_else(|| format!("{:?}", status.code())))
             }
             code => Self::Unavailable(code),
@@ -82,28 +97,29 @@ pub struct OriginRequest<'a> {
 pub struct SignerClient {
     signer: SignerServiceClient<Channel>,
     verifier: VerifierServiceClient<Channel>,
+    /// `authorization`, if there is a token. Marked sensitive: shown nowhere.
+    token: Option<MetadataValue<Ascii>>,
 }
 
 impl SignerClient {
-    /// Prepares a client; the first call connects.
+    /// Prepares a client; the first call connects. Certificates are read anew for every connection, the token once.
     ///
     /// # Errors
-    /// [`SignerError::Endpoint`] when `endpoint` is not an http or https URI.
-    pub fn connect_lazy(endpoint: &str) -> Result<Self, SignerError> {
-        let endpoint = Endpoint::from_shared(endpoint.to_owned()).map_err(|_| SignerError::Endpoint)?;
+    /// `endpoint` is not an http or https URI, or a file of the credentials cannot be used.
+    pub fn connect_lazy(endpoint: &str, credentials: &Credentials) -> Result<Self, ConnectError> {
+        let endpoint = Endpoint::from_shared(endpoint.to_owned()).map_err(|_| ConnectError::Endpoint)?;
         if !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) {
-            return Err(SignerError::Endpoint);
+            return Err(ConnectError::Endpoint);
         }
         let channel = endpoint
-            .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .keep_alive_while_idle(true)
-            .tcp_nodelay(true)
-            .connect_lazy();
+            .connect_with_connector_lazy(credentials.connector()?);
         Ok(Self {
             signer: SignerServiceClient::new(channel.clone()),
             verifier: VerifierServiceClient::new(channel),
+            token: credentials.token()?,
         })
     }
 
@@ -123,7 +139,7 @@ impl SignerClient {
             ..VerifyUrlRequest::default()
         };
         let ask = || {
-            let (mut verifier, request) = (self.verifier.clone(), timed(request.clone(), timeout));
+            let (mut verifier, request) = (self.verifier.clone(), self.prepare(request.clone(), timeout));
             async move { verifier.verify_url(request).await }
         };
         let answer = twice(ask).await?.into_inner();
@@ -156,10 +172,22 @@ impl SignerClient {
             ..Default::default()
         };
         let ask = || {
-            let (mut signer, request) = (self.signer.clone(), timed(request.clone(), timeout));
+            let (mut signer, request) = (self.signer.clone(), self.prepare(request.clone(), timeout));
             async move { signer.sign_origin_request(request).await }
         };
         Ok(twice(ask).await?.into_inner().headers)
+    }
+}
+
+impl SignerClient {
+    /// A request with its `grpc-timeout`, which tonic's channel also enforces on this side, and the caller's token.
+    fn prepare<T>(&self, message: T, timeout: Duration) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(timeout);
+        if let Some(token) = &self.token {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
+        request
     }
 }
 
@@ -171,11 +199,4 @@ async fn twice<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F) -
         Err(status) if status.code() == Code::Unavailable => call().await,
         answer => answer,
     }
-}
-
-/// A request with its `grpc-timeout`, which tonic's channel also enforces on this side.
-fn timed<T>(message: T, timeout: Duration) -> Request<T> {
-    let mut request = Request::new(message);
-    request.set_timeout(timeout);
-    request
 }

@@ -1,6 +1,6 @@
 //! Pages of a list that is sorted by name (AIP-158).
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::{borrow::Borrow, collections::BTreeMap, ops::Bound};
 
 /// Items of a page when the caller names no number.
 const DEFAULT_SIZE: u32 = 100;
@@ -9,10 +9,14 @@ pub const MAX_SIZE: u32 = 1000;
 
 /// A page of `all`, and the token of the next one (empty on the last). `token` is the last name of the page
 /// before: a list that changes between two pages neither repeats nor loses what did not change.
-pub fn page<'a, V>(all: &'a BTreeMap<String, V>, size: u32, token: &str) -> (Vec<(&'a str, &'a V)>, String) {
+pub fn page<'a, K: Borrow<str> + Ord, V>(
+    all: &'a BTreeMap<K, V>,
+    size: u32,
+    token: &str,
+) -> (Vec<(&'a str, &'a V)>, String) {
     let size = if size == 0 { DEFAULT_SIZE } else { size.min(MAX_SIZE) };
     let after = if token.is_empty() { Bound::Unbounded } else { Bound::Excluded(token) };
-    let mut rest = all.range::<str, _>((after, Bound::Unbounded)).map(|(name, value)| (name.as_str(), value));
+    let mut rest = all.range::<str, _>((after, Bound::Unbounded)).map(|(name, value)| (name.borrow(), value));
     let items: Vec<_> = rest.by_ref().take(usize::try_from(size).unwrap_or(usize::MAX)).collect();
     let more = rest.next().is_some();
     let next = items.last().filter(|_| more).map_or_else(String::new, |(name, _)| (*name).to_owned());

@@ -60,6 +60,11 @@ reasons! {
     /// Health knows no such service, or reflection no such file or symbol.
     ServiceUnknown = "SERVICE_UNKNOWN", NotFound, false;
 
+    /// The bearer token is nobody's.
+    CallerUnknown = "CALLER_UNKNOWN", Unauthenticated, false;
+    /// The caller has no grant for this method, key, path or lifetime.
+    CallerDenied = "CALLER_DENIED", PermissionDenied, false;
+
     /// The signer has no key of that name.
     KeyNotFound = "KEY_NOT_FOUND", NotFound, false;
     /// The key is of a scheme that this call does not serve.

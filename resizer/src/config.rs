@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use safelight_chassis::config::{self, ConfigErrors, Section};
+use safelight_proto::client::Credentials;
 
 use crate::{
     admission,
@@ -25,6 +26,8 @@ const MAX_OUTPUTS: usize = 256;
 pub struct Config {
     /// URI of the signer's gRPC endpoint.
     pub signer_endpoint: String,
+    /// Who the resizer is to the signer.
+    pub signer_credentials: Credentials,
     /// Longest wait for one answer of the signer.
     pub signer_timeout: Duration,
     /// What may run at once.
@@ -57,28 +60,51 @@ impl Config {
     }
 
     fn from_section(section: &mut Section) -> Self {
-        let (signer_endpoint, signer_timeout) =
+        let (signer_endpoint, signer_credentials, signer_timeout) =
             section.table("signer", read_signer).unwrap_or_else(default_signer);
         let (admission, limits, max_outputs) =
             section.table("limits", read_limits).unwrap_or_else(default_limits);
         let origins = origin::config::read(section);
         let delivery = delivery::config::read(section, &origins);
-        Self { signer_endpoint, signer_timeout, admission, limits, max_outputs, origins, delivery }
+        Self {
+            signer_endpoint,
+            signer_credentials,
+            signer_timeout,
+            admission,
+            limits,
+            max_outputs,
+            origins,
+            delivery,
+        }
     }
 }
 
-fn default_signer() -> (String, Duration) {
-    (DEFAULT_SIGNER_ENDPOINT.to_owned(), DEFAULT_SIGNER_TIMEOUT)
+fn default_signer() -> (String, Credentials, Duration) {
+    (DEFAULT_SIGNER_ENDPOINT.to_owned(), Credentials::default(), DEFAULT_SIGNER_TIMEOUT)
 }
 
-fn read_signer(section: &mut Section) -> (String, Duration) {
-    let (default_endpoint, default_timeout) = default_signer();
+fn read_signer(section: &mut Section) -> (String, Credentials, Duration) {
+    let (default_endpoint, _, default_timeout) = default_signer();
     let endpoint = section.or("endpoint", default_endpoint);
-    // There is no TLS between the two yet: an https endpoint could only fail at the first request.
-    if !endpoint.starts_with("http://") || endpoint.contains('@') {
-        section.error("endpoint", "must be an http:// URI without credentials");
+    let encrypted = endpoint.starts_with("https://");
+    if !(encrypted || endpoint.starts_with("http://")) || endpoint.contains('@') {
+        section.error("endpoint", "must be an http:// or https:// URI without credentials");
     }
-    (endpoint, section.duration("timeout").unwrap_or(default_timeout))
+    let credentials = Credentials {
+        ca_file: section.optional("ca_file"),
+        cert_file: section.optional("cert_file"),
+        key_file: section.optional("key_file"),
+        token_file: section.optional("token_file"),
+    };
+    if encrypted != credentials.ca_file.is_some() {
+        section.error("ca_file", "belongs to an https:// endpoint, and is needed there");
+    }
+    if credentials.cert_file.is_some() != credentials.key_file.is_some()
+        || credentials.cert_file.is_some() && !encrypted
+    {
+        section.error("cert_file", "belongs to an https:// endpoint, together with key_file");
+    }
+    (endpoint, credentials, section.duration("timeout").unwrap_or(default_timeout))
 }
 
 fn default_limits() -> (admission::Config, Limits, usize) {

@@ -2,15 +2,20 @@
 
 use std::path::Path;
 
-use safelight_chassis::config::{self, ConfigErrors, Section};
+use safelight_chassis::{
+    config::{self, ConfigErrors, Section},
+    server::Security,
+};
 
-use crate::{keyring::Keyring, upload};
+use crate::{access::Grants, keyring::Keyring, upload};
 
 /// Everything that `signer.toml` says, with the secrets of the files that it names.
 ///
 /// What may stand in it is described in `keyring/load.rs` and `upload/config.rs`. Holds secrets: has neither `Debug` nor `Clone`.
 pub struct Config {
     pub(crate) keyring: Keyring,
+    pub(crate) grants: Grants,
+    pub(crate) security: Security,
     /// `None`: `UploadTokenService` is not served.
     pub(crate) upload_tokens: Option<upload::Settings>,
 }
@@ -33,6 +38,11 @@ impl Config {
     }
 
     fn read_section(section: &mut Section) -> Self {
-        Self { keyring: Keyring::read(section), upload_tokens: upload::Settings::read(section) }
+        Self {
+            keyring: Keyring::read(section),
+            grants: Grants::read(section),
+            security: Security::read(section),
+            upload_tokens: upload::Settings::read(section),
+        }
     }
 }

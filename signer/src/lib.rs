@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`scheme`]: signature schemes, pure functions
+//! - [`access`]: grants: who may do what
 //! - [`keyring`]: keys, their versions and states, loading
 //! - [`upload`]: one-time upload tokens and their stores
 //! - [`clock`]: what time it is
@@ -18,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod clock;
 mod config;
 pub mod keyring;

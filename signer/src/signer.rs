@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use safelight_chassis::server::Server;
+use safelight_chassis::server::{Security, Server};
 
 use crate::{
+    access::Grants,
     clock::Clock,
     config::Config,
     keyring::Keyring,
@@ -16,6 +17,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Signer {
     pub(crate) keyring: Arc<Keyring>,
+    grants: Arc<Grants>,
+    security: Security,
     pub(crate) clock: Clock,
     pub(crate) upload_tokens: Option<UploadTokens>,
 }
@@ -24,7 +27,13 @@ impl Signer {
     /// A signer with the keys of a configuration, and without its upload tokens.
     #[must_use]
     pub fn new(config: Config, clock: Clock) -> Self {
-        Self { keyring: Arc::new(config.keyring), clock, upload_tokens: None }
+        Self {
+            keyring: Arc::new(config.keyring),
+            grants: Arc::new(config.grants),
+            security: config.security,
+            clock,
+            upload_tokens: None,
+        }
     }
 
     /// A signer with all of a configuration. Must be called inside a tokio runtime, where expired upload tokens are swept.
@@ -39,9 +48,10 @@ impl Signer {
     }
 
     /// Adds `SignerService`, `VerifierService`, `KeyService` and, where it is configured, `UploadTokenService`, each with
-    /// its limits on messages.
+    /// its limits on messages, and lets in who has a grant.
     #[must_use]
     pub fn add_to(&self, server: Server) -> Server {
+        let server = server.security(self.security.clone()).authorise(self.grants.clone());
         service::add(self, server)
     }
 }

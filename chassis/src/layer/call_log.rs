@@ -16,6 +16,7 @@ use tower_service::Service;
 use tracing::{Span, field};
 
 use super::request_id::RequestId;
+use crate::caller::Identified;
 
 /// Longest path that is logged, in bytes; ours are far shorter.
 const MAX_METHOD: usize = 128;
@@ -47,14 +48,22 @@ where
         let method = method(request.uri().path());
         // At the level of the worst line written in it: a filter that lets the line through must let its
         // fields through.
-        let span =
-            tracing::error_span!("call", rpc.method = method, request.id = field::Empty, peer = field::Empty);
+        let span = tracing::error_span!(
+            "call",
+            rpc.method = method,
+            request.id = field::Empty,
+            peer = field::Empty,
+            caller = field::Empty
+        );
         if let Some(id) = request.extensions().get::<RequestId>() {
             span.record("request.id", id.as_str());
         }
         if let Some(peer) = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr)
         {
             span.record("peer", field::display(peer));
+        }
+        if let Some(Identified(Ok(caller))) = request.extensions().get::<Identified>() {
+            span.record("caller", caller.as_str());
         }
         let quiet = method == "grpc.health.v1.Health/Check";
         let record = Record { span, start: Instant::now(), end: None, quiet };

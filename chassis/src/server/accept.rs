@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Limits, connection};
+use super::{Limits, Security, connection};
 use crate::layer::Stack;
 
 /// First wait after the listener failed, as when file descriptors run out.
@@ -21,6 +21,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 pub(super) async fn accept(
     listener: &TcpListener,
     stack: Stack,
+    security: Security,
     limits: Limits,
     stop: &watch::Receiver<bool>,
     connections: &mut JoinSet<()>,
@@ -36,7 +37,7 @@ pub(super) async fn accept(
         match accepted {
             Ok((tcp, peer)) => {
                 backoff = BACKOFF_FIRST;
-                let serving = connection::serve(tcp, stack.clone(), limits, stop.clone());
+                let serving = connection::serve(tcp, stack.clone(), security.clone(), limits, stop.clone());
                 connections.spawn(async move {
                     if let Err(error) = serving.await {
                         tracing::debug!(%peer, %error, "connection ended");

@@ -5,11 +5,11 @@ use std::{io, net::SocketAddr};
 use tokio::{
     net::TcpListener,
     sync::watch,
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
 
-use super::{Health, Limits, accept};
+use super::{Health, Limits, Security, accept};
 use crate::{
     layer::Stack,
     shutdown::{Drain, Shutdown},
@@ -48,6 +48,7 @@ pub struct Bound {
     listener: TcpListener,
     addr: SocketAddr,
     stack: Stack,
+    security: Security,
     limits: Limits,
     health: Health,
     drain: Drain,
@@ -57,13 +58,14 @@ impl Bound {
     pub(super) async fn listen(
         addr: SocketAddr,
         stack: Stack,
+        security: Security,
         limits: Limits,
         health: Health,
     ) -> Result<Self, BindError> {
         let failed = |source| BindError::Listen { addr, source };
         let listener = TcpListener::bind(addr).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, addr, stack, limits, health, drain: Drain::default() })
+        Ok(Self { listener, addr, stack, security, limits, health, drain: Drain::default() })
     }
 
     /// The address listened on, with the port that was picked.
@@ -93,11 +95,13 @@ impl Bound {
     pub async fn serve(self, shutdown: Shutdown) -> Result<(), Undrained> {
         let (stop, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
+        let security = self.security;
+        let watch = security.tls.clone().map(|tls| AbortOnDrop(tokio::spawn(tls.watch())));
         tokio::select! {
-            never = accept::accept(&self.listener, self.stack, self.limits, &stopped, &mut connections) => match never {},
+            never = accept::accept(&self.listener, self.stack, security, self.limits, &stopped, &mut connections) => match never {},
             () = lame_duck(&shutdown, &self.health, self.drain) => {}
         }
-        drop(self.listener);
+        drop((self.listener, watch));
         self.health.end_watches().await;
         stop.send_replace(true);
 
@@ -108,6 +112,15 @@ impl Bound {
         let left = connections.len();
         connections.shutdown().await;
         if left == 0 { Ok(()) } else { Err(Undrained { connections: left }) }
+    }
+}
+
+/// A task that ends with its owner.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -16,10 +16,16 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tonic::transport::server::TcpConnectInfo;
 
-use super::{Limits, stream::Calls};
-use crate::{layer::Stack, random};
+use super::{Limits, Security, stream::Calls};
+use crate::{
+    caller::{Caller, Identified},
+    layer::Stack,
+    random,
+    tls::{self, Tls},
+};
 
 /// What every HTTP/2 client sends first (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -31,6 +37,8 @@ pub(super) enum Broken {
     PrefaceTimeout,
     #[error("not HTTP/2")]
     NotHttp2,
+    #[error("the client's certificate has no URI, which would name the caller")]
+    Nameless,
     #[error("calls went on too long after GOAWAY")]
     Aged,
     #[error(transparent)]
@@ -44,20 +52,27 @@ pub(super) enum Broken {
 pub(super) async fn serve(
     tcp: TcpStream,
     stack: Stack,
+    security: Security,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Broken> {
     // Answers are written whole: nothing is gained by waiting for more to put in a packet.
     tcp.set_nodelay(true)?;
     let info = TcpConnectInfo { local_addr: tcp.local_addr().ok(), remote_addr: tcp.peer_addr().ok() };
-    let io = tokio::select! {
-        io = timeout(limits.preface_timeout, preface(tcp)) => io.map_err(|_| Broken::PrefaceTimeout)??,
+    let opening = open(tcp, security.tls.as_deref());
+    let (io, certified) = tokio::select! {
+        io = timeout(limits.preface_timeout, opening) => io.map_err(|_| Broken::PrefaceTimeout)??,
         // Nobody has asked for anything yet.
         () = stopped(&mut stop) => return Ok(()),
     };
 
     let stack = TowerToHyperService::new(stack);
     let service = service_fn(move |mut request| {
+        let identified = match &certified {
+            Some(caller) => Ok(caller.clone()),
+            None => security.tokens.identify(request.headers()),
+        };
+        request.extensions_mut().insert(Identified(identified));
         request.extensions_mut().insert(info.clone());
         stack.call(request)
     });
@@ -80,9 +95,33 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// A connection's bytes, encrypted or not.
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// Shakes hands where there is TLS, and reads the preface. With it comes the caller that a certificate names.
+async fn open(tcp: TcpStream, tls: Option<&Tls>) -> Result<(Box<dyn Io>, Option<Caller>), Broken> {
+    let Some(tls) = tls else {
+        let (read, write) = tcp.into_split();
+        return Ok((Box::new(preface(read, write).await?), None));
+    };
+    let stream = TlsAcceptor::from(tls.config()).accept(tcp).await?;
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let caller = match certificate {
+        Some(certificate) => Some(tls::caller(certificate).ok_or(Broken::Nameless)?),
+        None => None,
+    };
+    let (read, write) = tokio::io::split(stream);
+    Ok((Box::new(preface(read, write).await?), caller))
+}
+
 /// Reads the preface, which hyper would wait for without end, and hands it on.
-async fn preface(tcp: TcpStream) -> Result<impl AsyncRead + AsyncWrite + Unpin, Broken> {
-    let (mut read, write) = tcp.into_split();
+async fn preface<R, W>(mut read: R, write: W) -> Result<impl Io, Broken>
+where
+    R: AsyncRead + Send + Unpin,
+    W: AsyncWrite + Send + Unpin,
+{
     let mut found = [0; PREFACE.len()];
     read.read_exact(&mut found).await?;
     if found != PREFACE {

@@ -2,6 +2,8 @@
 
 // `cfg(test)`: so that clippy knows the helpers for tests too.
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod capacity;
 mod connections;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use http::{Request, Response};
-use safelight_chassis::{deadline::Deadline, request_id::RequestId};
+use safelight_chassis::{caller::Caller, deadline::Deadline, request_id::RequestId};
 use safelight_proto::reason::Reason;
 use tokio::sync::watch;
 use tonic::{Status, body::Body, server::NamedService};
@@ -103,6 +103,7 @@ impl Probe {
                 .extensions()
                 .get::<Deadline>()
                 .map_or_else(|| "none".to_owned(), |d| d.remaining().as_millis().to_string()),
+            "caller" => Caller::of(request.extensions()).to_string(),
             "id" => request.extensions().get::<RequestId>().expect("an id").to_string(),
             "header" => format!("{:?}", request.metadata().get(rest)),
             "peer" => request.remote_addr().expect("an address").to_string(),

@@ -18,6 +18,7 @@ use safelight_proto::{
 };
 use safelight_resizer::{Resizer, StartError};
 use safelight_signer::{Clock, Signer};
+use sha2::{Digest as _, Sha256};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
@@ -113,9 +114,10 @@ impl Stack {
         }
         keys::write_fresh(&secrets, "web-1")?;
         keys::write_fresh(&secrets, "uploads-1")?;
+        let (token_file, token) = keys::write_fresh(&secrets, "resizer-token")?;
 
         let config = dir.join("signer.toml");
-        std::fs::write(&config, signer_toml(&secrets) + &settings.signer_toml)?;
+        std::fs::write(&config, signer_toml(&secrets, &token, &s3.endpoint()) + &settings.signer_toml)?;
         let signer = Signer::new(safelight_signer::Config::load(&config)?, settings.clock);
         let server = Server::new(safelight_signer::limits()).reflection(FILE_DESCRIPTOR_SET);
         let signer = Running::start(signer.add_to(server), settings.signer_port).await?;
@@ -125,7 +127,7 @@ impl Stack {
             .resizer_toml
             .replace("{s3}", &s3.endpoint())
             .replace("{s3_host}", &s3.virtual_host_endpoint());
-        let text = resizer_toml(&signer.endpoint(), &s3.endpoint(), &settings.limits, &extra);
+        let text = resizer_toml(&signer.endpoint(), &token_file, &s3.endpoint(), &settings.limits, &extra);
         std::fs::write(&config, text)?;
         let resizer = Resizer::new(safelight_resizer::Config::load(&config)?)?;
         let server = Server::new(safelight_resizer::limits()).reflection(FILE_DESCRIPTOR_SET);
@@ -172,10 +174,30 @@ pub async fn connect(running: &Running) -> Result<Channel, tonic::transport::Err
     Endpoint::from_shared(running.endpoint())?.connect().await
 }
 
-fn signer_toml(secrets: &Path) -> String {
+fn signer_toml(secrets: &Path, resizer_token: &str, s3: &str) -> String {
     let secrets = secrets.display();
+    let resizer = hex::encode(Sha256::digest(resizer_token));
     format!(
-        r#"# Made-up keys of the local stack, fresh at every start.
+        r#"# Whoever can reach the loopback interface may do everything with the made-up keys; the resizer, known by its
+# token, only what it needs.
+[[tokens]]
+caller = "resizer"
+sha256 = "{resizer}"
+
+[[grants]]
+caller = "resizer"
+methods = ["VerifyUrl", "SignOriginRequest"]
+keys = ["*"]
+url_prefixes = ["{s3}/"]
+
+[[grants]]
+caller = "anonymous"
+methods = ["*"]
+keys = ["*"]
+accounts = ["*"]
+http_methods = ["GET", "HEAD", "PUT"]
+
+# Made-up keys of the local stack, fresh at every start.
 [[keys]]
 name = "web"
 scheme = "cloudflare-images"
@@ -207,10 +229,12 @@ secret_file = "{secrets}/s3-photos-1"
     )
 }
 
-fn resizer_toml(signer: &str, s3: &str, limits: &str, extra: &str) -> String {
+fn resizer_toml(signer: &str, token_file: &Path, s3: &str, limits: &str, extra: &str) -> String {
+    let token_file = token_file.display();
     format!(
         r#"[signer]
 endpoint = "{signer}"
+token_file = "{token_file}"
 
 [limits]
 {limits}

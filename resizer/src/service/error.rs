@@ -84,7 +84,6 @@ pub(super) fn signer(error: &SignerError) -> CallError {
             tracing::warn!(reason, "signer.refused");
             Reason::SignerRefused.error("the signer refused the resizer's request")
         }
-        SignerError::Endpoint => Reason::Internal.error("the signer's endpoint is not configured"),
     }
 }
 

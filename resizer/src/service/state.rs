@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use safelight_proto::client::{SignerClient, SignerError};
+use safelight_proto::client::{ConnectError, SignerClient};
 
 use crate::{
     admission::Admission,
@@ -30,9 +30,9 @@ pub enum StartError {
     /// The system gives no threads.
     #[error("the threads for pixels cannot be started")]
     Threads(#[from] rayon::ThreadPoolBuildError),
-    /// The signer's endpoint is no URI.
-    #[error("the signer's endpoint: {0}")]
-    Signer(#[from] SignerError),
+    /// The signer's endpoint is no URI, or a file that the connection needs cannot be used.
+    #[error("the connection to the signer: {0}")]
+    Signer(#[from] ConnectError),
     /// An HTTP client cannot be made: no TLS roots, mostly.
     #[error("the HTTP client of an origin cannot be made")]
     Client(#[from] reqwest::Error),
@@ -54,7 +54,7 @@ impl State {
             max_outputs: config.max_outputs,
             origins,
             delivery: config.delivery,
-            signer: SignerClient::connect_lazy(&config.signer_endpoint)?,
+            signer: SignerClient::connect_lazy(&config.signer_endpoint, &config.signer_credentials)?,
             signer_timeout: config.signer_timeout,
         })
     }

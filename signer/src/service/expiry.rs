@@ -19,11 +19,16 @@ pub(super) enum Asked {
 }
 
 /// When a URL is to expire, in Unix seconds, from what was asked and what the key says; `None` for never.
-pub(super) fn of_url(asked: &Asked, now: u64, key: &UrlKey) -> Result<Option<u64>, CallError> {
+pub(super) fn of_url(
+    asked: &Asked,
+    now: u64,
+    key: &UrlKey,
+    max_ttl: Option<u64>,
+) -> Result<Option<u64>, CallError> {
     match (key.versions.expiry(), asked) {
         (Expiry::Never, Asked::Default) => Ok(None),
         (Expiry::Never, _) => Err(CallError::field("expiry", "what this scheme signs never expires")),
-        (Expiry::Always | Expiry::Optional, _) => resolve(asked, now, key.max_ttl, key.policy.require_expiry),
+        (Expiry::Always | Expiry::Optional, _) => resolve(asked, now, max_ttl, key.policy.require_expiry),
     }
 }
 

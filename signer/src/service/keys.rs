@@ -1,5 +1,7 @@
 //! `KeyService`: what keys there are. Metadata only.
 
+use std::collections::BTreeMap;
+
 use safelight_proto::{page, signer::v1 as pb};
 use tonic::{Request, Response, Status};
 
@@ -23,9 +25,17 @@ impl pb::key_service_server::KeyService for Signer {
         &self,
         request: Request<pb::ListKeysRequest>,
     ) -> Result<Response<pb::ListKeysResponse>, Status> {
+        let granted = refusal::granted(&request)?;
         let pb::ListKeysRequest { page_size, page_token } = request.into_inner();
         let now = self.clock.now();
-        let (keys, next_page_token) = page::page(self.keyring.all(), page_size, &page_token);
+        let visible: BTreeMap<_, _> = self
+            .keyring
+            .all()
+            .iter()
+            .filter(|(name, _)| granted.key(name).is_ok())
+            .map(|(name, key)| (name.as_str(), key))
+            .collect();
+        let (keys, next_page_token) = page::page(&visible, page_size, &page_token);
         let keys = keys.into_iter().map(|(name, key)| describe(name, key, now)).collect();
         Ok(Response::new(pb::ListKeysResponse { keys, next_page_token }))
     }
@@ -34,7 +44,9 @@ impl pb::key_service_server::KeyService for Signer {
         &self,
         request: Request<pb::GetKeyRequest>,
     ) -> Result<Response<pb::GetKeyResponse>, Status> {
+        let granted = refusal::granted(&request)?;
         let pb::GetKeyRequest { name } = request.into_inner();
+        granted.key(&name).map_err(refusal::denied)?;
         let key = self.keyring.get(&name).ok_or_else(|| refusal::key(KeyError::NotFound))?;
         Ok(Response::new(pb::GetKeyResponse { key: Some(describe(&name, key, self.clock.now())) }))
     }

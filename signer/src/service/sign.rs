@@ -34,8 +34,10 @@ impl SignerService for Signer {
     async fn sign_url(&self, request: Request<SignUrlRequest>) -> Result<Response<SignUrlResponse>, Status> {
         use sign_url_request::Expiry;
 
+        let granted = refusal::granted(&request)?;
         let SignUrlRequest { key, url, expiry, start_time, client_ip, scope, carrier, extra } =
             request.into_inner();
+        let granted = granted.key(&key).map_err(refusal::denied)?;
         let key = self.keyring.url(&key).map_err(refusal::key)?;
         let asked = match expiry {
             None => Asked::Default,
@@ -43,7 +45,7 @@ impl SignerService for Signer {
             Some(Expiry::Ttl(ttl)) => Asked::In(ttl),
         };
         let terms = Terms::read(start_time, &client_ip, &scope, carrier, &extra)?;
-        Ok(Response::new(sign_url(key, &url, &asked, &terms, self.clock.now())?))
+        Ok(Response::new(sign_url(key, &granted, &url, &asked, &terms, self.clock.now())?))
     }
 
     async fn batch_sign_urls(
@@ -52,8 +54,10 @@ impl SignerService for Signer {
     ) -> Result<Response<BatchSignUrlsResponse>, Status> {
         use batch_sign_urls_item::Expiry;
 
+        let granted = refusal::granted(&request)?;
         let BatchSignUrlsRequest { key, items, start_time, client_ip, scope, carrier, extra } =
             request.into_inner();
+        let granted = granted.key(&key).map_err(refusal::denied)?;
         let key = self.keyring.url(&key).map_err(refusal::key)?;
         if !(1..=MAX_BATCH).contains(&items.len()) {
             return Err(CallError::field("items", "expected 1 to 256 items").into());
@@ -66,7 +70,7 @@ impl SignerService for Signer {
                 Some(Expiry::ExpireTime(time)) => Asked::At(time),
                 Some(Expiry::Ttl(ttl)) => Asked::In(ttl),
             };
-            let result = match sign_url(key, &url, &asked, &terms, now) {
+            let result = match sign_url(key, &granted, &url, &asked, &terms, now) {
                 Ok(signed) => batch_sign_urls_result::Result::Signed(signed),
                 Err(error) => batch_sign_urls_result::Result::Error(ItemError {
                     reason: error.reason().as_str().to_owned(),
@@ -82,7 +86,9 @@ impl SignerService for Signer {
         &self,
         request: Request<SignUploadRequest>,
     ) -> Result<Response<SignUploadResponse>, Status> {
+        let granted = refusal::granted(&request)?;
         let SignUploadRequest { key, parameters } = request.into_inner();
+        granted.key(&key).map_err(refusal::denied)?;
         let key = self.keyring.cloudinary_upload(&key).map_err(refusal::key)?;
         let now = self.clock.now();
         let Parameters { signed, timestamp: at } = parameters::read(&parameters.unwrap_or_default(), now)?;
@@ -114,7 +120,9 @@ impl SignerService for Signer {
         &self,
         request: Request<SignOriginRequestRequest>,
     ) -> Result<Response<SignOriginRequestResponse>, Status> {
+        let granted = refusal::granted(&request)?;
         let request = request.into_inner();
+        let granted = granted.key(&request.key).map_err(refusal::denied)?;
         let key = self.keyring.aws_sigv4(&request.key).map_err(refusal::key)?;
         let presigned = is_presigned(&request)?;
         let headers: Vec<_> =
@@ -126,14 +134,16 @@ impl SignerService for Signer {
         let given =
             aws_sigv4::Request { method: &request.method, url: &request.url, headers: &headers, body };
         let checked = S3Request::new(given, &request.region, presigned).map_err(refusal::origin_request)?;
+        let granted = granted.origin_request(&request.method, &request.url).map_err(refusal::denied)?;
         let scope = Scope::s3(checked.region);
         let now = self.clock.now();
         let version = key.versions.primary(now);
 
         let (headers, url, lifetime) = if presigned {
             let ttl = request.ttl.as_ref();
+            let max_ttl = granted.max_ttl(key.max_ttl);
             let lifetime =
-                expiry::lifetime(ttl, DEFAULT_PRESIGNED_LIFETIME, MAX_PRESIGNED_LIFETIME, key.max_ttl)?;
+                expiry::lifetime(ttl, DEFAULT_PRESIGNED_LIFETIME, MAX_PRESIGNED_LIFETIME, max_ttl)?;
             let url = aws_sigv4::presign(&version.material, &checked.request, &scope, now, lifetime)
                 .map_err(refusal::unsignable)?;
             (Vec::new(), url, lifetime)

@@ -10,11 +10,18 @@ use safelight_proto::{
 };
 use tonic::{Code, Request, Response, Status};
 
-use crate::{Clock, Config, Signer};
+use crate::{Clock, Config, Signer, access::Granted};
 
 const NOW: u64 = 1_700_000_000;
 const SECRETS: [&str; 4] =
     ["fake-web-secret-1", "fake-web-secret-2", "fake-shared-secret", "fake-session-token"];
+
+/// A request of a caller who may do everything.
+fn allowed<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(Granted::everything());
+    request
+}
 
 /// A signer with a key of every kind, at [`NOW`].
 fn signer() -> Signer {
@@ -69,6 +76,10 @@ fn with_web_versions(first: &str, second: &str) -> Signer {
         access_key_id = "AKIAFAKE"
         secret_file = "DIR/2"
         session_token_file = "DIR/3"
+        [[grants]]
+        caller = "anonymous"
+        methods = ["*"]
+        keys = ["*"]
         "#
     );
     let text = text.replace("DIR", &directory.path().display().to_string());
@@ -93,7 +104,7 @@ fn timestamp(seconds: u64) -> Timestamp {
 
 fn url_request(key: &str, url: &str, ttl: Option<i64>) -> Request<pb::SignUrlRequest> {
     let expiry = ttl.map(|seconds| pb::sign_url_request::Expiry::Ttl(Duration { seconds, nanos: 0 }));
-    Request::new(pb::SignUrlRequest {
+    allowed(pb::SignUrlRequest {
         key: key.to_owned(),
         url: url.to_owned(),
         expiry,
@@ -116,7 +127,7 @@ async fn verify_url(signer: &Signer, key: &str, target: &str) -> pb::VerifyUrlRe
         request_target: target.to_owned(),
         ..pb::VerifyUrlRequest::default()
     };
-    ok(signer.verify_url(Request::new(request)).await)
+    ok(signer.verify_url(allowed(request)).await)
 }
 
 fn target(url: &str) -> &str {
@@ -213,7 +224,7 @@ async fn urls_that_are_not_signed() {
         request_target: "/".to_owned(),
         ..pb::VerifyUrlRequest::default()
     };
-    let answer = signer.verify_url(Request::new(verify)).await;
+    let answer = signer.verify_url(allowed(verify)).await;
     assert_eq!(refused(answer), (Code::FailedPrecondition, "KEY_SCHEME_MISMATCH".to_owned()));
 }
 
@@ -245,7 +256,7 @@ async fn a_batch_keeps_order_and_each_item_stands_for_itself() {
         expiry: ttl.map(|seconds| pb::batch_sign_urls_item::Expiry::Ttl(Duration { seconds, nanos: 0 })),
     };
     let batch = |key: &str, items| {
-        signer.batch_sign_urls(Request::new(pb::BatchSignUrlsRequest {
+        signer.batch_sign_urls(allowed(pb::BatchSignUrlsRequest {
             key: key.to_owned(),
             items,
             ..pb::BatchSignUrlsRequest::default()
@@ -313,12 +324,12 @@ async fn sign_upload(
 ) -> Result<Response<pb::SignUploadResponse>, Status> {
     let fields = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     let parameters = Some(Struct { fields });
-    signer.sign_upload(Request::new(pb::SignUploadRequest { key: key.to_owned(), parameters })).await
+    signer.sign_upload(allowed(pb::SignUploadRequest { key: key.to_owned(), parameters })).await
 }
 
 async fn verify_upload(signer: &Signer, key: &str, fields: Vec<FormField>) -> pb::VerifyUploadResponse {
     let request = pb::VerifyUploadRequest { key: key.to_owned(), fields };
-    ok(signer.verify_upload(Request::new(request)).await)
+    ok(signer.verify_upload(allowed(request)).await)
 }
 
 fn field(name: &str, value: &str) -> FormField {
@@ -383,7 +394,7 @@ async fn every_other_reason_of_an_upload() {
         assert_eq!((verified.verdict(), verified.reason()), (Verdict::Invalid, reason));
     }
     let request = pb::VerifyUploadRequest { key: "web".to_owned(), fields: vec![] };
-    let answer = signer.verify_upload(Request::new(request)).await;
+    let answer = signer.verify_upload(allowed(request)).await;
     assert_eq!(refused(answer), (Code::FailedPrecondition, "KEY_SCHEME_MISMATCH".to_owned()));
 }
 
@@ -441,7 +452,7 @@ async fn an_origin_request_is_signed_in_its_headers() {
     for (body, expected) in [("", "UNSIGNED-PAYLOAD"), (digest, digest)] {
         let request = pb::SignOriginRequestRequest { body_sha256: body.to_owned(), ..origin_request() };
         let url = request.url.clone();
-        let signed = ok(signer.sign_origin_request(Request::new(request)).await);
+        let signed = ok(signer.sign_origin_request(allowed(request)).await);
         assert_eq!((signed.url, signed.key_version), (url, 3));
         assert_eq!(signed.expire_time, Some(timestamp(NOW + 900)));
         let header = |name| {
@@ -474,7 +485,7 @@ async fn an_origin_request_is_presigned() {
             ..origin_request()
         };
         let start = format!("{}?X-Amz-Algorithm=AWS4-HMAC-SHA256&", request.url);
-        let signed = ok(signer.sign_origin_request(Request::new(request)).await);
+        let signed = ok(signer.sign_origin_request(allowed(request)).await);
         assert!(signed.headers.is_empty());
         assert!(signed.url.starts_with(&start), "{}", signed.url);
         for part in [
@@ -522,7 +533,7 @@ async fn origin_requests_that_are_not_signed() {
     for (index, (change, code, reason)) in cases.into_iter().enumerate() {
         let mut request = origin_request();
         change(&mut request);
-        let answer = signer.sign_origin_request(Request::new(request)).await;
+        let answer = signer.sign_origin_request(allowed(request)).await;
         assert_eq!(refused(answer), (code, reason.to_owned()), "case {index}");
     }
 }
@@ -535,7 +546,7 @@ fn presigned_for(request: &mut pb::SignOriginRequestRequest, seconds: i64) {
 #[tokio::test]
 async fn keys_are_described_without_their_secrets() {
     let signer = signer();
-    let get = |name: &str| signer.get_key(Request::new(pb::GetKeyRequest { name: name.to_owned() }));
+    let get = |name: &str| signer.get_key(allowed(pb::GetKeyRequest { name: name.to_owned() }));
     let state = |id, state: pb::KeyVersionState| pb::KeyVersion {
         id,
         state: state.into(),
@@ -559,7 +570,7 @@ async fn keys_are_described_without_their_secrets() {
     assert_eq!(uploads.algorithm(), pb::Algorithm::Sha1Suffix);
     assert_eq!(refused(get("nope").await), (Code::NotFound, "KEY_NOT_FOUND".to_owned()));
 
-    let all = ok(signer.list_keys(Request::new(pb::ListKeysRequest::default())).await);
+    let all = ok(signer.list_keys(allowed(pb::ListKeysRequest::default())).await);
     let shown = format!("{all:?}");
     assert!(SECRETS.iter().all(|secret| !shown.contains(secret)), "{shown}");
 }
@@ -573,7 +584,7 @@ async fn keys_are_listed_by_pages() {
         let mut page_token = String::new();
         loop {
             let request = pb::ListKeysRequest { page_size, page_token };
-            let page = ok(signer.list_keys(Request::new(request)).await);
+            let page = ok(signer.list_keys(allowed(request)).await);
             assert!(page_size == 0 || page.keys.len() <= page_size as usize);
             seen.extend(page.keys.into_iter().map(|key| key.name));
             page_token = page.next_page_token;

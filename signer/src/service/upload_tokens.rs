@@ -13,7 +13,7 @@ use safelight_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::expiry::timestamp;
+use super::{expiry::timestamp, refusal};
 use crate::{
     clock::Clock,
     upload::{
@@ -44,7 +44,9 @@ impl UploadTokenService for UploadTokenHandlers {
         &self,
         request: Request<pb::CreateUploadTokenRequest>,
     ) -> Result<Response<pb::CreateUploadTokenResponse>, Status> {
+        let granted = refusal::granted(&request)?;
         let wish = wish(request.into_inner());
+        granted.account(&wish.account).map_err(refusal::denied)?;
         let created = self.tokens.create(wish, self.clock.now()).await.map_err(not_created)?;
         let Created { token, record } = created;
         Ok(Response::new(pb::CreateUploadTokenResponse {
@@ -60,7 +62,9 @@ impl UploadTokenService for UploadTokenHandlers {
         &self,
         request: Request<pb::GetUploadTokenRequest>,
     ) -> Result<Response<pb::GetUploadTokenResponse>, Status> {
+        let granted = refusal::granted(&request)?;
         let pb::GetUploadTokenRequest { account, selector } = request.into_inner();
+        granted.account(&account).map_err(refusal::denied)?;
         let id = match selector {
             Some(GetSelector::Token(token)) => by_token(&token),
             Some(GetSelector::TokenId(id)) => by_id(&id),
@@ -76,7 +80,9 @@ impl UploadTokenService for UploadTokenHandlers {
         &self,
         request: Request<pb::RedeemUploadTokenRequest>,
     ) -> Result<Response<pb::RedeemUploadTokenResponse>, Status> {
+        let granted = refusal::granted(&request)?;
         let pb::RedeemUploadTokenRequest { account, token, request_id } = request.into_inner();
+        granted.account(&account).map_err(refusal::denied)?;
         if !is_name(&request_id) {
             return Err(
                 CallError::field("request_id", "expected at most 128 visible ASCII characters").into()
@@ -93,7 +99,9 @@ impl UploadTokenService for UploadTokenHandlers {
         &self,
         request: Request<pb::CancelUploadTokenRequest>,
     ) -> Result<Response<pb::CancelUploadTokenResponse>, Status> {
+        let granted = refusal::granted(&request)?;
         let pb::CancelUploadTokenRequest { account, selector } = request.into_inner();
+        granted.account(&account).map_err(refusal::denied)?;
         let id = match selector {
             Some(CancelSelector::Token(token)) => by_token(&token),
             Some(CancelSelector::TokenId(id)) => by_id(&id),

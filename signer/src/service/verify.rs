@@ -21,7 +21,9 @@ impl VerifierService for Signer {
         &self,
         request: Request<VerifyUrlRequest>,
     ) -> Result<Response<VerifyUrlResponse>, Status> {
+        let granted = refusal::granted(&request)?;
         let VerifyUrlRequest { key, request_target, origin, client_ip, cookies } = request.into_inner();
+        granted.key(&key).map_err(refusal::denied)?;
         let key = self.keyring.url(&key).map_err(refusal::key)?;
         let client = match client_ip.as_str() {
             "" => None,
@@ -54,7 +56,9 @@ impl VerifierService for Signer {
         &self,
         request: Request<VerifyUploadRequest>,
     ) -> Result<Response<VerifyUploadResponse>, Status> {
+        let granted = refusal::granted(&request)?;
         let VerifyUploadRequest { key, fields } = request.into_inner();
+        granted.key(&key).map_err(refusal::denied)?;
         let key = self.keyring.cloudinary_upload(&key).map_err(refusal::key)?;
         let now = self.clock.now();
         let eligible = key.versions.eligible(now).map(|version| &version.material);

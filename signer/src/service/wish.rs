@@ -14,6 +14,7 @@ use super::{
     refusal,
 };
 use crate::{
+    access::Granted,
     keyring::UrlKey,
     scheme::url::{Carrier, Wanted},
 };
@@ -57,15 +58,17 @@ fn range(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-/// Signs a URL at `now`, in Unix seconds.
+/// Signs a URL at `now`, in Unix seconds, if that is granted.
 pub(super) fn sign_url(
     key: &UrlKey,
+    granted: &Granted,
     url: &str,
     asked: &Asked,
     terms: &Terms<'_>,
     now: u64,
 ) -> Result<SignUrlResponse, CallError> {
-    let expires = expiry::of_url(asked, now, key)?;
+    let granted = granted.url_to_sign(url, &terms.scope).map_err(refusal::denied)?;
+    let expires = expiry::of_url(asked, now, key, granted.max_ttl(key.max_ttl))?;
     let wanted = Wanted {
         url,
         expires,

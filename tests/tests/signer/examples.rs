@@ -4,8 +4,13 @@ use std::{fs, path::Path};
 
 use safelight_chassis::server::Server;
 use safelight_local::{keys, running::Running, stack::connect};
-use safelight_proto::signer::v1::{ListKeysRequest, key_service_client::KeyServiceClient};
+use safelight_proto::{
+    reason,
+    signer::v1::{ListKeysRequest, key_service_client::KeyServiceClient},
+};
 use safelight_signer::{Clock, Signer};
+use sha2::{Digest as _, Sha256};
+use tonic::Request;
 
 use crate::harness::ok;
 
@@ -29,14 +34,21 @@ async fn the_signers() {
     }
     assert_eq!(files, 3, "one for each key");
     let text = text.replace(MOUNTED, &dir.path().display().to_string());
+    // The hash that is to be replaced, replaced.
+    let hash = hex::encode(Sha256::digest("fake-backend-token"));
+    let text = text.replace(&"0".repeat(64), &hash);
     let config = safelight_signer::Config::read(&text).unwrap_or_else(|errors| panic!("{errors}"));
 
     let signer = Signer::new(config, Clock::system());
     let running = Running::start(signer.add_to(Server::new(safelight_signer::limits())), 0).await.unwrap();
     let mut keys = KeyServiceClient::new(connect(&running).await.unwrap());
-    let keys = ok(keys.list_keys(ListKeysRequest::default()).await).keys;
+    let denied = keys.list_keys(ListKeysRequest::default()).await.unwrap_err();
+    assert_eq!(reason::of(&denied).as_deref(), Some("CALLER_DENIED"));
+    let mut request = Request::new(ListKeysRequest::default());
+    request.metadata_mut().insert("authorization", "Bearer fake-backend-token".parse().unwrap());
+    let keys = ok(keys.list_keys(request).await).keys;
     let names: Vec<_> = keys.iter().map(|key| key.name.as_str()).collect();
-    assert_eq!(names, ["s3-photos", "uploads", "web"]);
+    assert_eq!(names, ["uploads", "web"], "what the backend has no grant for is not shown");
 }
 
 #[tokio::test]

@@ -1,0 +1,280 @@
+//! TLS, callers, and whether they are let in.
+
+use std::{fs, path::Path, sync::Arc};
+
+use http::Extensions;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use safelight_chassis::{
+    caller::{Authorise, Caller},
+    config,
+    server::{Limits, Security, Server},
+    shutdown::{Drain, Shutdown},
+};
+use safelight_proto::reason;
+use sha2::{Digest, Sha256};
+use tokio::net::TcpStream;
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    },
+};
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
+
+use crate::{
+    harness::{Client, LONG, LOOPBACK},
+    probe::{DO, Probe},
+};
+
+const BACKEND: &str = "spiffe://prod/ns/web/sa/backend";
+
+/// Lets one caller in, under whatever name.
+#[derive(Debug)]
+struct Only(&'static str);
+
+impl Authorise for Only {
+    fn authorise(&self, caller: &Caller, method: &str, extensions: &mut Extensions) -> bool {
+        assert_eq!(Caller::of(extensions), *caller);
+        caller.as_str() == self.0 && method == DO
+    }
+}
+
+/// An authority, and files with what it signs.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    files: tempfile::TempDir,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let files = tempfile::tempdir().unwrap();
+        fs::write(files.path().join("ca.crt"), issuer.pem()).unwrap();
+        Self { issuer, files }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.files.path().join(name).display().to_string()
+    }
+
+    /// Writes `NAME.crt` and `NAME.key`.
+    fn sign(&self, name: &str, names: Vec<SanType>) {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = names;
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        fs::write(self.path(&format!("{name}.crt")), certificate.pem()).unwrap();
+        fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+
+    fn server_text(&self, client_ca: bool) -> String {
+        let ca =
+            if client_ca { format!("client_ca_file = '{}'\n", self.path("ca.crt")) } else { String::new() };
+        let (cert, key) = (self.path("server.crt"), self.path("server.key"));
+        format!("[tls]\ncert_file = '{cert}'\nkey_file = '{key}'\n{ca}")
+    }
+
+    /// A client's TLS, with the certificate of this name.
+    fn client(&self, certificate: Option<&str>) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.path("ca.crt")).unwrap()).unwrap();
+        let builder = ClientConfig::builder().with_root_certificates(roots);
+        let mut config = match certificate {
+            None => builder.with_no_client_auth(),
+            Some(name) => {
+                let file = |end: &str| self.path(&format!("{name}.{end}"));
+                let certificate = CertificateDer::from_pem_file(file("crt")).unwrap();
+                let key = PrivateKeyDer::from_pem_file(file("key")).unwrap();
+                builder.with_client_auth_cert(vec![certificate], key).unwrap()
+            }
+        };
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Arc::new(config)
+    }
+}
+
+fn uri(name: &str) -> SanType {
+    SanType::URI(name.try_into().unwrap())
+}
+
+fn loopback() -> SanType {
+    SanType::IpAddress(LOOPBACK.ip())
+}
+
+struct Running {
+    addr: std::net::SocketAddr,
+    shutdown: Shutdown,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shutdown.trigger();
+    }
+}
+
+async fn start(text: &str, only: Option<&'static str>) -> Running {
+    let security = config::read(text, Security::read).unwrap();
+    let mut server = Server::new(Limits::DEFAULT).service(Probe::new()).security(security);
+    if let Some(name) = only {
+        server = server.authorise(Arc::new(Only(name)));
+    }
+    server.health().ready().await;
+    let bound = server.bind(LOOPBACK, false).await.unwrap();
+    let (addr, shutdown) = (bound.local_addr(), Shutdown::new());
+    tokio::spawn(bound.drain(Drain::within(LONG)).serve(shutdown.clone()));
+    Running { addr, shutdown }
+}
+
+impl Running {
+    async fn plain(&self) -> Client {
+        Client(Endpoint::from_shared(format!("http://{}", self.addr)).unwrap().connect().await.unwrap())
+    }
+
+    /// tonic over TLS of ours.
+    async fn tls(&self, config: Arc<ClientConfig>) -> Result<Client, tonic::transport::Error> {
+        let addr = self.addr;
+        let connector = tower::service_fn(move |_: http::Uri| {
+            let config = Arc::clone(&config);
+            async move {
+                let tcp = TcpStream::connect(addr).await?;
+                let name = ServerName::from(addr.ip());
+                let stream = TlsConnector::from(config).connect(name, tcp).await?;
+                std::io::Result::Ok(hyper_util::rt::TokioIo::new(stream))
+            }
+        });
+        let channel: Channel =
+            Endpoint::from_static("http://signer").connect_with_connector(connector).await?;
+        Ok(Client(channel))
+    }
+}
+
+fn told(answer: Result<String, Status>) -> Result<String, (Code, Option<String>)> {
+    answer.map_err(|status| (status.code(), reason::of(&status)))
+}
+
+fn denied() -> Result<String, (Code, Option<String>)> {
+    Err((Code::PermissionDenied, Some("CALLER_DENIED".to_owned())))
+}
+
+#[tokio::test]
+async fn a_certificate_names_its_caller() {
+    let authority = Authority::new();
+    authority.sign("server", vec![loopback()]);
+    authority.sign("backend", vec![uri(BACKEND)]);
+    authority.sign("other", vec![uri("spiffe://prod/ns/web/sa/other"), uri(BACKEND)]);
+    authority.sign("nameless", vec![loopback()]);
+    let running = start(&authority.server_text(true), Some(BACKEND)).await;
+
+    let backend = running.tls(authority.client(Some("backend"))).await.unwrap();
+    assert_eq!(told(backend.tell("caller").await), Ok(BACKEND.to_owned()));
+    // The first URI counts.
+    let other = running.tls(authority.client(Some("other"))).await.unwrap();
+    assert_eq!(told(other.tell("caller").await), denied());
+
+    // No certificate, one without a URI, one of another authority, no TLS: nothing gets through.
+    let strangers = Authority::new();
+    strangers.sign("backend", vec![uri(BACKEND)]);
+    fs::copy(strangers.path("backend.crt"), authority.path("forged.crt")).unwrap();
+    fs::copy(strangers.path("backend.key"), authority.path("forged.key")).unwrap();
+    for certificate in [None, Some("nameless"), Some("forged")] {
+        let answer = match running.tls(authority.client(certificate)).await {
+            Ok(client) => client.tell("caller").await.map_err(|status| status.code()),
+            Err(_) => Err(Code::Unavailable),
+        };
+        assert!(matches!(answer, Err(Code::Unavailable | Code::Unknown)), "{certificate:?}: {answer:?}");
+    }
+    let plain = Endpoint::from_shared(format!("http://{}", running.addr)).unwrap().connect().await;
+    if let Ok(channel) = plain {
+        assert!(Client(channel).tell("caller").await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_token_names_its_caller_and_a_wrong_one_is_not_anonymous() {
+    let hash = hex::encode(Sha256::digest("fake-token-of-dev"));
+    let text = format!("[[tokens]]\ncaller = 'dev'\nsha256 = '{hash}'");
+    let call = async |running: &Running, authorization: Option<&str>| {
+        let mut request = tonic::Request::new("caller".to_owned());
+        if let Some(value) = authorization {
+            request.metadata_mut().insert("authorization", value.parse().unwrap());
+        }
+        told(running.plain().await.unary(DO, request).await.map(tonic::Response::into_inner))
+    };
+
+    let running = start(&text, Some("dev")).await;
+    assert_eq!(call(&running, Some("Bearer fake-token-of-dev")).await, Ok("dev".to_owned()));
+    assert_eq!(call(&running, None).await, denied());
+    let unknown = Err((Code::Unauthenticated, Some("CALLER_UNKNOWN".to_owned())));
+    assert_eq!(call(&running, Some("Bearer another")).await, unknown);
+
+    let running = start(&text, Some("anonymous")).await;
+    assert_eq!(call(&running, None).await, Ok("anonymous".to_owned()));
+    assert_eq!(call(&running, Some("Bearer another")).await, unknown);
+    assert_eq!(call(&running, Some("Bearer fake-token-of-dev")).await, denied());
+}
+
+#[tokio::test]
+async fn tokens_go_with_tls_where_no_certificate_is_asked_for() {
+    let authority = Authority::new();
+    authority.sign("server", vec![loopback()]);
+    let hash = hex::encode(Sha256::digest("fake-token-of-dev"));
+    let tokens = format!("[[tokens]]\ncaller = 'dev'\nsha256 = '{hash}'\n");
+    let running = start(&format!("{tokens}{}", authority.server_text(false)), Some("dev")).await;
+    let client = running.tls(authority.client(None)).await.unwrap();
+    let mut request = tonic::Request::new("caller".to_owned());
+    request.metadata_mut().insert("authorization", "Bearer fake-token-of-dev".parse().unwrap());
+    let answer: tonic::Response<String> = client.unary(DO, request).await.unwrap();
+    assert_eq!(answer.into_inner(), "dev");
+
+    let both = format!("{tokens}{}", authority.server_text(true));
+    let errors = config::read(&both, Security::read).unwrap_err().to_string();
+    assert!(errors.contains("tokens"), "{errors}");
+}
+
+#[tokio::test]
+async fn health_and_reflection_are_for_everyone() {
+    let running = start("", Some("nobody")).await;
+    let client = running.plain().await;
+    assert_eq!(told(client.tell("caller").await), denied());
+    let mut health = tonic_health::pb::health_client::HealthClient::new(client.0.clone());
+    let answer = health.check(tonic_health::pb::HealthCheckRequest::default()).await.unwrap();
+    assert_eq!(answer.into_inner().status, 1);
+}
+
+#[tokio::test]
+async fn certificates_are_reloaded_and_bad_ones_are_not() {
+    let authority = Authority::new();
+    authority.sign("server", vec![loopback()]);
+    let security = config::read(&authority.server_text(false), Security::read).unwrap();
+    let tls = Arc::clone(security.tls.as_ref().unwrap());
+    let server = Server::new(Limits::DEFAULT).service(Probe::new()).security(security);
+    let bound = server.bind(LOOPBACK, false).await.unwrap();
+    let running = Running { addr: bound.local_addr(), shutdown: Shutdown::new() };
+    tokio::spawn(bound.drain(Drain::within(LONG)).serve(running.shutdown.clone()));
+    assert!(!tls.reload().unwrap());
+
+    // The files of another authority: whoever trusts the old one is refused from now on.
+    let other = Authority::new();
+    other.sign("server", vec![loopback()]);
+    assert!(running.tls(other.client(None)).await.is_err());
+    let copy = |name: &str| fs::copy(other.path(name), authority.path(name)).unwrap();
+    copy("server.crt");
+    // Half changed: certificate and key do not fit.
+    assert!(tls.reload().is_err());
+    assert!(running.tls(authority.client(None)).await.is_ok());
+    copy("server.key");
+    assert!(tls.reload().unwrap());
+    assert!(running.tls(authority.client(None)).await.is_err());
+    assert!(running.tls(other.client(None)).await.is_ok());
+
+    fs::write(Path::new(&authority.path("server.key")), "fake secret nonsense").unwrap();
+    let error = tls.reload().unwrap_err().to_string();
+    assert!(error.contains("server.key") && !error.contains("nonsense"), "{error}");
+    assert!(!format!("{tls:?}").contains("BEGIN"));
+}

@@ -1,0 +1,151 @@
+//! Who may do what: grants, and nothing without one.
+//!
+//! ```toml
+//! [[grants]]
+//! caller = "spiffe://prod/ns/web/sa/backend"   # a certificate's URI, a token's caller, or "anonymous"
+//! methods = ["SignUrl", "BatchSignUrls"]       # or ["*"]
+//! keys = ["web"]                               # or ["*"]; for methods that use a key
+//! path_prefixes = ["/photos/"]                 # SignUrl, BatchSignUrls; default: any path
+//! max_ttl = "1h"                               # SignUrl, BatchSignUrls, SignOriginRequest; default: the key's
+//! url_prefixes = ["https://s3.example.com/photos/"]   # SignOriginRequest; default: any URL
+//! http_methods = ["GET", "HEAD"]               # SignOriginRequest; the default
+//! accounts = ["acme"]                          # upload tokens; or ["*"]
+//! ```
+//!
+//! A call is allowed when one grant allows all of it. The method is settled before the message is read; the rest by the
+//! handler, through [`Granted`], which it cannot do without. Callers without a grant for a key are refused whether
+//! there is such a key or not.
+//!
+//! # Layout
+//! - [`Grants`]: read from the configuration; asked by the server for every call
+//! - [`Granted`]: what the grants of one caller for one method allow
+//! - `method`: the methods, and what grants restrict of each
+
+mod granted;
+mod method;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use http::Extensions;
+use safelight_chassis::{
+    caller::{Authorise, Caller},
+    config::Section,
+};
+
+pub use granted::{Denied, Granted};
+pub use method::{METHODS, Method};
+
+/// Every grant of the signer, by caller.
+#[derive(Debug, Default)]
+pub struct Grants(HashMap<Caller, Vec<Arc<Grant>>>);
+
+/// What one `[[grants]]` allows.
+#[derive(Debug)]
+struct Grant {
+    methods: Names,
+    keys: Names,
+    accounts: Names,
+    path_prefixes: Option<Vec<String>>,
+    url_prefixes: Option<Vec<String>>,
+    http_methods: Vec<String>,
+    /// In seconds.
+    max_ttl: Option<u64>,
+}
+
+/// Some names, or all.
+#[derive(Debug)]
+enum Names {
+    All,
+    These(Vec<String>),
+}
+
+impl Names {
+    fn new(names: Vec<String>) -> Self {
+        if names.iter().any(|name| name == "*") { Self::All } else { Self::These(names) }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(names) => names.iter().any(|known| known == name),
+        }
+    }
+}
+
+impl Grants {
+    /// Reads `[[grants]]`. Whatever is wrong is recorded in the section.
+    pub fn read(section: &mut Section) -> Self {
+        let mut grants: HashMap<Caller, Vec<Arc<Grant>>> = HashMap::new();
+        for (caller, grant) in section.tables("grants", read_grant) {
+            grants.entry(caller).or_default().push(Arc::new(grant));
+        }
+        if grants.is_empty() {
+            section.error("grants", "at least one is needed: without a grant nobody may call anything");
+        }
+        Self(grants)
+    }
+
+    /// What `caller` may do with `method`; `None` for nothing.
+    #[must_use]
+    pub fn granted(&self, caller: &Caller, method: &str) -> Option<Granted> {
+        let method = Method::of_path(method)?;
+        let grants: Vec<_> =
+            self.0.get(caller)?.iter().filter(|grant| grant.methods.has(method.name)).cloned().collect();
+        if grants.is_empty() { None } else { Some(Granted::new(grants)) }
+    }
+}
+
+impl Authorise for Grants {
+    fn authorise(&self, caller: &Caller, method: &str, extensions: &mut Extensions) -> bool {
+        let Some(granted) = self.granted(caller, method) else { return false };
+        extensions.insert(granted);
+        true
+    }
+}
+
+fn read_grant(section: &mut Section) -> (Caller, Grant) {
+    let caller: String = section.required("caller");
+    if caller.is_empty() {
+        section.error("caller", "expected a URI, the caller of a token, or \"anonymous\"");
+    }
+    let methods: Vec<String> = section.required("methods");
+    if methods.is_empty() {
+        section.error("methods", "expected at least one method, or \"*\"");
+    }
+    if methods.iter().any(|name| name != "*" && Method::of_name(name).is_none()) {
+        section.error("methods", "there is no such method");
+    }
+    let prefixes = |section: &mut Section, key: &str, starts: &[&str]| {
+        let prefixes: Option<Vec<String>> = section.optional(key);
+        let good =
+            |prefix: &String| starts.iter().any(|start| prefix.starts_with(start)) && prefix.ends_with('/');
+        if prefixes.as_ref().is_some_and(|all| all.is_empty() || !all.iter().all(good)) {
+            // Without the slash at its end `/photo` would allow `/photos-of-others/` as well.
+            section.error(
+                key,
+                format!("expected prefixes that start with {} and end with /", starts.join(" or ")),
+            );
+        }
+        prefixes
+    };
+    let max_ttl = section.duration("max_ttl");
+    if max_ttl.is_some_and(|ttl| ttl.is_zero() || ttl.subsec_nanos() != 0) {
+        section.error("max_ttl", "expected whole seconds, at least one");
+    }
+    let http_methods: Vec<String> = section.or("http_methods", vec!["GET".to_owned(), "HEAD".to_owned()]);
+    if !http_methods.iter().all(|method| matches!(method.as_str(), "GET" | "HEAD" | "PUT")) {
+        section.error("http_methods", "expected GET, HEAD or PUT");
+    }
+    let grant = Grant {
+        methods: Names::new(methods),
+        keys: Names::new(section.or("keys", Vec::new())),
+        accounts: Names::new(section.or("accounts", Vec::new())),
+        path_prefixes: prefixes(section, "path_prefixes", &["/"]),
+        url_prefixes: prefixes(section, "url_prefixes", &["https://", "http://"]),
+        http_methods,
+        max_ttl: max_ttl.as_ref().map(Duration::as_secs),
+    };
+    (Caller::new(&caller), grant)
+}

@@ -1,0 +1,130 @@
+//! What the grants of one caller for one method allow.
+
+use std::sync::Arc;
+
+use http::Extensions;
+use url::Url;
+
+use super::Grant;
+
+/// The caller has no grant for this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the caller has no grant for this {0}")]
+pub struct Denied(
+    /// What: `key`, `path`, `URL`, `HTTP method`, `account`.
+    pub &'static str,
+);
+
+/// The grants of one caller for one method, of which one must allow all of a call. In the extensions of every request that
+/// the server let in; narrowed step by step.
+#[derive(Clone, Debug)]
+pub struct Granted(Vec<Arc<Grant>>);
+
+impl Granted {
+    pub(super) const fn new(grants: Vec<Arc<Grant>>) -> Self {
+        Self(grants)
+    }
+
+    /// A grant of everything, for tests of handlers.
+    #[cfg(test)]
+    pub(crate) fn everything() -> Self {
+        use super::Names;
+
+        let http_methods = ["GET", "HEAD", "PUT"].map(str::to_owned).to_vec();
+        Self::new(vec![Arc::new(Grant {
+            methods: Names::All,
+            keys: Names::All,
+            accounts: Names::All,
+            path_prefixes: None,
+            url_prefixes: None,
+            http_methods,
+            max_ttl: None,
+        })])
+    }
+
+    /// The grants of a request. A server without grants lets nothing in, so there always are some.
+    ///
+    /// # Errors
+    /// The request did not come through the server's gate.
+    pub fn of(extensions: &Extensions) -> Result<Self, Denied> {
+        extensions.get::<Self>().cloned().ok_or(Denied("method"))
+    }
+
+    fn narrowed(&self, what: &'static str, allows: impl Fn(&Grant) -> bool) -> Result<Self, Denied> {
+        let left: Vec<_> = self.0.iter().filter(|grant| allows(grant)).cloned().collect();
+        if left.is_empty() { Err(Denied(what)) } else { Ok(Self(left)) }
+    }
+
+    /// Those that allow this key.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn key(&self, name: &str) -> Result<Self, Denied> {
+        self.narrowed("key", |grant| grant.keys.has(name))
+    }
+
+    /// Those that allow this account.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn account(&self, name: &str) -> Result<Self, Denied> {
+        self.narrowed("account", |grant| grant.accounts.has(name))
+    }
+
+    /// Those that allow signing this URL, and everything of `scope`, which a signature may give access to besides.
+    ///
+    /// The path is compared as every client sends it (WHATWG: dot segments resolved). Nothing else is decoded: a path that
+    /// spells a prefix with escapes is another path.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn url_to_sign(&self, url: &str, scope: &[impl AsRef<str>]) -> Result<Self, Denied> {
+        self.narrowed("path", |grant| {
+            let Some(prefixes) = &grant.path_prefixes else { return true };
+            let path = Url::parse(url).map(|url| url.path().to_owned()).unwrap_or_default();
+            std::iter::once(path.as_str())
+                .chain(scope.iter().map(|pattern| path_of(pattern.as_ref())))
+                .all(|path| prefixes.iter().any(|prefix| path.starts_with(prefix.as_str())) && !climbs(path))
+        })
+    }
+
+    /// Those that allow this request to an origin.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn origin_request(&self, method: &str, url: &str) -> Result<Self, Denied> {
+        self.narrowed("HTTP method", |grant| grant.http_methods.iter().any(|known| known == method))?
+            .narrowed("URL", |grant| match &grant.url_prefixes {
+                None => true,
+                // S3 resolves no dot segments, but whoever stands before it may.
+                Some(prefixes) => {
+                    prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) && !climbs(path_of(url))
+                }
+            })
+    }
+
+    /// The longest life that one of them allows, in seconds, and that the key allows; `None` for no limit.
+    #[must_use]
+    pub fn max_ttl(&self, of_key: Option<u64>) -> Option<u64> {
+        let granted = self.0.iter().map(|grant| grant.max_ttl.unwrap_or(u64::MAX)).max().unwrap_or(u64::MAX);
+        let least = granted.min(of_key.unwrap_or(u64::MAX));
+        (least < u64::MAX).then_some(least)
+    }
+}
+
+/// The path of a URL or pattern, without its origin and query.
+fn path_of(url: &str) -> &str {
+    let path = match url.split_once("://") {
+        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default(),
+        None => url,
+    };
+    path.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// Whether a segment of the path is `..`, in any spelling.
+fn climbs(path: &str) -> bool {
+    path.split(['/', '\\']).any(|segment| {
+        let dots = segment.replace("%2e", ".").replace("%2E", ".");
+        dots == ".." || dots == "."
+    })
+}

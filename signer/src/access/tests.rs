@@ -1,0 +1,150 @@
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use safelight_chassis::config;
+
+use super::*;
+
+const TEXT: &str = r#"
+[[grants]]
+caller = "spiffe://prod/backend"
+methods = ["SignUrl"]
+keys = ["web"]
+path_prefixes = ["/photos/"]
+max_ttl = "1h"
+
+[[grants]]
+caller = "spiffe://prod/backend"
+methods = ["SignUrl", "VerifyUrl"]
+keys = ["other"]
+
+[[grants]]
+caller = "spiffe://prod/resizer"
+methods = ["VerifyUrl", "SignOriginRequest"]
+keys = ["web", "s3"]
+url_prefixes = ["https://s3.example.com/photos/"]
+
+[[grants]]
+caller = "ops"
+methods = ["*"]
+keys = ["*"]
+"#;
+
+fn grants() -> Grants {
+    config::read(TEXT, Grants::read).unwrap()
+}
+
+fn path(name: &str) -> String {
+    let method = Method::of_name(name).unwrap();
+    format!("/{}/{}", method.service, method.name)
+}
+
+fn granted(caller: &str, method: &str) -> Option<Granted> {
+    grants().granted(&Caller::new(caller), &path(method))
+}
+
+#[test]
+fn every_method_of_the_contract_has_a_rule_and_no_rule_is_without_a_method() {
+    let set = FileDescriptorSet::decode(safelight_proto::FILE_DESCRIPTOR_SET).unwrap();
+    let mut declared = Vec::new();
+    for file in &set.file {
+        for service in &file.service {
+            let full = format!("{}.{}", file.package(), service.name());
+            if full.starts_with("safelight.signer.") || full.starts_with("envoy.") {
+                declared.extend(service.method.iter().map(|method| format!("/{full}/{}", method.name())));
+            }
+        }
+    }
+    assert!(declared.len() >= 8, "{declared:?}");
+    for method in &declared {
+        assert!(Method::of_path(method).is_some(), "{method} has no rule");
+    }
+    assert_eq!(declared.len(), METHODS.len());
+    for (index, method) in METHODS.iter().enumerate() {
+        assert!(METHODS[..index].iter().all(|other| other.name != method.name), "{} is twice", method.name);
+    }
+}
+
+#[test]
+fn what_is_not_granted_is_denied() {
+    for method in METHODS {
+        assert!(granted("ops", method.name).is_some(), "{}", method.name);
+        for caller in ["nobody", "anonymous", "", "spiffe://prod/backend/", "SPIFFE://prod/backend"] {
+            assert!(granted(caller, method.name).is_none(), "{caller} {}", method.name);
+        }
+    }
+    assert!(granted("spiffe://prod/backend", "SignUpload").is_none());
+    assert!(granted("spiffe://prod/resizer", "SignUrl").is_none());
+    let unknown = grants().granted(&Caller::new("ops"), "/safelight.signer.v1.SignerService/SignEverything");
+    assert!(unknown.is_none());
+    assert!(grants().granted(&Caller::new("ops"), "/other.SignerService/SignUrl").is_none());
+}
+
+#[test]
+fn one_grant_must_allow_all_of_a_call() {
+    let none: [&str; 0] = [];
+    let backend = granted("spiffe://prod/backend", "SignUrl").unwrap();
+    assert_eq!(backend.key("third").unwrap_err(), Denied("key"));
+
+    let web = backend.key("web").unwrap();
+    assert_eq!(web.max_ttl(None), Some(3600));
+    assert_eq!(web.max_ttl(Some(60)), Some(60));
+    for (url, scope, allowed) in [
+        ("https://h/photos/a.jpg", &none[..], true),
+        ("https://h/photos/x/../a.jpg", &none, true),
+        ("https://h/photos/../a.jpg", &none, false),
+        ("https://h/photos/%2e%2e/a.jpg", &none, false),
+        ("https://h/photos", &none, false),
+        ("https://h/%70hotos/a.jpg", &none, false),
+        ("https://h/other/photos/a.jpg", &none, false),
+        ("not a URL", &none, false),
+        ("https://h/photos/a.jpg", &["/photos/*"], true),
+        ("https://h/photos/a.jpg", &["https://h/photos/"], true),
+        ("https://h/photos/a.jpg", &["/photos/*", "/*"], false),
+        ("https://h/photos/a.jpg", &["https://h/"], false),
+        ("https://h/photos/a.jpg", &["/photos/../*"], false),
+    ] {
+        assert_eq!(web.url_to_sign(url, scope).is_ok(), allowed, "{url} {scope:?}");
+    }
+
+    let other = backend.key("other").unwrap();
+    assert!(other.url_to_sign("https://h/anything", &none).is_ok());
+    assert_eq!(other.max_ttl(None), None);
+}
+
+#[test]
+fn the_resizer_reads_its_bucket_and_nothing_else() {
+    let resizer = granted("spiffe://prod/resizer", "SignOriginRequest").unwrap().key("s3").unwrap();
+    for (method, url, denied) in [
+        ("GET", "https://s3.example.com/photos/a.jpg", None),
+        ("HEAD", "https://s3.example.com/photos/x/a.jpg?versionId=1", None),
+        ("PUT", "https://s3.example.com/photos/a.jpg", Some("HTTP method")),
+        ("GET", "https://s3.example.com/secrets/a.jpg", Some("URL")),
+        ("GET", "https://s3.example.com.evil.org/photos/a.jpg", Some("URL")),
+        ("GET", "http://s3.example.com/photos/a.jpg", Some("URL")),
+        ("GET", "https://s3.example.com/photos/../secrets/a.jpg", Some("URL")),
+        ("GET", "https://s3.example.com/photos/%2E./secrets/a.jpg", Some("URL")),
+    ] {
+        let answer = resizer.origin_request(method, url).err().map(|denied| denied.0);
+        assert_eq!(answer, denied, "{method} {url}");
+    }
+}
+
+#[test]
+fn mistakes_are_told_at_the_start() {
+    for (text, key) in [
+        ("", "grants"),
+        ("[[grants]]\nmethods = ['*']", "grants[0].caller"),
+        ("[[grants]]\ncaller = 'a'", "grants[0].methods"),
+        ("[[grants]]\ncaller = 'a'\nmethods = []", "grants[0].methods"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['SignURL']", "grants[0].methods"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\npath_prefixes = ['/photos']", "grants[0].path_prefixes"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\npath_prefixes = []", "grants[0].path_prefixes"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nurl_prefixes = ['s3/']", "grants[0].url_prefixes"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nhttp_methods = ['DELETE']", "grants[0].http_methods"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nmax_ttl = '0s'", "grants[0].max_ttl"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nkey = 'x'", "grants[0].key"),
+    ] {
+        let errors = config::read(text, Grants::read).unwrap_err().to_string();
+        assert!(errors.contains(key), "{key}: {errors}");
+    }
+}
