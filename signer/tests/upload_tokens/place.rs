@@ -74,7 +74,8 @@ impl Place {
         };
         format!(
             "[upload_tokens]\n{store}\n[[keys]]\nname = \"web\"\nscheme = \"cloudflare-images\"\n\
-             versions = [{{ id = 1, state = \"primary\", secret_file = {:?} }}]\n",
+             versions = [{{ id = 1, state = \"primary\", secret_file = {:?} }}]\n\
+             [[grants]]\ncaller = \"anonymous\"\nmethods = [\"*\"]\nkeys = [\"*\"]\naccounts = [\"*\"]\n",
             file("secret", "fake-secret-of-the-upload-tests")
         )
     }
