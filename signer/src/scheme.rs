@@ -10,20 +10,31 @@
 //! - [`imgproxy`], [`thumbor`]: signed paths; the signature stands before the path (`leading`)
 //! - [`imgix`], [`fastly`]: signed URLs; the signature is the last parameter (`trailing`)
 //! - [`bunny`]: signed URLs and directories
+//! - [`cloudfront`]: signed URLs and cookies, with policies
+//! - [`google_cloud_cdn`], [`google_media_cdn`]: signed URLs, URL prefixes and cookies (`google_cdn`)
 //! - [`aws_sigv4`]: signed requests to S3
+//! - `carrier`: reserved parameters and cookies
+//! - `claims`, `pattern`: what authentic tokens say of times, clients and resources
 //! - [`material`]: how keys are written
 //! - `strict`: the canonical spellings that a verifier accepts
 
 pub mod aws_sigv4;
 pub mod bunny;
+mod carrier;
+mod claims;
 pub mod cloudflare_images;
+pub mod cloudfront;
 pub mod cloudinary_delivery;
 pub mod cloudinary_upload;
 pub mod fastly;
+mod google_cdn;
+pub mod google_cloud_cdn;
+pub mod google_media_cdn;
 pub mod imgix;
 pub mod imgproxy;
 mod leading;
 pub mod material;
+mod pattern;
 mod strict;
 #[cfg(test)]
 mod testing;

@@ -8,8 +8,10 @@
 mod aws_sigv4;
 mod bunny;
 mod cloudflare_images;
+mod cloudfront;
 mod cloudinary_delivery;
 mod cloudinary_upload;
+mod google_cdn;
 mod image_urls;
 
 use std::{collections::BTreeMap, fs, path::Path};
@@ -83,16 +85,19 @@ pub(crate) fn upper_snake(name: &str) -> String {
 
 /// The vectors' files and how many cases each has. The scenarios of `one_time_upload` run in
 /// `tests/upload_tokens/`, against both stores.
-const FILES: [(&str, usize); 13] = [
+const FILES: &[(&str, usize)] = &[
     ("aws_sigv4_s3", 65),
     ("aws_sigv4_suite", 25),
     ("bunny_token", 9),
     ("cloudflare_images", 100),
+    ("cloudfront", 5),
     ("cloudinary_delivery_url", 23),
     ("cloudinary_response", 4),
     ("cloudinary_upload", 87),
     ("cloudinary_webhook", 8),
     ("fastly_token", 3),
+    ("google_cloud_cdn", 4),
+    ("google_media_cdn", 4),
     ("imgix", 8),
     ("imgproxy", 6),
     ("one_time_upload", 30),
@@ -102,7 +107,7 @@ const FILES: [(&str, usize); 13] = [
 #[test]
 fn every_exception_is_a_case() {
     let mut all = Vec::new();
-    for (file, count) in FILES {
+    for (file, count) in FILES.iter().copied() {
         let found = cases(file);
         assert_eq!(found.len(), count, "{file}");
         all.extend(found);
