@@ -11,6 +11,7 @@
 //! - [`imgix`], [`fastly`]: signed URLs; the signature is the last parameter (`trailing`)
 //! - [`bunny`]: signed URLs and directories
 //! - [`cloudfront`]: signed URLs and cookies, with policies
+//! - [`akamai_edgeauth`], [`cloudinary_auth_token`]: tokens for URLs and access lists (`edge_token`)
 //! - [`google_cloud_cdn`], [`google_media_cdn`]: signed URLs, URL prefixes and cookies (`google_cdn`)
 //! - [`aws_sigv4`]: signed requests to S3
 //! - `carrier`: reserved parameters and cookies
@@ -18,14 +19,17 @@
 //! - [`material`]: how keys are written
 //! - `strict`: the canonical spellings that a verifier accepts
 
+pub mod akamai_edgeauth;
 pub mod aws_sigv4;
 pub mod bunny;
 mod carrier;
 mod claims;
 pub mod cloudflare_images;
 pub mod cloudfront;
+pub mod cloudinary_auth_token;
 pub mod cloudinary_delivery;
 pub mod cloudinary_upload;
+mod edge_token;
 pub mod fastly;
 mod google_cdn;
 pub mod google_cloud_cdn;

@@ -246,7 +246,8 @@ pub(super) fn absolute(url: &str) -> Result<Url, SignError> {
 
 /// Splits an absolute http or https URL into origin (`https://host:port`) and request target, byte for byte as
 /// given: for schemes that sign a URL as it stands. A fragment is an error: it would never reach a verifier; so is what
-/// a client would write anew before it sends it (spaces, controls, non-ASCII, backslashes, dot segments).
+/// a client would write anew before it sends it (spaces, controls, non-ASCII, backslashes, dot segments; in the origin
+/// capitals and a scheme's own port).
 ///
 /// # Errors
 /// As above; or as [`absolute`].
@@ -258,8 +259,7 @@ pub(super) fn verbatim(url: &str) -> Result<(&str, &str), SignError> {
     let start = url.find("://").map_or(0, |at| at + 3);
     let host_end = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
     let (origin, target) = url.split_at(host_end);
-    let sent = &parsed[url::Position::BeforePath..];
-    if target != sent {
+    if url != parsed.as_str() {
         return Err(SignError::Invalid("is not spelled as a client sends it: percent-encode it"));
     }
     Ok((origin, target))
@@ -335,6 +335,8 @@ mod tests {
             ("https://h/a/../b", "is not spelled as a client sends it: percent-encode it"),
             ("https://h/é", "is not spelled as a client sends it: percent-encode it"),
             ("https://h/a\\b", "is not spelled as a client sends it: percent-encode it"),
+            ("https://H/a", "is not spelled as a client sends it: percent-encode it"),
+            ("https://h:443/a", "is not spelled as a client sends it: percent-encode it"),
             ("https://h", "is not spelled as a client sends it: percent-encode it"),
             ("https://u@h/", "has credentials"),
             ("/a", "is not an absolute http or https URL"),
