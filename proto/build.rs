@@ -38,7 +38,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             ".safelight.signer.v1.SignOriginRequestResponse",
             ".safelight.signer.v1.SignUploadResponse",
             ".safelight.signer.v1.SignUrlResponse",
+            ".safelight.signer.v1.UploadAnswer",
             ".safelight.signer.v1.VerifyUrlRequest",
+            ".safelight.signer.v1.Webhook",
         ])
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

@@ -7,7 +7,7 @@ use crate::{
     signer::v1::{
         CancelUploadTokenRequest, Cookie, CreateUploadTokenResponse, FormField, GetUploadTokenRequest,
         Header, RedeemUploadTokenRequest, SignOriginRequestResponse, SignUploadResponse, SignUrlResponse,
-        VerifyUrlRequest,
+        UploadAnswer, VerifyUrlRequest, Webhook,
     },
 };
 
@@ -52,7 +52,9 @@ shows! {
     SignOriginRequestResponse: headers, expire_time, key_version;
     SignUploadResponse: form_fields, expire_time, key_version;
     SignUrlResponse: expire_time, key_version, cookies;
+    UploadAnswer: public_id, version;
     VerifyUrlRequest: key;
+    Webhook: timestamp;
 }
 
 #[cfg(test)]
@@ -89,6 +91,9 @@ mod tests {
             selector: Some(cancel_upload_token_request::Selector::Token(secret())),
             ..Default::default()
         };
+        let webhook = Webhook { body: secret().into(), signature: secret(), ..Default::default() };
+        let answer = UploadAnswer { signature: secret(), ..Default::default() };
+        assert!(!format!("{webhook:?} {answer:?}").contains("fake-secret"));
         let text = format!(
             "{headers:?} {header:?} {field:?} {deliver:?} {verify:?} {url:?} {upload:?} {origin:?} {cookie:?} {created:?} {redeem:?} \
              {get:?} {cancel:?}"

@@ -1,13 +1,21 @@
 //! The configuration file.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use safelight_chassis::{
     config::{self, ConfigErrors, Section},
     server::Security,
 };
 
-use crate::{access::Grants, keyring::Keyring, upload};
+use crate::{
+    access::Grants,
+    keyring::{
+        Keyring,
+        seen::{Digests, Seen},
+    },
+    reload::{DEFAULT_INTERVAL, MIN_INTERVAL},
+    upload,
+};
 
 /// Everything that `signer.toml` says, with the secrets of the files that it names.
 ///
@@ -18,6 +26,10 @@ pub struct Config {
     pub(crate) security: Security,
     /// `None`: `UploadTokenService` is not served.
     pub(crate) upload_tokens: Option<upload::Settings>,
+    /// How often keys are read again.
+    pub(crate) reload_interval: Duration,
+    /// What was read, to find out whether it changes.
+    pub(crate) seen: Option<Digests>,
 }
 
 impl Config {
@@ -26,7 +38,27 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with any of them, at once. No error shows a value, let alone a secret.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        config::load(path, Self::read_section)
+        Self::load_seen(path).0
+    }
+
+    /// The same, and a hash of all that was read, good or bad.
+    pub(crate) fn load_seen(path: &Path) -> (Result<Self, ConfigErrors>, Digests) {
+        let seen = Seen::default();
+        let config = match std::fs::read_to_string(path) {
+            Ok(text) => {
+                seen.add(text.as_bytes());
+                config::read(&text, |section| Self::read_section(section, &seen))
+            }
+            Err(error) => {
+                seen.add(error.kind().to_string().as_bytes());
+                Err(ConfigErrors::one(
+                    path.display().to_string(),
+                    format!("cannot be read: {}", error.kind()),
+                ))
+            }
+        };
+        let digests = seen.finish();
+        (config.map(|config| Self { seen: Some(digests), ..config }), digests)
     }
 
     /// Reads TOML text and the secret files that it names.
@@ -34,15 +66,29 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn read(text: &str) -> Result<Self, ConfigErrors> {
-        config::read(text, Self::read_section)
+        config::read(text, |section| Self::read_section(section, &Seen::default()))
     }
 
-    fn read_section(section: &mut Section) -> Self {
+    /// Reads TOML text that holds keys and nothing else.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub(crate) fn read_keys(text: &str) -> Result<Keyring, ConfigErrors> {
+        config::read(text, |section| Keyring::read(section, &Seen::default()))
+    }
+
+    fn read_section(section: &mut Section, seen: &Seen) -> Self {
+        let reload_interval = section.duration("reload_interval").unwrap_or(DEFAULT_INTERVAL);
+        if reload_interval < MIN_INTERVAL {
+            section.error("reload_interval", "expected at least 100ms");
+        }
         Self {
-            keyring: Keyring::read(section),
+            keyring: Keyring::read(section, seen),
             grants: Grants::read(section),
             security: Security::read(section),
             upload_tokens: upload::Settings::read(section),
+            reload_interval,
+            seen: None,
         }
     }
 }

@@ -7,16 +7,24 @@
 //! - [`Versions`]: one primary, others that only verify, others that are disabled
 //! - [`schedule`]: which of these a version is at a moment
 //! - [`Scheme`], [`Algorithm`]: their names
+//! - [`Allowed`]: which URLs a key may be used for
 //! - `load`: reads `[[keys]]`
 //! - `secret`: reads a secret file
+//! - `sealed`: secrets at rest, encrypted
+//! - `fingerprint`: what tells secrets apart and says nothing about them
+//! - `seen`: whether any of the files has changed
 //!
 //! A key of one scheme cannot be used for another: each scheme has a type of its own here, and so does its material.
 //! A ring never changes once it is read: whoever reloads keys makes another one.
 
+mod allowed;
+mod fingerprint;
 mod load;
 mod names;
 pub mod schedule;
+pub(crate) mod sealed;
 pub(crate) mod secret;
+pub(crate) mod seen;
 #[cfg(test)]
 mod tests;
 mod url_key;
@@ -24,13 +32,15 @@ mod versions;
 
 use std::collections::BTreeMap;
 
+pub use allowed::Allowed;
 pub use load::{
     DEFAULT_MAX_TARGET_BYTES, MAX_CLOCK_SKEW, MAX_ELIGIBLE_VERSIONS, MAX_IDENTIFIER_BYTES,
-    MAX_MAX_TARGET_BYTES, MAX_NAME_BYTES, MAX_VERSIONS,
+    MAX_MAX_TARGET_BYTES, MAX_NAME_BYTES, MAX_VERSIONS, algorithms,
 };
 pub use names::{Algorithm, Scheme};
 pub use schedule::{Schedule, State};
 pub use secret::MAX_SECRET_BYTES;
+pub(crate) use secret::read_secret;
 pub use url_key::{UrlKey, UrlVersions};
 pub use versions::{Version, VersionInfo, Versions};
 
@@ -67,6 +77,8 @@ pub struct AwsSigv4Key {
     pub versions: Versions<aws_sigv4::Credentials>,
     /// Longest life of a presigned URL, in seconds; `None` for the seven days that AWS allows.
     pub max_ttl: Option<u64>,
+    /// Which URLs it may sign.
+    pub allowed: Allowed,
 }
 
 /// Why there is no such key for this use.

@@ -8,6 +8,8 @@
 //! - [`clock`]: what time it is
 //! - `service`: the gRPC handlers; they translate and call
 //! - [`Config`]: the configuration file
+//! - [`Command`]: subcommands that make and rotate keys
+//! - `reload`: reads keys again when their files change
 //! - [`limits`]: what the server bounds
 //! - [`Signer`]: all of it, to be added to a server
 //!
@@ -15,22 +17,26 @@
 //! asks for the time. Secrets come in by files, are held once, wiped on drop, and never go out: no type that holds
 //! one has `Debug` or `Clone`.
 //!
-//! Not here: who may call what, an audit trail, reloading.
+//! Not here: who may call what, an audit trail.
 
 #![forbid(unsafe_code)]
 
 pub mod access;
 pub mod clock;
+mod command;
 mod config;
 pub mod keyring;
 mod limits;
+mod reload;
 pub mod scheme;
 mod service;
 mod signer;
 pub mod upload;
 
 pub use clock::Clock;
+pub use command::{Command, CommandError};
 pub use config::Config;
 pub use limits::{DEFAULT_LISTEN, limits};
+pub use reload::Reloads;
 pub use service::MAX_BATCH;
 pub use signer::Signer;

@@ -1,30 +1,63 @@
 //! `safelight-signer`: the signer as a process.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use safelight_chassis::{
     Process,
     cli::{self, ServeArgs},
+    exit,
     server::Server,
 };
-use safelight_signer::{Clock, Config, DEFAULT_LISTEN, Signer, limits};
+use safelight_signer::{Clock, Command, Config, DEFAULT_LISTEN, Signer, limits};
 
 /// Holds the keys: signs and verifies URLs, uploads and requests to private origins, over gRPC.
 #[derive(Parser)]
-#[command(name = "safelight-signer", version)]
+#[command(
+    name = "safelight-signer",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     #[command(flatten)]
-    serve: ServeArgs,
+    serve: Option<ServeArgs>,
 }
 
 fn main() -> ExitCode {
-    let args: Args = cli::parse();
+    match cli::parse() {
+        Args { command: Some(command), .. } => run(&command),
+        Args { serve: Some(args), .. } => serve(&args),
+        // The parser asks for one of them.
+        Args { command: None, serve: None } => ExitCode::from(exit::USAGE),
+    }
+}
+
+fn run(command: &Command) -> ExitCode {
+    let (text, is_ok) = match command.run(Clock::system().now()) {
+        Ok(text) => (text, true),
+        Err(error) => (format!("{error}\n"), false),
+    };
+    let written =
+        if is_ok { io::stdout().write_all(text.as_bytes()) } else { io::stderr().write_all(text.as_bytes()) };
+    if is_ok && written.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(exit::USAGE) }
+}
+
+fn serve(args: &ServeArgs) -> ExitCode {
     // One worker for each core: handlers compute, and wait for nothing but the store of upload tokens, without a thread.
     let process = Process { name: "safelight-signer", listen: DEFAULT_LISTEN, workers: None };
-    process.run(&args.serve, Config::load, |config| async {
+    let path = args.config.clone();
+    process.run(args, Config::load, |config| async {
         let server = Server::new(limits()).reflection(safelight_proto::FILE_DESCRIPTOR_SET);
-        let server = Signer::open(config, Clock::system())?.add_to(server);
+        let signer = Signer::open(config, Clock::system())?;
+        signer.reload_from(path)?;
+        let server = signer.add_to(server);
         server.health().ready().await;
         Ok(server)
     })

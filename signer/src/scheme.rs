@@ -45,3 +45,5 @@ mod testing;
 pub mod thumbor;
 mod trailing;
 pub mod url;
+
+pub(crate) use strict::has_dot_segment;

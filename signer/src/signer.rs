@@ -1,14 +1,16 @@
 //! The signer: keys, a clock and upload tokens, behind gRPC.
 
-use std::sync::Arc;
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
+use arc_swap::{ArcSwap, Guard};
 use safelight_chassis::server::{Security, Server};
 
 use crate::{
     access::Grants,
     clock::Clock,
     config::Config,
-    keyring::Keyring,
+    keyring::{Keyring, seen::Digests},
+    reload::{self, Reloads},
     service,
     upload::{UploadTokens, config::OpenError},
 };
@@ -16,11 +18,14 @@ use crate::{
 /// Keys, a clock and, where they are configured, upload tokens. Clones share them.
 #[derive(Clone)]
 pub struct Signer {
-    pub(crate) keyring: Arc<Keyring>,
+    keyring: Arc<ArcSwap<Keyring>>,
     grants: Arc<Grants>,
     security: Security,
     pub(crate) clock: Clock,
     pub(crate) upload_tokens: Option<UploadTokens>,
+    reloads: Arc<Reloads>,
+    reload_interval: Duration,
+    loaded: Option<Digests>,
 }
 
 impl Signer {
@@ -28,12 +33,42 @@ impl Signer {
     #[must_use]
     pub fn new(config: Config, clock: Clock) -> Self {
         Self {
-            keyring: Arc::new(config.keyring),
+            keyring: Arc::new(ArcSwap::from_pointee(config.keyring)),
             grants: Arc::new(config.grants),
             security: config.security,
             clock,
             upload_tokens: None,
+            reloads: Arc::default(),
+            reload_interval: config.reload_interval,
+            loaded: config.seen,
         }
+    }
+
+    /// Reloads the keys whenever the configuration file or a secret file changes, for as long as the runtime lives; also
+    /// on SIGHUP. `path` is where the configuration was loaded from. Call inside a tokio runtime.
+    ///
+    /// # Errors
+    /// The system does not let us handle SIGHUP; or the configuration was not loaded from a file.
+    pub fn reload_from(&self, path: PathBuf) -> io::Result<()> {
+        let loaded = self.loaded.ok_or_else(|| io::Error::other("the configuration is not from a file"))?;
+        reload::watch(
+            Arc::clone(&self.keyring),
+            Arc::clone(&self.reloads),
+            path,
+            self.reload_interval,
+            loaded,
+        )
+    }
+
+    /// How often keys were reloaded.
+    #[must_use]
+    pub fn reloads(&self) -> &Reloads {
+        &self.reloads
+    }
+
+    /// The keys as they are now. A call takes them once and finishes with them.
+    pub(crate) fn keyring(&self) -> Guard<Arc<Keyring>> {
+        self.keyring.load()
     }
 
     /// A signer with all of a configuration. Must be called inside a tokio runtime, where expired upload tokens are swept.

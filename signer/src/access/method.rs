@@ -22,6 +22,7 @@ pub const METHODS: &[Method] = &[
     Method { name: "SignOriginRequest", service: SIGNER },
     Method { name: "VerifyUrl", service: VERIFIER },
     Method { name: "VerifyUpload", service: VERIFIER },
+    Method { name: "VerifyNotification", service: VERIFIER },
     Method { name: "CreateUploadToken", service: TOKENS },
     Method { name: "GetUploadToken", service: TOKENS },
     Method { name: "RedeemUploadToken", service: TOKENS },

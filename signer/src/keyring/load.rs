@@ -2,6 +2,8 @@
 //!
 //! ```toml
 //! allow_readable_secrets = false     # whether secret files may be readable by everyone
+//! key_encryption_key_file = "..."    # 64 hexadecimal digits; opens secret files that `safelight-signer seal` made
+//! fingerprint_key_file = "..."       # key of the fingerprints; without it they are good for one process only
 //!
 //! [[keys]]
 //! name = "web"                       # 1 to 64 letters, digits, '.', '_' or '-'
@@ -12,6 +14,8 @@
 //! require_expiry = true              # whether a URL without expiry is refused
 //! clock_skew = "0s"                  # how long past its expiry a URL still verifies; at most 300 s
 //! max_target_bytes = 8192            # longest request target that is verified
+//! allowed_hosts = ["img.example.com"]    # hosts of URLs that may be signed and verified; default: any
+//! allowed_path_prefixes = ["/photos/"]   # what their paths start with; default: anything
 //!
 //! [[keys.versions]]
 //! id = 2
@@ -26,38 +30,39 @@
 //! - `options`: options that several schemes have
 //! - `version`: versions, their secrets read
 
+mod files;
 mod options;
 mod schemes;
 mod version;
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+};
 
 use safelight_chassis::config::Section;
 
-use self::version::read_versions;
-use super::{Key, Keyring, Scheme};
+use self::{files::Files, version::read_versions};
+use super::{Key, Keyring, Scheme, fingerprint::Fingerprints, sealed::KeyEncryptionKey, seen::Seen};
 
 pub use options::{DEFAULT_MAX_TARGET_BYTES, MAX_CLOCK_SKEW, MAX_IDENTIFIER_BYTES, MAX_MAX_TARGET_BYTES};
+pub use schemes::algorithms;
 pub use version::{MAX_ELIGIBLE_VERSIONS, MAX_VERSIONS};
 
 /// Longest name of a key, in bytes.
 pub const MAX_NAME_BYTES: usize = 64;
 
-/// How files are read.
-struct Files {
-    allow_readable: bool,
-}
-
 impl Keyring {
     /// Reads `allow_readable_secrets` and `[[keys]]` with all the files that they name.
     ///
-    /// Whatever is wrong is recorded in the section; the ring is then incomplete and must not be used.
-    pub fn read(section: &mut Section) -> Self {
-        let files = Files { allow_readable: section.or("allow_readable_secrets", false) };
+    /// Whatever is wrong is recorded in the section; the ring is then incomplete and must not be used. What was read is
+    /// added to `seen`.
+    pub(crate) fn read(section: &mut Section, seen: &Seen) -> Self {
+        let files = read_files(section, seen);
         let mut names = HashSet::new();
         let keys = section.tables("keys", |section| {
             let name = read_name(section, &mut names);
-            let key = read_key(section, &files);
+            let key = read_key(section, &files, name.as_deref().unwrap_or_default());
             Some((name?, key?))
         });
         if keys.is_empty() {
@@ -65,6 +70,32 @@ impl Keyring {
         }
         Self { keys: keys.into_iter().flatten().collect::<BTreeMap<_, _>>() }
     }
+}
+
+/// How files are read, and the two files that all keys share.
+fn read_files<'a>(section: &mut Section, seen: &'a Seen) -> Files<'a> {
+    let mut files = Files::new(section.or("allow_readable_secrets", false), seen);
+    let mut read = |option: &str| {
+        let path = section.optional::<PathBuf>(option)?;
+        let content = files.secret(&path, None);
+        content.map_err(|error| section.error(option, error.to_string())).ok()
+    };
+    let (sealing, fingerprints) = (read("key_encryption_key_file"), read("fingerprint_key_file"));
+    if let Some(key) = sealing {
+        files.key_encryption_key = KeyEncryptionKey::new(&key);
+        if files.key_encryption_key.is_none() {
+            section.error("key_encryption_key_file", "expected 64 hexadecimal digits");
+        }
+    }
+    files.fingerprints = match fingerprints {
+        Some(key) => Some(Fingerprints::of_deployment(&key)),
+        None => Fingerprints::of_process()
+            .map_err(|_| {
+                section.error("fingerprint_key_file", "missing, and the system gives no random numbers")
+            })
+            .ok(),
+    };
+    files
 }
 
 fn read_name(section: &mut Section, names: &mut HashSet<String>) -> Option<String> {
@@ -81,16 +112,16 @@ fn read_name(section: &mut Section, names: &mut HashSet<String>) -> Option<Strin
     Some(name)
 }
 
-fn read_key(section: &mut Section, files: &Files) -> Option<Key> {
+fn read_key(section: &mut Section, files: &Files<'_>, name: &str) -> Option<Key> {
     let scheme = section.required::<Option<Scheme>>("scheme");
     let key = match scheme {
-        Some(scheme) => schemes::read(section, files, scheme),
+        Some(scheme) => schemes::read(section, files, name, scheme),
         None => {
             // Which options belong to it is not known, but what every key has can be looked at.
             read_versions::<()>(section, files, None);
             None
         }
     };
-    options::take_strangers(section, &schemes::KEY_OPTIONS, scheme.is_some());
+    options::take_strangers(section, schemes::KEY_OPTIONS, scheme.is_some());
     key
 }

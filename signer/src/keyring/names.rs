@@ -2,46 +2,79 @@
 
 use serde::Deserialize;
 
-/// What a key signs. Fixed for life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scheme {
-    /// Cloudflare Images signed URLs.
-    CloudflareImages,
-    /// Cloudinary uploads.
-    CloudinaryUpload,
-    /// Requests to S3.
-    AwsSigv4,
+macro_rules! names {
+    ($(#[doc = $about:literal])+ $type:ident { $($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+ }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        pub enum $type {
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $variant,)+
+        }
+
+        impl $type {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Its name in the configuration.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
 }
 
-/// How a key signs. Fixed for life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Algorithm {
-    /// HMAC-SHA256.
-    HmacSha256,
-    /// HMAC-SHA1.
-    HmacSha1,
-    /// HMAC-MD5.
-    HmacMd5,
-    /// SHA-256 of message and secret.
-    Sha256Suffix,
-    /// SHA-1 of message and secret.
-    Sha1Suffix,
-    /// SHA-256 of secret and message.
-    Sha256Prefix,
-    /// MD5 of secret and message.
-    Md5Prefix,
-    /// Ed25519.
-    Ed25519,
-    /// RSA PKCS #1 v1.5 with SHA-256.
-    RsaSha256,
-    /// RSA PKCS #1 v1.5 with SHA-1.
-    RsaSha1,
-    /// ECDSA on P-256 with SHA-256.
-    EcdsaSha256,
-    /// ECDSA on P-256 with SHA-1.
-    EcdsaSha1,
+names! {
+    /// What a key signs. Fixed for life.
+    Scheme {
+        /// Cloudflare Images signed URLs.
+        CloudflareImages = "cloudflare-images",
+        /// Cloudinary uploads.
+        CloudinaryUpload = "cloudinary-upload",
+        /// Requests to S3.
+        AwsSigv4 = "aws-sigv4",
+        /// imgproxy URLs.
+        Imgproxy = "imgproxy",
+        /// imgix URLs.
+        Imgix = "imgix",
+        /// thumbor URLs.
+        Thumbor = "thumbor",
+        /// Fastly's token authentication.
+        Fastly = "fastly",
+        /// Bunny CDN's token authentication.
+        Bunny = "bunny",
+        /// Cloudinary delivery URLs.
+        CloudinaryDelivery = "cloudinary-delivery",
+    }
+}
+
+names! {
+    /// How a key signs. Fixed for life.
+    Algorithm {
+        /// HMAC-SHA256.
+        HmacSha256 = "hmac-sha256",
+        /// HMAC-SHA1.
+        HmacSha1 = "hmac-sha1",
+        /// HMAC-MD5.
+        HmacMd5 = "hmac-md5",
+        /// SHA-256 of message and secret.
+        Sha256Suffix = "sha256-suffix",
+        /// SHA-1 of message and secret.
+        Sha1Suffix = "sha1-suffix",
+        /// SHA-256 of secret and message.
+        Sha256Prefix = "sha256-prefix",
+        /// MD5 of secret and message.
+        Md5Prefix = "md5-prefix",
+        /// Ed25519.
+        Ed25519 = "ed25519",
+        /// RSA PKCS #1 v1.5 with SHA-256.
+        RsaSha256 = "rsa-sha256",
+        /// RSA PKCS #1 v1.5 with SHA-1.
+        RsaSha1 = "rsa-sha1",
+        /// ECDSA on P-256 with SHA-256.
+        EcdsaSha256 = "ecdsa-sha256",
+        /// ECDSA on P-256 with SHA-1.
+        EcdsaSha1 = "ecdsa-sha1",
+    }
 }
 
 impl Algorithm {

@@ -96,3 +96,135 @@ pub fn problems(schedules: &[Schedule]) -> Vec<(usize, &'static str, &'static st
     }
     problems
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::keyring::{Version, VersionInfo, Versions};
+
+    fn versions(schedules: &[Schedule]) -> Option<Versions<()>> {
+        if !problems(schedules).is_empty() {
+            return None;
+        }
+        let version = |(place, schedule): (usize, &Schedule)| {
+            let info = VersionInfo {
+                id: u32::try_from(place).unwrap() + 1,
+                schedule: *schedule,
+                identifier: None,
+                public_key: None,
+                fingerprint: String::new(),
+            };
+            Version { info, material: () }
+        };
+        let (first, others): (Vec<_>, Vec<_>) = schedules
+            .iter()
+            .enumerate()
+            .map(version)
+            .partition(|version| version.info.schedule.state == State::Primary);
+        let first = first.into_iter().next()?;
+        let (disabled, others): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|version| version.info.schedule.state == State::Disabled);
+        Some(Versions::new(first, others, disabled.into_iter().map(|version| version.info).collect()))
+    }
+
+    fn any_schedule() -> impl Strategy<Value = Schedule> {
+        let state = prop_oneof![Just(State::Pending), Just(State::VerifyOnly), Just(State::Disabled)];
+        (state, proptest::option::of(0..50_u64), proptest::option::of(0..50_u64)).prop_map(
+            |(state, primary_from, verify_until)| Schedule {
+                state,
+                primary_from: primary_from.filter(|_| state == State::Pending),
+                verify_until: verify_until.filter(|_| state != State::Disabled),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn at_every_moment_exactly_one_version_is_the_primary_and_it_verifies(
+            others in proptest::collection::vec(any_schedule(), 0..7),
+            until in proptest::option::of(0..50_u64),
+            place in 0..7_usize,
+        ) {
+            let mut schedules = others;
+            let primary = Schedule { verify_until: until, ..Schedule::always(State::Primary) };
+            schedules.insert(place.min(schedules.len()), primary);
+            let Some(versions) = versions(&schedules) else { return Ok(()) };
+            for now in 0..60 {
+                let states = versions.states(now);
+                let primaries: Vec<_> =
+                    states.iter().filter(|(_, state)| *state == State::Primary).map(|(info, _)| info.id).collect();
+                prop_assert_eq!(&primaries, &[versions.primary(now).info.id]);
+                // Only the primary is spared by its time: and it never has to be, for another one has taken over by then.
+                let primary = versions.primary(now).info.schedule;
+                prop_assert!(primary.verify_until.is_none_or(|until| now < until));
+                let eligible: Vec<_> = versions.eligible(now).map(|version| version.info.id).collect();
+                prop_assert_eq!(eligible[0], primaries[0]);
+                let verifying = states.iter().filter(|(_, state)| *state != State::Disabled).count();
+                prop_assert_eq!(eligible.len(), verifying);
+            }
+        }
+
+        /// What one signer signs, every other verifies, as long as it is presented within its life and the clocks of the
+        /// two differ by less than the lead, and both have the file.
+        #[test]
+        fn a_rotation_has_no_gap_with_clocks_apart_by_less_than_the_lead(
+            life in 1..100_u64,
+            lead in 1..30_u64,
+            apart in 0..30_u64,
+            ahead in any::<bool>(),
+            signed_at in 0..200_u64,
+            age in 0..100_u64,
+        ) {
+            prop_assume!(apart < lead && age < life);
+            // Handed out by 0 + lead, as `rotate` plans it.
+            let start = 1000;
+            let from = start + lead;
+            let schedules = [
+                Schedule { verify_until: Some(from + life + lead), ..Schedule::always(State::Primary) },
+                Schedule { primary_from: Some(from), ..Schedule::always(State::Pending) },
+            ];
+            let versions = versions(&schedules).unwrap();
+            let signed_at = start + signed_at;
+            let presented_at = if ahead { signed_at + age + apart } else { (signed_at + age).saturating_sub(apart) };
+            let signer = versions.primary(signed_at).info.id;
+            let verifies = versions.eligible(presented_at).any(|version| version.info.id == signer);
+            prop_assert!(verifies, "version {} signed at {}, presented at {}", signer, signed_at, presented_at);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together() {
+        let pending = |from| Schedule { primary_from: from, ..Schedule::always(State::Pending) };
+        let primary = |until| Schedule { verify_until: until, ..Schedule::always(State::Primary) };
+        for (schedules, expected) in [
+            (vec![primary(None), pending(Some(5)), pending(None)], vec![]),
+            (vec![primary(Some(5)), pending(Some(5))], vec![]),
+            (
+                vec![primary(Some(4)), pending(Some(5))],
+                vec![(0, "verify_until", "no other version has become the primary by then")],
+            ),
+            (
+                vec![primary(None), pending(Some(5)), pending(Some(5))],
+                vec![(2, "primary_from", "another version has this time")],
+            ),
+            (
+                vec![
+                    Schedule { primary_from: Some(1), ..primary(None) },
+                    Schedule { verify_until: Some(1), ..Schedule::always(State::Disabled) },
+                ],
+                vec![
+                    (0, "primary_from", "only for a pending version"),
+                    (1, "verify_until", "not for a disabled version"),
+                ],
+            ),
+            (
+                vec![primary(None), Schedule { verify_until: Some(9), ..pending(Some(5)) }],
+                vec![(1, "verify_until", "no other version has become the primary by then")],
+            ),
+        ] {
+            assert_eq!(problems(&schedules), expected, "{schedules:?}");
+        }
+    }
+}

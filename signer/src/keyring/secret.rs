@@ -33,6 +33,15 @@ pub(crate) enum SecretError {
     TooLarge,
     #[error("holds something other than printable ASCII")]
     NotText,
+    #[error("is sealed, and there is no key_encryption_key_file")]
+    SealedWithoutKey,
+    #[error("is sealed, but cut off or damaged")]
+    SealMalformed,
+    #[error(
+        "does not open: it was sealed with another key-encryption key, or for another key, version, scheme, algorithm or \
+         option, or it is damaged"
+    )]
+    SealBroken,
 }
 
 /// The content of a secret file, without one newline (`\n` or `\r\n`) at its end, which editors and `echo` add.
@@ -53,6 +62,11 @@ pub(super) fn read(path: &Path, allow_readable: bool) -> Result<Zeroizing<Vec<u8
 /// As [`read()`], where the content goes into HTTP headers.
 pub(crate) fn read_text(path: &Path, allow_readable: bool) -> Result<Zeroizing<String>, SecretError> {
     text(&read(path, allow_readable)?)
+}
+
+/// For whoever is not a ring: the error in words.
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    read(path, false).map_err(|error| error.to_string())
 }
 
 /// Public text from a file, such as an access key id mounted beside its secret. Anyone may read it.
@@ -82,7 +96,8 @@ fn content(file: File) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     if bytes.is_empty() { Err(SecretError::Empty) } else { Ok(bytes) }
 }
 
-fn text(bytes: &[u8]) -> Result<Zeroizing<String>, SecretError> {
+/// As text that can go into HTTP headers.
+pub(super) fn text(bytes: &[u8]) -> Result<Zeroizing<String>, SecretError> {
     let printable = bytes.iter().all(u8::is_ascii_graphic);
     match str::from_utf8(bytes) {
         Ok(text) if printable => Ok(Zeroizing::new(text.to_owned())),
@@ -170,7 +185,7 @@ mod tests {
         assert_eq!(read(&missing, false), Err(SecretError::Unreadable(std::io::ErrorKind::NotFound)));
         for content in [&b"a b"[..], b"a\n\n", "é".as_bytes(), b"\xff"] {
             let (_directory, path) = file(content, 0o400);
-            assert_eq!(read_text(&path, false), Err(SecretError::NotText), "{content:?}");
+            assert_eq!(text(&read(&path, false).unwrap()), Err(SecretError::NotText), "{content:?}");
         }
     }
 }

@@ -245,7 +245,6 @@ fn everything_that_is_wrong_is_said_at_once() {
         r#"keys[1].require_expiry: does not belong to this scheme"#,
         r#"keys[1].max_ttl: expected at most 7 days, the most that AWS allows"#,
         r#"keys[2].name: expected 1 to 64 letters, digits, '.', '_' or '-'"#,
-        r#"keys[2].scheme: expected one of cloudflare-images, cloudinary-upload, aws-sigv4"#,
         r#"keys[2].versions[0].id: expected a nonzero u32"#,
         r#"keys[2].versions[0].state: expected one of pending, primary, verify-only, disabled"#,
         r#"keys[3].name: missing"#,
@@ -253,8 +252,10 @@ fn everything_that_is_wrong_is_said_at_once() {
         r#"keys[3].versions: exactly one version must be primary, and none is"#,
         r#"unknown: unknown key"#,
     ];
+    let names: Vec<_> = Scheme::ALL.iter().map(|scheme| scheme.name()).collect();
+    let of_scheme = format!("keys[2].scheme: expected one of {}", names.join(", "));
     let mut found = files.errors(text);
-    let mut expected: Vec<_> = expected.into_iter().map(str::to_owned).collect();
+    let mut expected: Vec<_> = expected.into_iter().map(str::to_owned).chain([of_scheme]).collect();
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
@@ -347,4 +348,117 @@ fn what_holds_secrets_can_neither_be_shown_nor_copied() {
     assert!(!has!(cloudinary_upload::Key: std::fmt::Debug) && !has!(cloudinary_upload::Key: Clone));
     assert!(!has!(aws_sigv4::Credentials: std::fmt::Debug) && !has!(aws_sigv4::Credentials: Clone));
     assert!(!has!(crate::Signer: std::fmt::Debug));
+}
+
+/// A key of every scheme that signs URLs, with what it needs, on one line.
+fn url_keys() -> Vec<(Scheme, &'static str, &'static str)> {
+    vec![
+        (Scheme::CloudflareImages, "", "secret_file = 'DIR/a'"),
+        (Scheme::Imgproxy, "signature_size = 16", "secret_file = 'DIR/hex', salt_file = 'DIR/hex'"),
+        (Scheme::Imgix, "allow_legacy = true", "secret_file = 'DIR/a'"),
+        (Scheme::Thumbor, "allow_legacy = true", "secret_file = 'DIR/a'"),
+        (Scheme::Fastly, "allow_legacy = true", "secret_file = 'DIR/base64'"),
+        (Scheme::Bunny, "", "secret_file = 'DIR/a'"),
+        (Scheme::CloudinaryDelivery, "signatures = 'long-or-short'", "secret_file = 'DIR/a'"),
+    ]
+}
+
+fn material() -> Files {
+    let files = files();
+    files.write("hex", "0a0b0c0d", 0o400);
+    files.write("base64", "AAECAwQFBgc=", 0o400);
+    files
+}
+
+fn one_key(scheme: Scheme, options: &str, version: &str) -> String {
+    let name = scheme.name();
+    format!(
+        "[[keys]]\nname = 'k'\nscheme = '{name}'\n{options}\nversions = [{{ id = 1, state = 'primary', {version} }}]"
+    )
+}
+
+#[test]
+fn every_scheme_that_signs_urls_can_be_configured_and_used() {
+    let files = material();
+    let keys = url_keys();
+    let others = [Scheme::CloudinaryUpload, Scheme::AwsSigv4];
+    assert_eq!(keys.len() + others.len(), Scheme::ALL.len(), "one of each");
+    for (scheme, options, version) in keys {
+        let config =
+            files.read(&one_key(scheme, options, version)).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let key = config.keyring.url("k").unwrap();
+        assert_eq!(key.scheme, scheme);
+        assert_eq!(key.algorithm, algorithms(scheme)[0]);
+        let now = 1_700_000_000;
+        let expires = (key.versions.expiry() != url::Expiry::Never).then_some(now + 60);
+        let wanted = url::Wanted::plain("https://h/demo/image/upload/a.jpg", expires);
+        let (signed, version) = key.versions.sign(&key.policy, &wanted, now).unwrap();
+        let target = signed.url.strip_prefix("https://h").unwrap();
+        let presented = url::Presented { origin: Some("https://h"), ..url::Presented::target(target, now) };
+        let (verified, verifying) = key.versions.verify(&key.policy, &presented).unwrap();
+        assert_eq!((verified.expires, verifying), (expires, version));
+    }
+}
+
+#[test]
+fn legacy_algorithms_must_be_allowed() {
+    let files = material();
+    let legacy = "keys[0].algorithm: is legacy: choose another, or set allow_legacy = true";
+    for (scheme, options, version) in url_keys() {
+        let found = files.errors(&one_key(scheme, &options.replace("allow_legacy = true", ""), version));
+        let expected: &[&str] = if algorithms(scheme)[0].is_legacy() { &[legacy] } else { &[] };
+        assert_eq!(found, expected, "{scheme:?}");
+    }
+    for scheme in [Scheme::CloudinaryUpload, Scheme::CloudinaryDelivery] {
+        let sha1 = one_key(scheme, "algorithm = 'sha1-suffix'", "secret_file = 'DIR/a'");
+        assert_eq!(files.errors(&sha1), [legacy]);
+        assert!(files.read(&sha1.replace("\nversions", "\nallow_legacy = true\nversions")).is_ok());
+    }
+}
+
+#[test]
+fn options_that_mean_nothing_to_a_scheme_are_refused() {
+    let files = material();
+    let secret = "secret_file = 'DIR/a'";
+    for option in ["max_ttl = '1h'", "require_expiry = true", "clock_skew = '1s'", "signatures = 'long'"] {
+        let name = option.split(' ').next().unwrap();
+        let options = format!("allow_legacy = true\n{option}");
+        let found = files.errors(&one_key(Scheme::Thumbor, &options, secret));
+        assert_eq!(found, [format!("keys[0].{name}: does not belong to this scheme")]);
+    }
+    let options = "allowed_hosts = ['a', 'B']\nallowed_path_prefixes = ['a']";
+    let found = files.errors(&one_key(Scheme::CloudflareImages, options, secret));
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("keys[0].allowed_hosts: entry 1: expected a host"), "{found:?}");
+    let found = files.errors(&one_key(
+        Scheme::Imgproxy,
+        "signature_size = 7",
+        &format!("{secret}, salt_file = 'DIR/hex'"),
+    ));
+    assert_eq!(found, ["keys[0].versions[0].secret_file: expected a signature size of 8 to 32 bytes"]);
+}
+
+#[test]
+fn times_change_what_versions_may_do() {
+    let files = files();
+    let text = |until: &str| {
+        format!(
+            "[[keys]]\nname = 'k'\nscheme = 'cloudflare-images'\nversions = [\n\
+             {{ id = 1, state = 'primary', verify_until = {until}, secret_file = 'DIR/a' }},\n\
+             {{ id = 2, state = 'pending', primary_from = 2026-12-01T00:00:00Z, secret_file = 'DIR/b' }},\n]"
+        )
+    };
+    let config = files.read(&text("2026-12-02T00:00:00Z")).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let from = 1_796_083_200;
+    for (now, first, second) in [
+        (from - 1, State::Primary, State::Pending),
+        (from, State::VerifyOnly, State::Primary),
+        (from + 86400, State::Disabled, State::Primary),
+    ] {
+        assert_eq!(states(&config.keyring, "k", now), [(1, first), (2, second)]);
+    }
+    let found = files.errors(&text("2026-11-30T00:00:00Z"));
+    let expected =
+        "keys[0].versions: version 1: verify_until: no other version has become the primary by then";
+    assert_eq!(found, [expected]);
 }

@@ -1,6 +1,6 @@
 //! A key for signed URLs, whatever its scheme.
 
-use super::{Algorithm, Scheme, State, VersionInfo, Versions};
+use super::{Algorithm, Allowed, Scheme, State, VersionInfo, Versions};
 use crate::scheme::url::{
     Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted,
 };
@@ -15,6 +15,8 @@ pub struct UrlKey {
     pub policy: Policy,
     /// Longest life of a signed URL, in seconds; `None` for no limit.
     pub max_ttl: Option<u64>,
+    /// Which URLs it may sign and verify.
+    pub allowed: Allowed,
     /// Its secrets.
     pub versions: Box<dyn UrlVersions>,
 }

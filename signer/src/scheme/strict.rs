@@ -67,7 +67,7 @@ pub(super) fn spells(name: &str, wanted: &str) -> Option<bool> {
 
 /// Whether a segment of the path is `.` or `..`, literally or with `%2e` in any case. A backslash also ends a
 /// segment, as it does for WHATWG URL parsers.
-pub(super) fn has_dot_segment(path: &str) -> bool {
+pub(crate) fn has_dot_segment(path: &str) -> bool {
     path.split(['/', '\\']).any(|segment| {
         let mut dots = 0;
         let mut rest = segment;

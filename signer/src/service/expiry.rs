@@ -4,7 +4,7 @@ use prost_types::{Duration, Timestamp};
 use safelight_proto::reason::{CallError, Reason};
 
 use crate::keyring::UrlKey;
-use crate::scheme::url::Expiry;
+use crate::scheme::{cloudinary_upload::MAX_NOTIFICATION_AGE, url::Expiry};
 
 /// The last second that `google.protobuf.Timestamp` can say: the end of the year 9999. Twelve digits, as many as a
 /// verifier takes.
@@ -88,6 +88,16 @@ pub(super) fn lifetime(
             out_of_range("ttl", format!("expected 1 to {longest} s"))
                 .with("max_ttl_seconds", longest.to_string())
         }),
+    }
+}
+
+/// How old a webhook may be, in seconds.
+pub(super) fn webhook_age(asked: Option<&Duration>) -> Result<u64, CallError> {
+    match asked {
+        None => Ok(MAX_NOTIFICATION_AGE),
+        Some(age) => seconds(age)
+            .filter(|age| (1..=MAX_NOTIFICATION_AGE).contains(age))
+            .ok_or_else(|| CallError::field("max_age", "expected 1 s to 2 h")),
     }
 }
 

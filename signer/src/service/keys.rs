@@ -15,9 +15,9 @@ use crate::{
     signer::Signer,
 };
 
-/// Largest answer, in bytes: a full page of the largest keys, which have a name of 64 bytes, an identifier of 128 and
-/// 64 versions of 8 bytes.
-pub(super) const MAX_ANSWER: usize = page::MAX_SIZE as usize * 1024;
+/// Largest answer, in bytes: a full page of the largest keys, which have a name of 64 bytes, 64 hosts and as many prefixes
+/// of 256, 8 versions with a public key and an identifier, and 56 disabled ones.
+pub(super) const MAX_ANSWER: usize = page::MAX_SIZE as usize * 48 * 1024;
 
 #[tonic::async_trait]
 impl pb::key_service_server::KeyService for Signer {
@@ -28,8 +28,8 @@ impl pb::key_service_server::KeyService for Signer {
         let granted = refusal::granted(&request)?;
         let pb::ListKeysRequest { page_size, page_token } = request.into_inner();
         let now = self.clock.now();
-        let visible: BTreeMap<_, _> = self
-            .keyring
+        let ring = self.keyring();
+        let visible: BTreeMap<_, _> = ring
             .all()
             .iter()
             .filter(|(name, _)| granted.key(name).is_ok())
@@ -46,8 +46,9 @@ impl pb::key_service_server::KeyService for Signer {
     ) -> Result<Response<pb::GetKeyResponse>, Status> {
         let granted = refusal::granted(&request)?;
         let pb::GetKeyRequest { name } = request.into_inner();
+        let ring = self.keyring();
         granted.key(&name).map_err(refusal::denied)?;
-        let key = self.keyring.get(&name).ok_or_else(|| refusal::key(KeyError::NotFound))?;
+        let key = ring.get(&name).ok_or_else(|| refusal::key(KeyError::NotFound))?;
         Ok(Response::new(pb::GetKeyResponse { key: Some(describe(&name, key, self.clock.now())) }))
     }
 }
@@ -65,6 +66,8 @@ fn describe(name: &str, key: &Key, now: u64) -> pb::Key {
             max_ttl: key.max_ttl.map(duration),
             require_expiry: key.policy.require_expiry,
             clock_skew: Some(duration(key.policy.clock_skew)),
+            allowed_hosts: key.allowed.hosts.clone(),
+            allowed_path_prefixes: key.allowed.path_prefixes.clone(),
             versions,
             ..common
         },
@@ -83,6 +86,8 @@ fn describe(name: &str, key: &Key, now: u64) -> pb::Key {
             scheme: pb::Scheme::AwsSigv4.into(),
             algorithm: pb::Algorithm::HmacSha256.into(),
             max_ttl: key.max_ttl.map(duration),
+            allowed_hosts: key.allowed.hosts.clone(),
+            allowed_path_prefixes: key.allowed.path_prefixes.clone(),
             versions,
             ..common
         },
@@ -112,6 +117,12 @@ const fn scheme(scheme: Scheme) -> pb::Scheme {
         Scheme::CloudflareImages => pb::Scheme::CloudflareImages,
         Scheme::CloudinaryUpload => pb::Scheme::CloudinaryUpload,
         Scheme::AwsSigv4 => pb::Scheme::AwsSigv4,
+        Scheme::Imgproxy => pb::Scheme::Imgproxy,
+        Scheme::Imgix => pb::Scheme::Imgix,
+        Scheme::Thumbor => pb::Scheme::Thumbor,
+        Scheme::Fastly => pb::Scheme::Fastly,
+        Scheme::Bunny => pb::Scheme::Bunny,
+        Scheme::CloudinaryDelivery => pb::Scheme::CloudinaryDelivery,
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{
     keyring::KeyError,
     scheme::{
         aws_sigv4::{RequestError, SignError},
-        cloudinary_upload, url,
+        cloudinary_upload::{self, NotificationRefusal, ResponseRefusal},
+        url,
     },
 };
 
@@ -44,6 +45,12 @@ pub(super) fn unsigned_url(error: url::SignError) -> CallError {
         SignError::Unsupported(field, why) => return CallError::field(field, why),
     }
     .with_violation("url", text)
+}
+
+/// A URL, or what a signature is to give access to, that the key may not be used for.
+pub(super) fn not_allowed(field: &str) -> CallError {
+    let text = "the key's allowed hosts or path prefixes do not cover it";
+    Reason::UrlNotAllowed.error(format!("{field}: {text}")).with_violation(field, text)
 }
 
 pub(super) fn origin_request(error: RequestError) -> CallError {
@@ -87,6 +94,21 @@ pub(super) const fn url_verdict(refusal: url::Refusal) -> pb::Reason {
         Refusal::NotYetValid => pb::Reason::NotYetValid,
         Refusal::ClientMismatch => pb::Reason::ClientMismatch,
         Refusal::ResourceMismatch => pb::Reason::ResourceMismatch,
+    }
+}
+
+pub(super) const fn webhook_verdict(refusal: NotificationRefusal) -> pb::Reason {
+    match refusal {
+        NotificationRefusal::BodyMalformed => pb::Reason::BodyMalformed,
+        NotificationRefusal::Signature(refusal) => upload_verdict(refusal),
+    }
+}
+
+pub(super) const fn answer_verdict(refusal: ResponseRefusal) -> pb::Reason {
+    match refusal {
+        ResponseRefusal::PublicIdInvalid => pb::Reason::PublicIdInvalid,
+        ResponseRefusal::VersionMalformed => pb::Reason::VersionMalformed,
+        ResponseRefusal::Signature(refusal) => upload_verdict(refusal),
     }
 }
 

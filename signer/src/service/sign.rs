@@ -10,6 +10,7 @@ use safelight_proto::{
     },
 };
 use tonic::{Request, Response, Status};
+use url::Url;
 
 use super::{
     MAX_BATCH,
@@ -37,8 +38,9 @@ impl SignerService for Signer {
         let granted = refusal::granted(&request)?;
         let SignUrlRequest { key, url, expiry, start_time, client_ip, scope, carrier, extra } =
             request.into_inner();
+        let ring = self.keyring();
         let granted = granted.key(&key).map_err(refusal::denied)?;
-        let key = self.keyring.url(&key).map_err(refusal::key)?;
+        let key = ring.url(&key).map_err(refusal::key)?;
         let asked = match expiry {
             None => Asked::Default,
             Some(Expiry::ExpireTime(time)) => Asked::At(time),
@@ -57,8 +59,9 @@ impl SignerService for Signer {
         let granted = refusal::granted(&request)?;
         let BatchSignUrlsRequest { key, items, start_time, client_ip, scope, carrier, extra } =
             request.into_inner();
+        let ring = self.keyring();
         let granted = granted.key(&key).map_err(refusal::denied)?;
-        let key = self.keyring.url(&key).map_err(refusal::key)?;
+        let key = ring.url(&key).map_err(refusal::key)?;
         if !(1..=MAX_BATCH).contains(&items.len()) {
             return Err(CallError::field("items", "expected 1 to 256 items").into());
         }
@@ -88,8 +91,9 @@ impl SignerService for Signer {
     ) -> Result<Response<SignUploadResponse>, Status> {
         let granted = refusal::granted(&request)?;
         let SignUploadRequest { key, parameters } = request.into_inner();
+        let ring = self.keyring();
         granted.key(&key).map_err(refusal::denied)?;
-        let key = self.keyring.cloudinary_upload(&key).map_err(refusal::key)?;
+        let key = ring.cloudinary_upload(&key).map_err(refusal::key)?;
         let now = self.clock.now();
         let Parameters { signed, timestamp: at } = parameters::read(&parameters.unwrap_or_default(), now)?;
 
@@ -122,8 +126,9 @@ impl SignerService for Signer {
     ) -> Result<Response<SignOriginRequestResponse>, Status> {
         let granted = refusal::granted(&request)?;
         let request = request.into_inner();
+        let ring = self.keyring();
         let granted = granted.key(&request.key).map_err(refusal::denied)?;
-        let key = self.keyring.aws_sigv4(&request.key).map_err(refusal::key)?;
+        let key = ring.aws_sigv4(&request.key).map_err(refusal::key)?;
         let presigned = is_presigned(&request)?;
         let headers: Vec<_> =
             request.headers.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
@@ -135,6 +140,9 @@ impl SignerService for Signer {
             aws_sigv4::Request { method: &request.method, url: &request.url, headers: &headers, body };
         let checked = S3Request::new(given, &request.region, presigned).map_err(refusal::origin_request)?;
         let granted = granted.origin_request(&request.method, &request.url).map_err(refusal::denied)?;
+        if !Url::parse(&request.url).is_ok_and(|url| key.allowed.covers(&url)) {
+            return Err(refusal::not_allowed("url").into());
+        }
         let scope = Scope::s3(checked.region);
         let now = self.clock.now();
         let version = key.versions.primary(now);

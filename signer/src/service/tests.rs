@@ -563,7 +563,11 @@ async fn keys_are_described_without_their_secrets() {
         clock_skew: Some(Duration::default()),
         ..pb::Key::default()
     };
-    assert_eq!(ok(get("web").await).key, Some(web));
+    let mut found = ok(get("web").await).key.unwrap();
+    let prints: Vec<_> =
+        found.versions.iter_mut().map(|version| std::mem::take(&mut version.fingerprint)).collect();
+    assert!(prints.iter().all(|print| print.len() == 16) && prints[0] != prints[1], "{prints:?}");
+    assert_eq!(found, web);
     let s3 = ok(get("s3").await).key.unwrap();
     assert_eq!((s3.scheme(), s3.identifier.as_str()), (pb::Scheme::AwsSigv4, "AKIAFAKE"));
     let uploads = ok(get("uploads-sha1").await).key.unwrap();
@@ -594,4 +598,137 @@ async fn keys_are_listed_by_pages() {
         }
         assert_eq!(seen, names, "{page_size}");
     }
+}
+
+fn with_key(key: &str) -> Signer {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("secret");
+    fs::write(&path, SECRETS[0]).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    let version = format!("versions = [{{ id = 1, state = 'primary', secret_file = '{}' }}]", path.display());
+    let grant = "[[grants]]\ncaller = 'anonymous'\nmethods = ['*']\nkeys = ['*']";
+    let text = format!("[[keys]]\nname = 'k'\n{key}\n{version}\n{grant}");
+    Signer::new(Config::read(&text).unwrap_or_else(|errors| panic!("{errors}")), Clock::fixed(NOW))
+}
+
+async fn verify_at(signer: &Signer, origin: &str, target: &str) -> Reason {
+    let request = pb::VerifyUrlRequest {
+        key: "k".to_owned(),
+        request_target: target.to_owned(),
+        origin: origin.to_owned(),
+        ..pb::VerifyUrlRequest::default()
+    };
+    ok(signer.verify_url(allowed(request)).await).reason()
+}
+
+#[tokio::test]
+async fn a_key_is_used_for_its_hosts_and_paths_alone() {
+    let restricted = "scheme = 'cloudflare-images'\nmax_ttl = '1h'\nallowed_hosts = ['h']\n\
+                      allowed_path_prefixes = ['/photos/']";
+    let signer = with_key(restricted);
+    let not_allowed = (Code::PermissionDenied, "URL_NOT_ALLOWED".to_owned());
+    for url in ["https://evil/photos/a", "https://h/a", "https://h:1/photos/a", "https://h/photos/../a"] {
+        assert_eq!(refused(sign_url(&signer, "k", url, None).await), not_allowed, "{url}");
+    }
+    assert_eq!(
+        refused(sign_url(&signer, "k", "/photos/", None).await),
+        (Code::InvalidArgument, "URL_INVALID".to_owned())
+    );
+    // What the scheme normalises to is what counts.
+    let good = ok(sign_url(&signer, "k", "https://H/a/../photos/b", None).await).signed_url;
+    let good = target(&good);
+    assert_eq!(verify_at(&signer, "https://h", good).await, Reason::Ok);
+    assert_eq!(verify_at(&signer, "https://evil", good).await, Reason::UrlNotAllowed);
+    assert_eq!(verify_at(&signer, "", good).await, Reason::OriginMissing);
+    // Authentic, by the same secret without the restriction.
+    let other = ok(sign_url(&with_key("scheme = 'cloudflare-images'"), "k", "https://h/a", Some(60)).await);
+    assert_eq!(verify_at(&signer, "https://h", target(&other.signed_url)).await, Reason::UrlNotAllowed);
+    assert_eq!(verify_at(&signer, "https://evil", "/a?sig=0").await, Reason::SignatureMalformed, "first");
+    // A scheme that signs less than the path is held to what it signs.
+    let delivery = with_key("scheme = 'cloudinary-delivery'\nallowed_path_prefixes = ['/photos/']");
+    let signed = ok(sign_url(&delivery, "k", "https://h/demo/image/upload/photos/a.jpg", None).await);
+    assert_eq!(verify_at(&delivery, "", target(&signed.signed_url)).await, Reason::Ok);
+    let other = sign_url(&delivery, "k", "https://h/demo/image/upload/other/a.jpg", None).await;
+    assert_eq!(refused(other), not_allowed);
+}
+
+#[tokio::test]
+async fn what_a_scheme_cannot_say_is_refused_by_its_field() {
+    type Change = fn(&mut pb::SignUrlRequest);
+
+    let signer = with_key("scheme = 'cloudflare-images'\nmax_ttl = '1h'");
+    let cases: [(Change, &str); 7] = [
+        (|r| r.start_time = Some(timestamp(NOW)), "start_time"),
+        (|r| r.start_time = Some(timestamp(NOW + 3600)), "start_time"),
+        (|r| r.client_ip = "192.0.2.7".to_owned(), "client_ip"),
+        (|r| r.client_ip = "nonsense".to_owned(), "client_ip"),
+        (|r| r.scope = vec!["https://h/*".to_owned()], "scope"),
+        (|r| r.carrier = 9, "carrier"),
+        (|r| drop(r.extra.insert("x".to_owned(), "y".to_owned())), "extra"),
+    ];
+    for (change, field) in cases {
+        let mut request =
+            pb::SignUrlRequest { key: "k".to_owned(), url: "https://h/a".to_owned(), ..Default::default() };
+        change(&mut request);
+        let status = signer.sign_url(allowed(request)).await.unwrap_err();
+        assert_eq!(of(&status).as_deref(), Some("FIELD_INVALID"), "{field}");
+        assert!(status.message().starts_with(field), "{field}: {status:?}");
+    }
+    let never = with_key("scheme = 'thumbor'\nallow_legacy = true");
+    assert_eq!(
+        refused(sign_url(&never, "k", "https://h/a", Some(60)).await),
+        (Code::InvalidArgument, "FIELD_INVALID".to_owned())
+    );
+    assert_eq!(ok(sign_url(&never, "k", "https://h/a", None).await).expire_time, None);
+}
+
+async fn notified(signer: &Signer, notification: pb::verify_notification_request::Notification) -> Reason {
+    let request = pb::VerifyNotificationRequest {
+        key: "uploads".to_owned(),
+        notification: Some(notification),
+        max_age: None,
+    };
+    let answer = ok(signer.verify_notification(allowed(request)).await);
+    assert_eq!(answer.verdict() == Verdict::Valid, answer.reason() == Reason::Ok);
+    assert_eq!(answer.key_version, if answer.reason() == Reason::Ok { 5 } else { 0 });
+    answer.reason()
+}
+
+#[tokio::test]
+async fn notifications() {
+    use pb::verify_notification_request::Notification;
+    use sha2::{Digest, Sha256};
+
+    let signer = signer();
+    let hash = |text: &str| hex::encode(Sha256::digest(format!("{text}{}", SECRETS[2])));
+    let webhook = |body: &str, signature: String| {
+        let body = body.as_bytes().to_vec().into();
+        Notification::Webhook(pb::Webhook { body, timestamp: NOW.to_string(), signature })
+    };
+    let good = webhook("{}", hash(&format!("{{}}{NOW}")));
+    assert_eq!(notified(&signer, good.clone()).await, Reason::Ok);
+    assert_eq!(
+        notified(&signer, webhook("[]", hash(&format!("{{}}{NOW}")))).await,
+        Reason::SignatureMismatch
+    );
+    assert_eq!(notified(&signer, webhook("{", hash(&format!("{{{NOW}")))).await, Reason::BodyMalformed);
+    signer.clock.set(NOW + 7201);
+    assert_eq!(notified(&signer, good).await, Reason::Stale);
+
+    let answer = |public_id: &str, version: &str, signature: String| {
+        let (public_id, version) = (public_id.to_owned(), version.to_owned());
+        Notification::UploadAnswer(pb::UploadAnswer { public_id, version, signature })
+    };
+    let signature = hash("public_id=a&version=1");
+    assert_eq!(notified(&signer, answer("a", "1", signature.clone())).await, Reason::Ok);
+    assert_eq!(notified(&signer, answer("a", "2", signature.clone())).await, Reason::SignatureMismatch);
+    assert_eq!(notified(&signer, answer("", "1", signature.clone())).await, Reason::PublicIdInvalid);
+    assert_eq!(notified(&signer, answer("a", "x", signature)).await, Reason::VersionMalformed);
+
+    let empty = pb::VerifyNotificationRequest { key: "uploads".to_owned(), ..Default::default() };
+    let answer = signer.verify_notification(allowed(empty.clone())).await;
+    assert_eq!(refused(answer), (Code::InvalidArgument, "FIELD_INVALID".to_owned()));
+    let other = pb::VerifyNotificationRequest { key: "web".to_owned(), ..empty };
+    let answer = signer.verify_notification(allowed(other)).await;
+    assert_eq!(refused(answer), (Code::FailedPrecondition, "KEY_SCHEME_MISMATCH".to_owned()));
 }

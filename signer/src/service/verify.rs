@@ -3,15 +3,23 @@
 use safelight_proto::{
     reason::CallError,
     signer::v1::{
-        Reason, Verdict, VerifyUploadRequest, VerifyUploadResponse, VerifyUrlRequest, VerifyUrlResponse,
-        verifier_service_server::VerifierService,
+        Reason, Verdict, VerifyNotificationRequest, VerifyNotificationResponse, VerifyUploadRequest,
+        VerifyUploadResponse, VerifyUrlRequest, VerifyUrlResponse, verifier_service_server::VerifierService,
+        verify_notification_request,
     },
 };
 use tonic::{Request, Response, Status};
 
-use super::{expiry::timestamp, refusal};
+use super::{
+    expiry::{self, timestamp},
+    refusal,
+};
 use crate::{
-    scheme::{cloudinary_upload, url::Presented},
+    keyring::UrlKey,
+    scheme::{
+        cloudinary_upload::{self, Notification},
+        url::{Presented, Verified},
+    },
     signer::Signer,
 };
 
@@ -23,8 +31,9 @@ impl VerifierService for Signer {
     ) -> Result<Response<VerifyUrlResponse>, Status> {
         let granted = refusal::granted(&request)?;
         let VerifyUrlRequest { key, request_target, origin, client_ip, cookies } = request.into_inner();
+        let ring = self.keyring();
         granted.key(&key).map_err(refusal::denied)?;
-        let key = self.keyring.url(&key).map_err(refusal::key)?;
+        let key = ring.url(&key).map_err(refusal::key)?;
         let client = match client_ip.as_str() {
             "" => None,
             text => Some(text.parse().map_err(|_| CallError::field("client_ip", "expected an IP address"))?),
@@ -36,7 +45,7 @@ impl VerifierService for Signer {
             cookies: &cookies,
             now: self.clock.now(),
         };
-        Ok(Response::new(match key.versions.verify(&key.policy, &presented) {
+        Ok(Response::new(match verify(key, &presented) {
             Ok((verified, key_version)) => VerifyUrlResponse {
                 verdict: Verdict::Valid.into(),
                 reason: Reason::Ok.into(),
@@ -46,7 +55,7 @@ impl VerifierService for Signer {
             },
             Err(refused) => VerifyUrlResponse {
                 verdict: Verdict::Invalid.into(),
-                reason: refusal::url_verdict(refused).into(),
+                reason: refused.into(),
                 ..VerifyUrlResponse::default()
             },
         }))
@@ -58,8 +67,9 @@ impl VerifierService for Signer {
     ) -> Result<Response<VerifyUploadResponse>, Status> {
         let granted = refusal::granted(&request)?;
         let VerifyUploadRequest { key, fields } = request.into_inner();
+        let ring = self.keyring();
         granted.key(&key).map_err(refusal::denied)?;
-        let key = self.keyring.cloudinary_upload(&key).map_err(refusal::key)?;
+        let key = ring.cloudinary_upload(&key).map_err(refusal::key)?;
         let now = self.clock.now();
         let eligible = key.versions.eligible(now).map(|version| &version.material);
         let fields: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
@@ -76,5 +86,66 @@ impl VerifierService for Signer {
                 ..VerifyUploadResponse::default()
             },
         }))
+    }
+
+    async fn verify_notification(
+        &self,
+        request: Request<VerifyNotificationRequest>,
+    ) -> Result<Response<VerifyNotificationResponse>, Status> {
+        let granted = refusal::granted(&request)?;
+        let VerifyNotificationRequest { key, notification, max_age } = request.into_inner();
+        granted.key(&key).map_err(refusal::denied)?;
+        let ring = self.keyring();
+        let key = ring.cloudinary_upload(&key).map_err(refusal::key)?;
+        let now = self.clock.now();
+        let eligible = key.versions.eligible(now).map(|version| &version.material);
+        let algorithm = key.policy.algorithm;
+        let verified = match &notification {
+            None => return Err(CallError::field("notification", "missing").into()),
+            Some(verify_notification_request::Notification::Webhook(webhook)) => {
+                let max_age = expiry::webhook_age(max_age.as_ref())?;
+                let webhook = Notification {
+                    body: &webhook.body,
+                    timestamp: &webhook.timestamp,
+                    signature: &webhook.signature,
+                };
+                cloudinary_upload::verify_notification(eligible, algorithm, &webhook, max_age, now)
+                    .map_err(refusal::webhook_verdict)
+            }
+            Some(verify_notification_request::Notification::UploadAnswer(answer)) => {
+                if max_age.is_some() {
+                    return Err(CallError::field("max_age", "only for a webhook").into());
+                }
+                let answer = cloudinary_upload::Response {
+                    public_id: &answer.public_id,
+                    version: &answer.version,
+                    signature: &answer.signature,
+                };
+                cloudinary_upload::verify_response(eligible, algorithm, &answer)
+                    .map_err(refusal::answer_verdict)
+            }
+        };
+        Ok(Response::new(match verified {
+            Ok(verified) => VerifyNotificationResponse {
+                verdict: Verdict::Valid.into(),
+                reason: Reason::Ok.into(),
+                key_version: key.versions.eligible_id(verified.key, now).unwrap_or_default(),
+            },
+            Err(reason) => VerifyNotificationResponse {
+                verdict: Verdict::Invalid.into(),
+                reason: reason.into(),
+                ..VerifyNotificationResponse::default()
+            },
+        }))
+    }
+}
+
+/// Verifies a URL, and that the key may be used for it: for what was authenticated, never for what was asked.
+fn verify(key: &UrlKey, presented: &Presented<'_>) -> Result<(Verified, u32), Reason> {
+    let (verified, version) = key.versions.verify(&key.policy, presented).map_err(refusal::url_verdict)?;
+    match key.allowed.covers_target(presented.origin, &verified.authenticated_target) {
+        Some(true) => Ok((verified, version)),
+        Some(false) => Err(Reason::UrlNotAllowed),
+        None => Err(Reason::OriginMissing),
     }
 }

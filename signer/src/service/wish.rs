@@ -9,6 +9,8 @@ use safelight_proto::{
     signer::v1::{Cookie, SignUrlResponse, SignatureCarrier},
 };
 
+use url::{Position, Url};
+
 use super::{
     expiry::{self, Asked, timestamp},
     refusal,
@@ -16,7 +18,7 @@ use super::{
 use crate::{
     access::Granted,
     keyring::UrlKey,
-    scheme::url::{Carrier, Wanted},
+    scheme::url::{Carrier, Expiry, Presented, Wanted},
 };
 
 /// What is wanted beside URL and expiry: for one URL, or for all of a batch.
@@ -78,8 +80,34 @@ pub(super) fn sign_url(
         carrier: terms.carrier,
         extra: &terms.extra,
     };
+    if !terms.scope.iter().all(|scope| key.allowed.covers_scope(scope)) {
+        return Err(refusal::not_allowed("scope"));
+    }
     let (signed, key_version) =
         key.versions.sign(&key.policy, &wanted, now).map_err(refusal::unsigned_url)?;
+    if !covers(key, url, &signed.url, now) {
+        return Err(refusal::not_allowed("url"));
+    }
     let cookies = signed.cookies.into_iter().map(|(name, value)| Cookie { name, value }).collect();
     Ok(SignUrlResponse { signed_url: signed.url, expire_time: expires.map(timestamp), key_version, cookies })
+}
+
+/// Whether the key may be used for what it has signed. A scheme takes a URL as this parser writes it, or refuses it, so
+/// that the path of the wish is that of the signature; but for schemes without times, which sign less than the path
+/// (Cloudinary's delivery) or beside it: there it is what verifies.
+fn covers(key: &UrlKey, wanted: &str, signed: &str, now: u64) -> bool {
+    if key.allowed.is_everything() {
+        return true;
+    }
+    let Ok(wanted) = Url::parse(wanted) else { return false };
+    if key.versions.expiry() != Expiry::Never {
+        return key.allowed.covers(&wanted);
+    }
+    let Ok(signed) = Url::parse(signed) else { return false };
+    let presented = Presented::target(&signed[Position::BeforePath..], now);
+    let verified = key.versions.verify(&key.policy, &presented);
+    let origin = signed.origin().ascii_serialization();
+    verified.is_ok_and(|(verified, _)| {
+        key.allowed.covers_target(Some(&origin), &verified.authenticated_target) == Some(true)
+    })
 }

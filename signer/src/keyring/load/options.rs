@@ -5,8 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use safelight_chassis::config::Section;
 use serde::de::IgnoredAny;
 
+use super::files::Files;
 use crate::{
-    keyring::{Algorithm, secret},
+    keyring::{Algorithm, Allowed, allowed},
     scheme::url::{Expiry, Policy},
 };
 
@@ -26,7 +27,14 @@ pub const MAX_MAX_TARGET_BYTES: usize = 60 * 1024;
 pub(super) struct UrlOptions {
     pub(super) policy: Policy,
     pub(super) max_ttl: Option<u64>,
+    pub(super) allowed: Allowed,
 }
+
+/// Most entries of `allowed_hosts` and of `allowed_path_prefixes`, each.
+const MAX_ALLOWED: usize = 64;
+
+/// Longest entry of these, in bytes.
+const MAX_ALLOWED_BYTES: usize = 256;
 
 /// Reads the options of a key that signs URLs, as far as the scheme's expiry gives them a meaning.
 pub(super) fn url_options(section: &mut Section, expiry: Expiry) -> UrlOptions {
@@ -50,7 +58,34 @@ pub(super) fn url_options(section: &mut Section, expiry: Expiry) -> UrlOptions {
     let max_target_bytes =
         max_target_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(DEFAULT_MAX_TARGET_BYTES);
     let policy = Policy { require_expiry, clock_skew: clock_skew.as_secs(), max_target_bytes };
-    UrlOptions { policy, max_ttl }
+    UrlOptions { policy, max_ttl, allowed: allowed_urls(section) }
+}
+
+/// Which URLs a key may be used for.
+pub(super) fn allowed_urls(section: &mut Section) -> Allowed {
+    let mut read = |option: &str, is_legal: fn(&str) -> bool, expected: &str| {
+        let texts = section.or(option, Vec::<String>::new());
+        if texts.len() > MAX_ALLOWED {
+            section.error(option, "at most 64 entries");
+        }
+        for (index, text) in texts.iter().enumerate() {
+            if text.len() > MAX_ALLOWED_BYTES || !is_legal(text) {
+                section.error(option, format!("entry {index}: {expected}"));
+            }
+        }
+        texts
+    };
+    let hosts = read(
+        "allowed_hosts",
+        allowed::is_host,
+        "expected a host in lower case such as img.example.com, with a port only if URLs show it",
+    );
+    let path_prefixes = read(
+        "allowed_path_prefixes",
+        allowed::is_path_prefix,
+        "expected the start of a path as URLs have it, such as /photos/",
+    );
+    Allowed { hosts, path_prefixes }
 }
 
 /// Longest life in seconds. `longest` is the scheme's own limit, and its words.
@@ -90,7 +125,7 @@ pub(super) fn take_strangers(section: &mut Section, options: &[&str], refuse: bo
 }
 
 /// Public text, given in place or in a file whose option's name ends in `_file`.
-pub(super) fn text_or_file(section: &mut Section, text: &str) -> Option<String> {
+pub(super) fn text_or_file(section: &mut Section, files: &Files<'_>, text: &str) -> Option<String> {
     let file = &format!("{text}_file");
     let given = section.optional::<String>(text);
     let path = section.optional::<PathBuf>(file);
@@ -101,7 +136,7 @@ pub(super) fn text_or_file(section: &mut Section, text: &str) -> Option<String> 
             return None;
         }
         (Some(given), None) => (text, given),
-        (None, Some(path)) => match secret::read_public(&path) {
+        (None, Some(path)) => match files.public(&path) {
             Ok(content) => (file.as_str(), content.to_string()),
             Err(error) => {
                 section.error(file, error.to_string());

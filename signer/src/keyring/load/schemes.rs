@@ -4,100 +4,200 @@
 //! [`VERSION_OPTIONS`]. What an entry does not take is refused.
 
 use safelight_chassis::config::Section;
+use serde::Deserialize;
 
 use super::{
-    Files,
-    options::{algorithm, max_ttl, text_or_file, url_options},
-    version::{VersionReader, read_versions},
+    files::Files,
+    options::{algorithm, allowed_urls, max_ttl, text_or_file, url_options},
+    version::{Common, VersionReader, read_versions},
 };
 use crate::{
-    keyring::{Algorithm, AwsSigv4Key, CloudinaryUploadKey, Key, Scheme, UrlKey},
+    keyring::{
+        Algorithm::{self, HmacSha1, HmacSha256, Md5Prefix, Sha1Suffix, Sha256Suffix},
+        AwsSigv4Key, CloudinaryUploadKey, Key, Scheme, UrlKey,
+    },
     scheme::{
         aws_sigv4::{self, MAX_PRESIGNED_LIFETIME},
-        cloudflare_images, cloudinary_upload,
+        bunny, cloudflare_images, cloudinary_delivery, cloudinary_upload, fastly, imgix, imgproxy, thumbor,
         url::UrlScheme,
     },
 };
 
 /// Every option of `[[keys]]` that not all schemes have.
-pub(super) const KEY_OPTIONS: [&str; 9] = [
+pub(super) const KEY_OPTIONS: &[&str] = &[
     "algorithm",
     "allow_legacy",
     "max_ttl",
     "require_expiry",
     "clock_skew",
     "max_target_bytes",
+    "allowed_hosts",
+    "allowed_path_prefixes",
     "identifier",
     "identifier_file",
     "accept_signature_v1",
+    "signature_size",
+    "signatures",
 ];
 
 /// Every option of `[[keys.versions]]` that not all schemes have, or that a disabled version need not have.
-pub(super) const VERSION_OPTIONS: [&str; 4] =
-    ["secret_file", "access_key_id", "access_key_id_file", "session_token_file"];
+pub(super) const VERSION_OPTIONS: &[&str] =
+    &["secret_file", "salt_file", "access_key_id", "access_key_id_file", "session_token_file"];
+
+/// The algorithms that a scheme has, its default first.
+#[must_use]
+pub const fn algorithms(scheme: Scheme) -> &'static [Algorithm] {
+    match scheme {
+        Scheme::CloudflareImages | Scheme::AwsSigv4 | Scheme::Imgproxy | Scheme::Bunny => &[HmacSha256],
+        Scheme::CloudinaryUpload | Scheme::CloudinaryDelivery => &[Sha256Suffix, Sha1Suffix],
+        Scheme::Imgix => &[Md5Prefix],
+        Scheme::Thumbor | Scheme::Fastly => &[HmacSha1],
+    }
+}
 
 /// Reads a key of this scheme. Errors are recorded in the section.
-pub(super) fn read(section: &mut Section, files: &Files, scheme: Scheme) -> Option<Key> {
+pub(super) fn read(section: &mut Section, files: &Files<'_>, name: &str, scheme: Scheme) -> Option<Key> {
+    let key = &mut KeyReader { section, files, name, scheme };
     match scheme {
-        Scheme::CloudflareImages => url(section, files, scheme, &[Algorithm::HmacSha256], |version, _| {
-            Some(cloudflare_images::Key::new(&version.secret()?))
-        }),
-        Scheme::CloudinaryUpload => {
-            let algorithm = algorithm(section, &[Algorithm::Sha256Suffix, Algorithm::Sha1Suffix]);
-            let api_key = text_or_file(section, "identifier");
-            let accept_v1 = section.or("accept_signature_v1", false);
-            let versions = read_versions(
-                section,
-                files,
-                Some(&|version| Some(cloudinary_upload::Key::new(&version.secret()?))),
-            );
-            let algorithm = match algorithm? {
-                Algorithm::Sha1Suffix => cloudinary_upload::Algorithm::Sha1,
-                _ => cloudinary_upload::Algorithm::Sha256,
-            };
-            let policy = cloudinary_upload::Policy { algorithm, accept_v1 };
-            Some(Key::CloudinaryUpload(CloudinaryUploadKey { versions: versions?, policy, api_key }))
+        // Beside the URL's own options: none. A key as text.
+        Scheme::CloudflareImages => {
+            key.url(|version| Some(cloudflare_images::Key::new(&version.secret("secret_file")?)))
         }
-        Scheme::AwsSigv4 => {
-            let algorithm = algorithm(section, &[Algorithm::HmacSha256]);
-            let longest = (MAX_PRESIGNED_LIFETIME, "expected at most 7 days, the most that AWS allows");
-            let max_ttl = max_ttl(section, Some(longest));
-            let versions = read_versions(
-                section,
-                files,
-                Some(&|version| {
-                    let id = version.identifier("access_key_id");
-                    let secret = version.secret_text("secret_file");
-                    let token = version.optional_secret_text("session_token_file")?;
-                    let token = token.as_ref().map(|token| token.as_str());
-                    Some(aws_sigv4::Credentials::new(&id?, &secret?, token))
-                }),
-            );
-            algorithm?;
-            Some(Key::AwsSigv4(AwsSigv4Key { versions: versions?, max_ttl }))
+        // signature_size: bytes of a signature, 8 to 32. Versions: key and `salt_file`, both in hexadecimal.
+        Scheme::Imgproxy => {
+            let size = key.section.or("signature_size", imgproxy::SIGNATURE_BYTES);
+            key.url(|version| {
+                let (secret, salt) = (version.secret("secret_file"), version.secret("salt_file"));
+                version.made(imgproxy::Key::new(&secret?, &salt?, size))
+            })
+        }
+        // The source's token as text.
+        Scheme::Imgix => key.url(|version| {
+            let secret = version.secret("secret_file")?;
+            version.made(imgix::Key::new(&secret))
+        }),
+        // SECURITY_KEY as text.
+        Scheme::Thumbor => key.url(|version| {
+            let secret = version.secret("secret_file")?;
+            version.made(thumbor::Key::new(&secret))
+        }),
+        // The VCL's key in base64.
+        Scheme::Fastly => key.url(|version| {
+            let secret = version.secret("secret_file")?;
+            version.made(fastly::Key::new(&secret))
+        }),
+        // The pull zone's key as text.
+        Scheme::Bunny => key.url(|version| {
+            let secret = version.secret("secret_file")?;
+            version.made(bunny::Key::new(&secret))
+        }),
+        // The API secret as text. signatures: "long", "short", or "long-or-short", which makes long ones and takes both.
+        Scheme::CloudinaryDelivery => {
+            let signatures = key.section.or("signatures", SignatureLength::Long);
+            key.url(|version| {
+                let secret = version.secret("secret_file")?;
+                let signatures = signatures.of(version.algorithm());
+                version.made(cloudinary_delivery::Key::new(&secret, signatures))
+            })
+        }
+        Scheme::CloudinaryUpload => key.cloudinary_upload(),
+        Scheme::AwsSigv4 => key.aws_sigv4(),
+    }
+}
+
+/// The lengths of Cloudinary's delivery signatures.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SignatureLength {
+    Long,
+    LongOrShort,
+    Short,
+}
+
+impl SignatureLength {
+    fn of(self, algorithm: Algorithm) -> cloudinary_delivery::Signatures {
+        use cloudinary_delivery::Signatures;
+
+        let algorithm = cloudinary_algorithm(algorithm);
+        match self {
+            Self::Long => Signatures::Long,
+            Self::LongOrShort => Signatures::LongOrShort(algorithm),
+            Self::Short => Signatures::Short(algorithm),
         }
     }
 }
 
-/// Reads a key of a scheme that signs URLs. `algorithms` are those that the scheme has, its default first; `build` makes
-/// a version's key of its secret.
-fn url<S: UrlScheme>(
-    section: &mut Section,
-    files: &Files,
+const fn cloudinary_algorithm(algorithm: Algorithm) -> cloudinary_upload::Algorithm {
+    match algorithm {
+        Sha1Suffix => cloudinary_upload::Algorithm::Sha1,
+        _ => cloudinary_upload::Algorithm::Sha256,
+    }
+}
+
+/// A key that is being read.
+struct KeyReader<'k, 'f> {
+    section: &'k mut Section,
+    files: &'k Files<'f>,
+    name: &'k str,
     scheme: Scheme,
-    algorithms: &[Algorithm],
-    build: impl Fn(&mut VersionReader<'_>, Algorithm) -> Option<S>,
-) -> Option<Key> {
-    let algorithm = algorithm(section, algorithms);
-    let options = url_options(section, S::EXPIRY);
-    // With a bad algorithm the versions are looked at all the same: everything that is wrong is said at once.
-    let assumed = algorithm.or_else(|| algorithms.first().copied())?;
-    let versions = read_versions(section, files, Some(&|version| build(version, assumed)))?;
-    Some(Key::Url(UrlKey {
-        scheme,
-        algorithm: algorithm?,
-        policy: options.policy,
-        max_ttl: options.max_ttl,
-        versions: Box::new(versions),
-    }))
+}
+
+impl<'k> KeyReader<'k, '_> {
+    /// A scheme that signs URLs; `build` makes a version's key.
+    fn url<S: UrlScheme>(&mut self, build: impl Fn(&mut VersionReader<'_>) -> Option<S>) -> Option<Key> {
+        let algorithm = algorithm(self.section, algorithms(self.scheme));
+        let options = url_options(self.section, S::EXPIRY);
+        let common = self.common(algorithm)?;
+        let versions = read_versions(self.section, self.files, Some((common, &build)))?;
+        Some(Key::Url(UrlKey {
+            scheme: self.scheme,
+            algorithm: algorithm?,
+            policy: options.policy,
+            max_ttl: options.max_ttl,
+            allowed: options.allowed,
+            versions: Box::new(versions),
+        }))
+    }
+
+    fn cloudinary_upload(&mut self) -> Option<Key> {
+        let algorithm = algorithm(self.section, algorithms(self.scheme));
+        let api_key = text_or_file(self.section, self.files, "identifier");
+        let accept_v1 = self.section.or("accept_signature_v1", false);
+        let common = self.common(algorithm)?;
+        let build = |version: &mut VersionReader<'_>| {
+            Some(cloudinary_upload::Key::new(&version.secret("secret_file")?))
+        };
+        let versions = read_versions(self.section, self.files, Some((common, &build)));
+        let algorithm = cloudinary_algorithm(algorithm?);
+        let policy = cloudinary_upload::Policy { algorithm, accept_v1 };
+        Some(Key::CloudinaryUpload(CloudinaryUploadKey { versions: versions?, policy, api_key }))
+    }
+
+    fn aws_sigv4(&mut self) -> Option<Key> {
+        let algorithm = algorithm(self.section, algorithms(self.scheme));
+        let longest = (MAX_PRESIGNED_LIFETIME, "expected at most 7 days, the most that AWS allows");
+        let max_ttl = max_ttl(self.section, Some(longest));
+        let allowed = allowed_urls(self.section);
+        let common = self.common(algorithm)?;
+        let build = |version: &mut VersionReader<'_>| {
+            let id = version.identifier("access_key_id");
+            let secret = version.secret("secret_file");
+            let secret = secret.and_then(|secret| version.text("secret_file", &secret));
+            let token = match version.optional_secret("session_token_file")? {
+                Some(token) => Some(version.text("session_token_file", &token)?),
+                None => None,
+            };
+            let token = token.as_ref().map(|token| token.as_str());
+            Some(aws_sigv4::Credentials::new(&id?, &secret?, token))
+        };
+        let versions = read_versions(self.section, self.files, Some((common, &build)));
+        algorithm?;
+        Some(Key::AwsSigv4(AwsSigv4Key { versions: versions?, max_ttl, allowed }))
+    }
+
+    /// With a bad algorithm the versions are looked at all the same: everything that is wrong is said at once.
+    fn common(&self, algorithm: Option<Algorithm>) -> Option<Common<'k>> {
+        let algorithm = algorithm.or_else(|| algorithms(self.scheme).first().copied())?;
+        Some(Common { key: self.name, scheme: self.scheme, algorithm })
+    }
 }

@@ -1,22 +1,23 @@
 //! What `[[keys.versions]]` says, with the files that it names.
 
-use std::{
-    collections::HashSet,
-    num::NonZeroU32,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashSet, num::NonZeroU32, path::PathBuf};
 
 use safelight_chassis::config::Section;
 use zeroize::Zeroizing;
 
 use super::{
-    Files,
+    files::Files,
     options::{take_strangers, text_or_file},
     schemes::VERSION_OPTIONS,
 };
-use crate::keyring::{
-    Schedule, State, Version, VersionInfo, Versions, schedule,
-    secret::{self, SecretError},
+use crate::{
+    keyring::{
+        Algorithm, Schedule, Scheme, State, Version, VersionInfo, Versions,
+        fingerprint::{Fingerprint, Fingerprints},
+        schedule, sealed,
+        secret::{self, SecretError},
+    },
+    scheme::material::KeyFormatError,
 };
 
 /// Most versions of a key that verify: each is tried for every signature.
@@ -25,37 +26,63 @@ pub const MAX_ELIGIBLE_VERSIONS: usize = 8;
 /// Most versions of a key, disabled ones included.
 pub const MAX_VERSIONS: usize = 64;
 
+/// What the versions of a key have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Common<'a> {
+    /// Its name; empty if that is bad.
+    pub(super) key: &'a str,
+    pub(super) scheme: Scheme,
+    /// The default of the scheme, if what the key says is bad.
+    pub(super) algorithm: Algorithm,
+}
+
 /// A version that is being read, for a scheme to make its key of.
 pub(super) struct VersionReader<'a> {
     section: &'a mut Section,
-    files: &'a Files,
+    files: &'a Files<'a>,
+    common: Common<'a>,
+    id: u32,
     identifier: Option<String>,
     public_key: Option<String>,
+    fingerprint: Option<Fingerprint>,
 }
 
 impl VersionReader<'_> {
-    /// The secret, byte for byte.
-    pub(super) fn secret(&mut self) -> Option<Zeroizing<Vec<u8>>> {
-        self.required("secret_file", secret::read)
+    /// The algorithm of the key.
+    pub(super) const fn algorithm(&self) -> Algorithm {
+        self.common.algorithm
     }
 
-    /// A secret that goes into HTTP headers.
-    pub(super) fn secret_text(&mut self, option: &str) -> Option<Zeroizing<String>> {
-        self.required(option, secret::read_text)
+    /// A secret, byte for byte.
+    pub(super) fn secret(&mut self, option: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let secret = self.optional_secret(option)?;
+        if secret.is_none() {
+            self.section.error(option, "missing");
+        }
+        secret
     }
 
     /// The same, which may be absent: the outer `None` is an error.
     #[expect(clippy::option_option, reason = "absent and unreadable are two things")]
-    pub(super) fn optional_secret_text(&mut self, option: &str) -> Option<Option<Zeroizing<String>>> {
-        match self.section.optional::<PathBuf>(option) {
-            None => Some(None),
-            Some(path) => self.read(option, &path, secret::read_text).map(Some),
+    pub(super) fn optional_secret(&mut self, option: &str) -> Option<Option<Zeroizing<Vec<u8>>>> {
+        let Some(path) = self.section.optional::<PathBuf>(option) else { return Some(None) };
+        let Common { key, scheme, algorithm } = self.common;
+        let used = sealed::Use { key, version: self.id, scheme, algorithm, option };
+        let secret = self.take(option, self.files.secret(&path, Some(&used)))?;
+        if let Some(fingerprint) = &mut self.fingerprint {
+            fingerprint.add(&secret);
         }
+        Some(Some(secret))
+    }
+
+    /// A secret as text that can go into HTTP headers.
+    pub(super) fn text(&mut self, option: &str, secret: &[u8]) -> Option<Zeroizing<String>> {
+        self.take(option, secret::text(secret))
     }
 
     /// The public half of the credential, in place or in a file. It is shown to operators.
     pub(super) fn identifier(&mut self, option: &str) -> Option<String> {
-        let identifier = text_or_file(self.section, option);
+        let identifier = text_or_file(self.section, self.files, option);
         if identifier.is_none() {
             self.section.error(option, format!("missing (or {option}_file)"));
         }
@@ -63,32 +90,14 @@ impl VersionReader<'_> {
         identifier
     }
 
-    fn required<T>(
-        &mut self,
-        option: &str,
-        read: impl FnOnce(&Path, bool) -> Result<T, SecretError>,
-    ) -> Option<T> {
-        let Some(path) = self.section.optional::<PathBuf>(option) else {
-            self.section.error(option, "missing");
-            return None;
-        };
-        self.read(option, &path, read)
+    /// What a scheme made of a secret; its complaint is recorded.
+    pub(super) fn made<M>(&mut self, made: Result<M, KeyFormatError>) -> Option<M> {
+        made.map_err(|error| self.section.error("secret_file", error.to_string())).ok()
     }
 
-    fn read<T>(
-        &mut self,
-        option: &str,
-        path: &Path,
-        read: impl FnOnce(&Path, bool) -> Result<T, SecretError>,
-    ) -> Option<T> {
-        match read(path, self.files.allow_readable) {
-            Ok(secret) => Some(secret),
-            Err(error) => {
-                // Without the path: it may be the secret itself, pasted where its file was to be named.
-                self.section.error(option, error.to_string());
-                None
-            }
-        }
+    fn take<T>(&mut self, option: &str, result: Result<T, SecretError>) -> Option<T> {
+        // Without the path: it may be the secret itself, pasted where its file was to be named.
+        result.map_err(|error| self.section.error(option, error.to_string())).ok()
     }
 }
 
@@ -98,13 +107,14 @@ struct Loaded<M> {
     material: Option<M>,
 }
 
-/// Makes a version's key of its secret. Errors are recorded in the reader's section.
-pub(super) type Build<'b, M> = &'b dyn Fn(&mut VersionReader<'_>) -> Option<M>;
+/// What a scheme makes of a version, and what the versions of the key have in common. Errors are recorded in the
+/// reader's section.
+pub(super) type Build<'b, M> = (Common<'b>, &'b dyn Fn(&mut VersionReader<'_>) -> Option<M>);
 
 /// Reads the versions of a key; `build` is `None` where the scheme is not known.
 pub(super) fn read_versions<M>(
     section: &mut Section,
-    files: &Files,
+    files: &Files<'_>,
     build: Option<Build<'_, M>>,
 ) -> Option<Versions<M>> {
     let mut ids = HashSet::new();
@@ -121,20 +131,48 @@ pub(super) fn read_versions<M>(
     arrange(versions)
 }
 
-fn read_version<M>(section: &mut Section, files: &Files, build: Option<Build<'_, M>>) -> Option<Loaded<M>> {
+fn read_version<M>(
+    section: &mut Section,
+    files: &Files<'_>,
+    build: Option<Build<'_, M>>,
+) -> Option<Loaded<M>> {
     let id = section.required::<Option<NonZeroU32>>("id");
     let state = section.required::<Option<State>>("state");
     let primary_from = section.time("primary_from");
     let verify_until = section.time("verify_until");
-    let mut reader = VersionReader { section, files, identifier: None, public_key: None };
-    // The secret of a disabled version is not read: it need not even be there any more.
-    let disabled = state == Some(State::Disabled);
-    let material = if disabled { None } else { build.and_then(|build| build(&mut reader)) };
-    let VersionReader { section, identifier, public_key, .. } = reader;
-    take_strangers(section, &VERSION_OPTIONS, build.is_some() && !disabled);
-    let schedule = Schedule { state: state?, primary_from, verify_until };
-    let info = VersionInfo { id: id?.get(), schedule, identifier, public_key, fingerprint: String::new() };
-    Some(Loaded { info, material })
+    let mut info = VersionInfo {
+        id: id.map_or(0, NonZeroU32::get),
+        schedule: Schedule { state: state.unwrap_or(State::Disabled), primary_from, verify_until },
+        identifier: None,
+        public_key: None,
+        fingerprint: String::new(),
+    };
+    let material = match build {
+        // The secret of a disabled version is not read: it need not even be there any more.
+        Some((common, build)) if state != Some(State::Disabled) => {
+            let fingerprint = files.fingerprints.as_ref().map(Fingerprints::start);
+            let mut reader = VersionReader {
+                section,
+                files,
+                common,
+                id: info.id,
+                identifier: None,
+                public_key: None,
+                fingerprint,
+            };
+            let material = build(&mut reader);
+            info.identifier = reader.identifier;
+            info.public_key = reader.public_key;
+            info.fingerprint = reader.fingerprint.map(Fingerprint::finish).unwrap_or_default();
+            take_strangers(section, VERSION_OPTIONS, true);
+            material
+        }
+        _ => {
+            take_strangers(section, VERSION_OPTIONS, false);
+            None
+        }
+    };
+    (id.is_some() && state.is_some()).then_some(Loaded { info, material })
 }
 
 /// Checks the versions together.

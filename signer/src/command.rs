@@ -1,0 +1,80 @@
+//! Subcommands beside serving: `keygen`, `rotate`, `seal`. They write new files and overwrite none.
+//!
+//! # Layout
+//! - `keygen`: a new key
+//! - `rotate`: the next version of a key, and the plan of its rotation
+//! - `seal`: a secret, encrypted for one use
+//! - `generate`: fresh secrets, as each scheme writes them
+//! - `file`: new files
+
+mod file;
+mod generate;
+mod keygen;
+mod rotate;
+mod seal;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use safelight_chassis::config::ConfigErrors;
+
+use crate::keyring::{Algorithm, Scheme};
+
+/// What `safelight-signer` does beside serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a new secret and print the [[keys]] table that uses it
+    Keygen(keygen::Args),
+    /// Write the next secret of a key; print the configuration with it, and the plan of the rotation
+    Rotate(rotate::Args),
+    /// Encrypt a secret file under a key-encryption key, for one version of one key
+    Seal(seal::Args),
+}
+
+impl Command {
+    /// Does it; answers what is to be printed. `now` is in Unix seconds.
+    ///
+    /// # Errors
+    /// Arguments, configuration or files do not allow it. No error shows a secret.
+    pub fn run(&self, now: u64) -> Result<String, CommandError> {
+        match self {
+            Self::Keygen(args) => keygen::run(args),
+            Self::Rotate(args) => rotate::run(args, now),
+            Self::Seal(args) => seal::run(args),
+        }
+    }
+}
+
+/// Why a subcommand did nothing, or not all of it.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The configuration is not one that a signer would start with.
+    #[error("{0}")]
+    Config(#[from] ConfigErrors),
+    /// A file cannot be read, or written anew.
+    #[error("{}: {}", .0.display(), .1)]
+    File(PathBuf, String),
+    /// The request cannot be met.
+    #[error("{0}")]
+    Refused(String),
+}
+
+fn refused<T>(why: impl Into<String>) -> Result<T, CommandError> {
+    Err(CommandError::Refused(why.into()))
+}
+
+/// For `--scheme`.
+fn scheme(text: &str) -> Result<Scheme, String> {
+    let names = || Scheme::ALL.iter().map(|scheme| scheme.name()).collect::<Vec<_>>().join(", ");
+    let found = Scheme::ALL.iter().copied().find(|scheme| scheme.name() == text);
+    found.ok_or_else(|| format!("expected one of {}", names()))
+}
+
+/// For `--algorithm`.
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    let names = || Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ");
+    let found = Algorithm::ALL.iter().copied().find(|algorithm| algorithm.name() == text);
+    found.ok_or_else(|| format!("expected one of {}", names()))
+}

@@ -1,0 +1,265 @@
+//! A real signer, whose files change under it while it is asked without a pause.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use safelight_proto::signer::v1::{
+    GetKeyRequest, KeyVersionState, SignUrlRequest, Verdict, VerifyUrlRequest,
+    key_service_client::KeyServiceClient, signer_service_client::SignerServiceClient,
+    verifier_service_client::VerifierServiceClient,
+};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+
+/// How long anything may take: far more than it does.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Signer {
+    process: Child,
+    address: String,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Signer {
+    fn start(config: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_safelight-signer"))
+            .env_clear()
+            .args(["--config", config.to_str().unwrap(), "--listen", "127.0.0.1:0", "--lame-duck", "0s"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let log = Arc::<Mutex<Vec<String>>>::default();
+        let written = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                written.lock().unwrap().push(line);
+            }
+        });
+        let mut signer = Self { process, address: String::new(), log };
+        let listening = signer.logged("\"listening\"", 1);
+        let json: serde_json::Value = serde_json::from_str(&listening).unwrap();
+        let text = json.to_string();
+        let at = text.find("127.0.0.1:").unwrap();
+        let end = text[at..].find('"').unwrap();
+        signer.address = format!("http://{}", &text[at..at + end]);
+        signer
+    }
+
+    /// The `count`th line with this text, once it is there.
+    fn logged(&self, text: &str, count: usize) -> String {
+        let since = Instant::now();
+        loop {
+            let log = self.log.lock().unwrap();
+            if let Some(line) = log.iter().filter(|line| line.contains(text)).nth(count - 1) {
+                return line.clone();
+            }
+            assert!(since.elapsed() < PATIENCE, "{text:?} is not logged: {log:#?}");
+            drop(log);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn hangup(&self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    }
+
+    fn whole_log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+}
+
+impl Drop for Signer {
+    fn drop(&mut self) {
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+fn write(path: &Path, content: &str) {
+    fs::write(path, content).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// As editors do: another file, renamed.
+fn replace(path: &Path, content: &str) {
+    let new = path.with_extension("new");
+    write(&new, content);
+    fs::rename(new, path).unwrap();
+}
+
+fn config(directory: &Path, versions: &str) -> String {
+    let text = format!(
+        "reload_interval = \"100ms\"\n[[grants]]\ncaller = \"anonymous\"\nmethods = [\"*\"]\nkeys = [\"*\"]\n[[keys]]\nname = \"web\"\nscheme = \"cloudflare-images\"\nmax_ttl = \"1h\"\n\
+         versions = [{versions}]\n"
+    );
+    text.replace("DIR", &directory.display().to_string())
+}
+
+fn setup(versions: &str) -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    write(&directory.path().join("one"), "fake-reload-secret-one");
+    write(&directory.path().join("two"), "fake-reload-secret-two");
+    let path = directory.path().join("signer.toml");
+    write(&path, &config(directory.path(), versions));
+    (directory, path)
+}
+
+async fn connect(signer: &Signer) -> Channel {
+    Channel::from_shared(signer.address.clone()).unwrap().connect().await.unwrap()
+}
+
+async fn sign(channel: &Channel) -> (String, u32) {
+    let request =
+        SignUrlRequest { key: "web".into(), url: "https://h/a".into(), ..SignUrlRequest::default() };
+    let signed = SignerServiceClient::new(channel.clone()).sign_url(request).await.unwrap().into_inner();
+    (signed.signed_url, signed.key_version)
+}
+
+async fn verify(channel: &Channel, url: &str) -> bool {
+    let request = VerifyUrlRequest {
+        key: "web".into(),
+        request_target: url.strip_prefix("https://h").unwrap().to_owned(),
+        ..VerifyUrlRequest::default()
+    };
+    let answer = VerifierServiceClient::new(channel.clone()).verify_url(request).await.unwrap().into_inner();
+    answer.verdict() == Verdict::Valid
+}
+
+async fn states(channel: &Channel) -> Vec<(u32, KeyVersionState)> {
+    let request = GetKeyRequest { name: "web".into() };
+    let key =
+        KeyServiceClient::new(channel.clone()).get_key(request).await.unwrap().into_inner().key.unwrap();
+    key.versions.iter().map(|version| (version.id, version.state())).collect()
+}
+
+const FIRST: &str = r#"{ id = 1, state = "primary", secret_file = "DIR/one" }"#;
+
+/// Pitfall 18: no verify gap while keys rotate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_under_load_refuses_nothing() {
+    let (directory, path) = setup(FIRST);
+    // Two signers with the same files, as a fleet has.
+    let signers = [Signer::start(&path), Signer::start(&path)];
+    let channels = [connect(&signers[0]).await, connect(&signers[1]).await];
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let (checked, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let seen = Arc::<Mutex<std::collections::BTreeSet<u32>>>::default();
+    let mut load = Vec::new();
+    for client in 0..4 {
+        let (from, to) = (channels[client % 2].clone(), channels[(client + 1) % 2].clone());
+        let (stop, checked, refused, seen) =
+            (Arc::clone(&stop), Arc::clone(&checked), Arc::clone(&refused), Arc::clone(&seen));
+        load.push(tokio::spawn(async move {
+            let (oldest, _) = sign(&from).await;
+            while !stop.load(Ordering::Relaxed) {
+                let (url, version) = sign(&from).await;
+                seen.lock().unwrap().insert(version);
+                for url in [&url, &oldest] {
+                    // By the signer that did not sign.
+                    let fault = u64::from(!verify(&to, url).await);
+                    refused.fetch_add(fault, Ordering::Relaxed);
+                    checked.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }));
+    }
+    // The next version takes over two seconds from now, by each signer's own clock.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let from = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(now + 3)).to_string();
+    let rotation = format!(
+        r#"{FIRST}, {{ id = 2, state = "pending", primary_from = "{from}", secret_file = "DIR/two" }}"#
+    );
+    replace(&path, &config(directory.path(), &rotation));
+    for signer in &signers {
+        signer.logged("keys reloaded", 1);
+    }
+    assert_eq!(states(&channels[0]).await[1].1, KeyVersionState::Pending);
+    let since = Instant::now();
+    for channel in &channels {
+        while states(channel).await[1].1 != KeyVersionState::Primary {
+            assert!(since.elapsed() < PATIENCE);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.store(true, Ordering::Relaxed);
+    for client in load {
+        client.await.unwrap();
+    }
+    assert_eq!(refused.load(Ordering::Relaxed), 0, "of {}", checked.load(Ordering::Relaxed));
+    assert!(checked.load(Ordering::Relaxed) > 100);
+    assert_eq!(*seen.lock().unwrap(), [1, 2].into(), "both versions signed meanwhile");
+    let log = signers.iter().map(Signer::whole_log).collect::<String>();
+    assert!(!log.contains("fake-reload-secret"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_file_changes_nothing_and_is_said_once() {
+    let (directory, path) = setup(FIRST);
+    let signer = Signer::start(&path);
+    let channel = connect(&signer).await;
+    let (url, _) = sign(&channel).await;
+
+    replace(&path, &config(directory.path(), r#"{ id = 1, state = "primary", secret_file = "DIR/gone" }"#));
+    let line = signer.logged("configuration not reloaded", 1);
+    assert!(line.contains("keys[0].versions[0].secret_file"), "{line}");
+    // Not even TOML, and a secret in the wrong place.
+    replace(&path, "fake-reload-secret-pasted");
+    signer.logged("configuration not reloaded", 2);
+    assert!(verify(&channel, &url).await);
+    assert_eq!(sign(&channel).await.1, 1);
+
+    // Asked by hand, too; and nothing was said over and over.
+    signer.hangup();
+    signer.logged("nothing has changed", 1);
+    let log = signer.whole_log();
+    assert_eq!(log.matches("configuration not reloaded").count(), 2, "{log}");
+    assert!(!log.contains("fake-reload-secret"), "{log}");
+
+    // Set right, it is taken: the second version signs.
+    let second = r#"{ id = 2, state = "primary", secret_file = "DIR/two" }"#;
+    replace(&path, &config(directory.path(), second));
+    signer.logged("keys reloaded", 1);
+    assert_eq!(sign(&channel).await.1, 2);
+    assert!(!verify(&channel, &url).await, "version 1 is gone");
+}
+
+/// A Secret that Kubernetes mounts: `secret` → `..data/secret`, `..data` → a folder with the time in its name, swapped
+/// by a rename. Neither `secret` nor its link changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_swap_of_a_kubernetes_volume_is_seen() {
+    let (directory, path) = setup(r#"{ id = 1, state = "primary", secret_file = "DIR/volume/secret" }"#);
+    let volume = directory.path().join("volume");
+    let publish = |folder: &str, secret: &str| {
+        fs::create_dir_all(volume.join(folder)).unwrap();
+        write(&volume.join(folder).join("secret"), secret);
+        symlink(folder, volume.join("..data_tmp")).unwrap();
+        fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+    };
+    publish("..2026_11_22_1", "fake-reload-secret-one");
+    symlink("..data/secret", volume.join("secret")).unwrap();
+    let signer = Signer::start(&path);
+    let channel = connect(&signer).await;
+    let (url, _) = sign(&channel).await;
+
+    publish("..2026_11_22_2", "fake-reload-secret-two");
+    signer.logged("keys reloaded", 1);
+    assert!(!verify(&channel, &url).await, "the secret is another one");
+    let (url, _) = sign(&channel).await;
+    assert!(verify(&channel, &url).await);
+}
