@@ -20,7 +20,9 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use safelight_chassis::config::ConfigErrors;
 
-use crate::keyring::{Algorithm, Scheme};
+use toml::Table;
+
+use crate::keyring::{Algorithm, Scheme, identifier_option};
 
 /// What `safelight-signer` does beside serving.
 #[derive(Debug, Subcommand)]
@@ -65,6 +67,19 @@ fn refused<T>(why: impl Into<String>) -> Result<T, CommandError> {
     Err(CommandError::Refused(why.into()))
 }
 
+/// Writes the public half of the credential into a version.
+fn identify(version: &mut Table, scheme: Scheme, identifier: Option<&str>) -> Result<(), CommandError> {
+    match (identifier_option(scheme), identifier) {
+        (Some(option), Some(identifier)) => {
+            version.insert(option.to_owned(), identifier.into());
+            Ok(())
+        }
+        (None, None) => Ok(()),
+        (Some(option), None) => refused(format!("--identifier is needed: the {option} of {}", scheme.name())),
+        (None, Some(_)) => refused(format!("--identifier means nothing to {}", scheme.name())),
+    }
+}
+
 /// For `--scheme`.
 fn scheme(text: &str) -> Result<Scheme, String> {
     let names = || Scheme::ALL.iter().map(|scheme| scheme.name()).collect::<Vec<_>>().join(", ");
@@ -77,4 +92,11 @@ fn algorithm(text: &str) -> Result<Algorithm, String> {
     let names = || Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ");
     let found = Algorithm::ALL.iter().copied().find(|algorithm| algorithm.name() == text);
     found.ok_or_else(|| format!("expected one of {}", names()))
+}
+
+/// An RSA key in PEM.
+#[cfg(test)]
+pub(crate) fn private_key_for_tests() -> String {
+    let secrets = generate::generate(Scheme::Cloudfront, Algorithm::RsaSha256).unwrap_or_default();
+    secrets.first().map(|(_, _, pem)| pem.to_string()).unwrap_or_default()
 }

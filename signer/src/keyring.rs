@@ -21,6 +21,8 @@ mod allowed;
 mod fingerprint;
 mod load;
 mod names;
+#[cfg(test)]
+mod scenarios;
 pub mod schedule;
 pub(crate) mod sealed;
 pub(crate) mod secret;
@@ -35,7 +37,7 @@ use std::collections::BTreeMap;
 pub use allowed::Allowed;
 pub use load::{
     DEFAULT_MAX_TARGET_BYTES, MAX_CLOCK_SKEW, MAX_ELIGIBLE_VERSIONS, MAX_IDENTIFIER_BYTES,
-    MAX_MAX_TARGET_BYTES, MAX_NAME_BYTES, MAX_VERSIONS, algorithms,
+    MAX_MAX_TARGET_BYTES, MAX_NAME_BYTES, MAX_VERSIONS, algorithms, identifier_option,
 };
 pub use names::{Algorithm, Scheme};
 pub use schedule::{Schedule, State};

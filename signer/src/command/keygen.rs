@@ -29,6 +29,11 @@ pub struct Args {
     #[arg(long)]
     directory: PathBuf,
 
+    /// The public half of the credential, where the scheme has one (Google's key name, CloudFront's key pair id). CloudFront
+    /// makes it up once it has the public key: give any letters until then
+    #[arg(long)]
+    identifier: Option<String>,
+
     /// A secret that the vendor made, instead of a new one
     #[arg(long)]
     secret_file: Option<PathBuf>,
@@ -47,13 +52,14 @@ pub(super) fn run(args: &Args) -> Result<String, CommandError> {
     let mut version = Table::new();
     version.insert("id".to_owned(), Value::Integer(1));
     version.insert("state".to_owned(), "primary".into());
+    super::identify(&mut version, args.scheme, args.identifier.as_deref())?;
     let mut files = Vec::new();
     match &args.secret_file {
         Some(path) => {
             version.insert("secret_file".to_owned(), path.display().to_string().into());
         }
         None => {
-            for (option, ending, secret) in generate(args.scheme)? {
+            for (option, ending, secret) in generate(args.scheme, algorithm)? {
                 let path = args.directory.join(format!("{}-1{ending}", args.name));
                 version.insert(option.to_owned(), path.display().to_string().into());
                 files.push((option, path, secret));

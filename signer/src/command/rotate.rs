@@ -30,6 +30,11 @@ pub struct Args {
     #[arg(long)]
     directory: PathBuf,
 
+    /// The public half of the credential, where the scheme has one (Google's key name, CloudFront's key pair id). CloudFront
+    /// makes it up once it has the public key: give any letters until then
+    #[arg(long)]
+    identifier: Option<String>,
+
     /// A secret that the vendor made, instead of a new one
     #[arg(long)]
     secret_file: Option<PathBuf>,
@@ -80,12 +85,13 @@ pub(super) fn run(args: &Args, now: u64) -> Result<String, CommandError> {
     let (scheme, algorithm) = names(key);
     let secrets = match &args.secret_file {
         Some(_) => Vec::new(),
-        None => generate(scheme)?,
+        None => generate(scheme, algorithm)?,
     };
     let mut version = Table::new();
     version.insert("id".to_owned(), Value::Integer(new.into()));
     version.insert("state".to_owned(), "pending".into());
     version.insert("primary_from".to_owned(), moment(primary_from)?);
+    super::identify(&mut version, scheme, args.identifier.as_deref())?;
     if let Some(path) = &args.secret_file {
         version.insert("secret_file".to_owned(), path.display().to_string().into());
     }

@@ -46,7 +46,7 @@ use self::{files::Files, version::read_versions};
 use super::{Key, Keyring, Scheme, fingerprint::Fingerprints, sealed::KeyEncryptionKey, seen::Seen};
 
 pub use options::{DEFAULT_MAX_TARGET_BYTES, MAX_CLOCK_SKEW, MAX_IDENTIFIER_BYTES, MAX_MAX_TARGET_BYTES};
-pub use schemes::algorithms;
+pub use schemes::{algorithms, identifier_option};
 pub use version::{MAX_ELIGIBLE_VERSIONS, MAX_VERSIONS};
 
 /// Longest name of a key, in bytes.

@@ -44,6 +44,16 @@ names! {
         Bunny = "bunny",
         /// Cloudinary delivery URLs.
         CloudinaryDelivery = "cloudinary-delivery",
+        /// Google Cloud CDN signed URLs, prefixes and cookies.
+        GoogleCloudCdn = "google-cloud-cdn",
+        /// Google Media CDN signed URLs, prefixes and cookies.
+        GoogleMediaCdn = "google-media-cdn",
+        /// Amazon CloudFront signed URLs and cookies.
+        Cloudfront = "cloudfront",
+        /// Akamai EdgeAuth tokens.
+        AkamaiEdgeauth = "akamai-edgeauth",
+        /// Cloudinary's token-based authentication.
+        CloudinaryAuthToken = "cloudinary-auth-token",
     }
 }
 

@@ -360,6 +360,15 @@ fn url_keys() -> Vec<(Scheme, &'static str, &'static str)> {
         (Scheme::Fastly, "allow_legacy = true", "secret_file = 'DIR/base64'"),
         (Scheme::Bunny, "", "secret_file = 'DIR/a'"),
         (Scheme::CloudinaryDelivery, "signatures = 'long-or-short'", "secret_file = 'DIR/a'"),
+        (Scheme::GoogleCloudCdn, "allow_legacy = true", "key_name = 'n', secret_file = 'DIR/16'"),
+        (Scheme::GoogleMediaCdn, "", "key_name = 'n', secret_file = 'DIR/32'"),
+        (Scheme::Cloudfront, "", "key_pair_id = 'K1', secret_file = 'DIR/pem'"),
+        (
+            Scheme::AkamaiEdgeauth,
+            "token_name = 'hdnts'\nescape_early = true",
+            "secret_file = 'DIR/hex', salt_file = 'DIR/a'",
+        ),
+        (Scheme::CloudinaryAuthToken, "token_name = 't'", "secret_file = 'DIR/hex'"),
     ]
 }
 
@@ -367,6 +376,9 @@ fn material() -> Files {
     let files = files();
     files.write("hex", "0a0b0c0d", 0o400);
     files.write("base64", "AAECAwQFBgc=", 0o400);
+    files.write("16", "AAECAwQFBgcICQoLDA0ODw==", 0o400);
+    files.write("32", "AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8=", 0o400);
+    files.write("pem", &crate::command::private_key_for_tests(), 0o400);
     files
 }
 

@@ -123,6 +123,11 @@ const fn scheme(scheme: Scheme) -> pb::Scheme {
         Scheme::Fastly => pb::Scheme::Fastly,
         Scheme::Bunny => pb::Scheme::Bunny,
         Scheme::CloudinaryDelivery => pb::Scheme::CloudinaryDelivery,
+        Scheme::GoogleCloudCdn => pb::Scheme::GoogleCloudCdn,
+        Scheme::GoogleMediaCdn => pb::Scheme::GoogleMediaCdn,
+        Scheme::Cloudfront => pb::Scheme::Cloudfront,
+        Scheme::AkamaiEdgeauth => pb::Scheme::AkamaiEdgeauth,
+        Scheme::CloudinaryAuthToken => pb::Scheme::CloudinaryAuthToken,
     }
 }
 

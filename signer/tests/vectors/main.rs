@@ -123,6 +123,8 @@ const FILES: &[(&str, usize)] = &[
     ("google_media_cdn", 4),
     ("imgix", 8),
     ("imgproxy", 6),
+    // Run beside the ring, in src/keyring/scenarios.rs.
+    ("key_ring", 8),
     ("one_time_upload", 30),
     ("thumbor", 3),
 ];

@@ -13,12 +13,17 @@ use super::{
 };
 use crate::{
     keyring::{
-        Algorithm::{self, HmacSha1, HmacSha256, Md5Prefix, Sha1Suffix, Sha256Suffix},
+        Algorithm::{
+            self, EcdsaSha256, Ed25519, HmacMd5, HmacSha1, HmacSha256, Md5Prefix, RsaSha1, RsaSha256,
+            Sha1Suffix, Sha256Suffix,
+        },
         AwsSigv4Key, CloudinaryUploadKey, Key, Scheme, UrlKey,
     },
     scheme::{
+        akamai_edgeauth,
         aws_sigv4::{self, MAX_PRESIGNED_LIFETIME},
-        bunny, cloudflare_images, cloudinary_delivery, cloudinary_upload, fastly, imgix, imgproxy, thumbor,
+        bunny, cloudflare_images, cloudfront, cloudinary_auth_token, cloudinary_delivery, cloudinary_upload,
+        fastly, google_cloud_cdn, google_media_cdn, imgix, imgproxy, thumbor,
         url::UrlScheme,
     },
 };
@@ -38,20 +43,49 @@ pub(super) const KEY_OPTIONS: &[&str] = &[
     "accept_signature_v1",
     "signature_size",
     "signatures",
+    "token_name",
+    "escape_early",
 ];
 
 /// Every option of `[[keys.versions]]` that not all schemes have, or that a disabled version need not have.
-pub(super) const VERSION_OPTIONS: &[&str] =
-    &["secret_file", "salt_file", "access_key_id", "access_key_id_file", "session_token_file"];
+pub(super) const VERSION_OPTIONS: &[&str] = &[
+    "secret_file",
+    "salt_file",
+    "key_name",
+    "key_name_file",
+    "key_pair_id",
+    "key_pair_id_file",
+    "access_key_id",
+    "access_key_id_file",
+    "session_token_file",
+];
 
 /// The algorithms that a scheme has, its default first.
 #[must_use]
 pub const fn algorithms(scheme: Scheme) -> &'static [Algorithm] {
     match scheme {
-        Scheme::CloudflareImages | Scheme::AwsSigv4 | Scheme::Imgproxy | Scheme::Bunny => &[HmacSha256],
+        Scheme::CloudflareImages
+        | Scheme::AwsSigv4
+        | Scheme::Imgproxy
+        | Scheme::Bunny
+        | Scheme::CloudinaryAuthToken => &[HmacSha256],
+        Scheme::AkamaiEdgeauth => &[HmacSha256, HmacSha1, HmacMd5],
         Scheme::CloudinaryUpload | Scheme::CloudinaryDelivery => &[Sha256Suffix, Sha1Suffix],
+        Scheme::Cloudfront => &[RsaSha256, RsaSha1, EcdsaSha256],
+        Scheme::GoogleMediaCdn => &[Ed25519],
         Scheme::Imgix => &[Md5Prefix],
-        Scheme::Thumbor | Scheme::Fastly => &[HmacSha1],
+        Scheme::Thumbor | Scheme::Fastly | Scheme::GoogleCloudCdn => &[HmacSha1],
+    }
+}
+
+/// The option of a version that says the public half of the credential, if the scheme has one.
+#[must_use]
+pub const fn identifier_option(scheme: Scheme) -> Option<&'static str> {
+    match scheme {
+        Scheme::GoogleCloudCdn | Scheme::GoogleMediaCdn => Some("key_name"),
+        Scheme::Cloudfront => Some("key_pair_id"),
+        Scheme::AwsSigv4 => Some("access_key_id"),
+        _ => None,
     }
 }
 
@@ -98,6 +132,58 @@ pub(super) fn read(section: &mut Section, files: &Files<'_>, name: &str, scheme:
                 let secret = version.secret("secret_file")?;
                 let signatures = signatures.of(version.algorithm());
                 version.made(cloudinary_delivery::Key::new(&secret, signatures))
+            })
+        }
+        // key_name: the name that Google Cloud has for the key. 16 bytes in URL-safe base64.
+        Scheme::GoogleCloudCdn => key.url(|version| {
+            let (name, secret) = (version.identifier("key_name"), version.secret("secret_file"));
+            version.made(google_cloud_cdn::Key::new(&secret?, &name?))
+        }),
+        // key_name: that of the keyset. The seed of the private key, 32 bytes in URL-safe base64.
+        Scheme::GoogleMediaCdn => key.url(|version| {
+            let (name, secret) = (version.identifier("key_name"), version.secret("secret_file"));
+            let key = version.made(google_media_cdn::Key::new(&secret?, &name?))?;
+            version.set_public_key(key.public_key());
+            Some(key)
+        }),
+        // key_pair_id: what CloudFront calls the public key. The private key in PEM.
+        Scheme::Cloudfront => key.url(|version| {
+            let algorithm = match version.algorithm() {
+                RsaSha1 => cloudfront::Algorithm::RsaSha1,
+                EcdsaSha256 => cloudfront::Algorithm::EcdsaSha256,
+                _ => cloudfront::Algorithm::RsaSha256,
+            };
+            let (id, secret) = (version.identifier("key_pair_id"), version.secret("secret_file"));
+            let key = version.made(cloudfront::Key::new(&secret?, &id?, algorithm))?;
+            version.set_public_key(key.public_key());
+            Some(key)
+        }),
+        // token_name: of the parameter or cookie. escape_early: as in the SDKs. The key in hexadecimal; salt_file: text.
+        Scheme::AkamaiEdgeauth => {
+            let name = key.section.or("token_name", akamai_edgeauth::DEFAULT_NAME.to_owned());
+            let escape_early = key.section.or("escape_early", false);
+            key.url(|version| {
+                let algorithm = match version.algorithm() {
+                    HmacSha1 => akamai_edgeauth::Algorithm::Sha1,
+                    HmacMd5 => akamai_edgeauth::Algorithm::Md5,
+                    _ => akamai_edgeauth::Algorithm::Sha256,
+                };
+                let secret = version.secret("secret_file");
+                let salt = match version.optional_secret("salt_file")? {
+                    Some(salt) => Some(version.text("salt_file", &salt)?),
+                    None => None,
+                };
+                let salt = salt.as_ref().map(|salt| salt.as_str());
+                let settings = akamai_edgeauth::Settings { name: &name, algorithm, salt, escape_early };
+                version.made(akamai_edgeauth::Key::new(&secret?, &settings))
+            })
+        }
+        // token_name: of the parameter or cookie. The key in hexadecimal.
+        Scheme::CloudinaryAuthToken => {
+            let name = key.section.or("token_name", cloudinary_auth_token::DEFAULT_NAME.to_owned());
+            key.url(|version| {
+                let secret = version.secret("secret_file")?;
+                version.made(cloudinary_auth_token::Key::new(&secret, &name))
             })
         }
         Scheme::CloudinaryUpload => key.cloudinary_upload(),

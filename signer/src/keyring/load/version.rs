@@ -90,6 +90,11 @@ impl VersionReader<'_> {
         identifier
     }
 
+    /// The public key, for operators to give to the CDN.
+    pub(super) fn set_public_key(&mut self, key: String) {
+        self.public_key = Some(key);
+    }
+
     /// What a scheme made of a secret; its complaint is recorded.
     pub(super) fn made<M>(&mut self, made: Result<M, KeyFormatError>) -> Option<M> {
         made.map_err(|error| self.section.error("secret_file", error.to_string())).ok()
