@@ -6,6 +6,7 @@ use std::{
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -45,20 +46,7 @@ impl Postgres {
         if let Some((user, group)) = owner {
             chown(dir.path(), Some(user), Some(group)).unwrap();
         }
-        let data = dir.path().join("data");
-        let made = command(&bin, "initdb", owner)
-            .args([
-                "--auth=trust",
-                "--username=safelight",
-                "--encoding=UTF8",
-                "--locale=C",
-                "--no-sync",
-                "-D",
-            ])
-            .arg(&data)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        make(&bin, &dir.path().join("data"), owner);
         let server = serve(&bin, dir.path(), owner);
         Some(Self { bin, server, dir, owner })
     }
@@ -103,6 +91,33 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.quit();
     }
+}
+
+/// Makes a server's data: by `initdb` the first time, which takes seconds, then as a copy of what that made.
+fn make(bin: &Path, data: &Path, owner: Option<(u32, u32)>) {
+    static MAKING: Mutex<()> = Mutex::new(());
+
+    // A test that fails while it holds the lock leaves nothing half done: the template gets its name last.
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let version = bin.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("postgresql-{version}"));
+    let copy = |from: &Path, to: &Path| {
+        assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+    };
+    if template.exists() {
+        copy(&template, data);
+        return;
+    }
+    let made = command(bin, "initdb", owner)
+        .args(["--auth=trust", "--username=safelight", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+        .arg(data)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+    let unnamed = template.with_extension(std::process::id().to_string());
+    copy(data, &unnamed);
+    // Another run of the tests may have been faster.
+    drop(fs::rename(&unnamed, &template));
 }
 
 fn programs() -> Option<PathBuf> {
