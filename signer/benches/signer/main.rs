@@ -1,0 +1,129 @@
+//! `cargo bench-signer [--json] [WORDS…]`: what signing and verifying cost beside a call that does nothing, through the
+//! same layers of the same server, in one run. With words, only cases that hold each of them.
+//!
+//! The server has one worker thread, the clients another: on two cores they do not take from each other. Rounds of both are
+//! interleaved; figures are medians.
+#![expect(clippy::print_stdout, reason = "a command")]
+#![expect(clippy::expect_used, reason = "a command for developers, not a library")]
+#![expect(unreachable_pub, reason = "modules of one program")]
+
+mod empty;
+mod load;
+mod micro;
+mod server;
+
+use std::time::Duration;
+
+use load::{Call, Clients};
+use safelight_proto::signer::v1 as pb;
+
+/// How long one round of one case takes.
+const ROUND: Duration = Duration::from_millis(300);
+/// Rounds of each side.
+const ROUNDS: usize = 15;
+/// URLs of a batch.
+const BATCH: usize = 256;
+/// Connections that are opened to see what one takes of memory.
+const IDLE: usize = 200;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let json = args.iter().any(|arg| arg == "--json");
+    let words: Vec<&String> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
+    let wanted = |case: &str| words.iter().all(|word| case.contains(word.as_str()));
+
+    let server = server::Running::start();
+    let clients = Clients::connect(server.addr);
+    let empty = Call::new(empty::PATH, &());
+    if !json {
+        println!("{:<28} {:>12} {:>12} {:>7}", "calls", "ours", "empty unary", "ratio");
+    }
+    for (case, call, each) in calls(&clients) {
+        if !wanted(case) {
+            continue;
+        }
+        let (mut ours, mut theirs, mut waits) = (Vec::new(), Vec::new(), Vec::new());
+        clients.run(&call, ROUND);
+        for round in 0..ROUNDS {
+            let mut mine = || {
+                let round = clients.run(&call, ROUND);
+                ours.push(round.rate);
+                waits.extend(round.waits);
+            };
+            if round % 2 == 0 {
+                mine();
+                theirs.push(clients.run(&empty, ROUND).rate);
+            } else {
+                theirs.push(clients.run(&empty, ROUND).rate);
+                mine();
+            }
+        }
+        let (ours, theirs) = (median(ours), median(theirs));
+        waits.sort_unstable();
+        let at = |permille: usize| waits[waits.len() * permille / 1000].as_secs_f64() * 1e3;
+        if json {
+            let line = serde_json::json!({
+                "case": case, "unit": "calls/s", "ours": ours.round(), "peer": "empty unary",
+                "theirs": theirs.round(), "ratio": (ours / theirs * 1e4).round() / 1e4,
+                "signatures_per_second": (ours * each).round(),
+                "p50_ms": at(500), "p99_ms": at(990),
+            });
+            println!("{line}");
+        } else {
+            println!("{case:<28} {ours:>12.0} {theirs:>12.0} {:>7.3}", ours / theirs);
+            println!(
+                "  {:.0} signatures/s on the server's one core; {} calls in flight: p50 {:.2} ms, p99 {:.2} ms",
+                ours * each,
+                load::IN_FLIGHT,
+                at(500),
+                at(990)
+            );
+        }
+    }
+    if wanted("memory") {
+        let bytes = load::memory_of_idle(server.addr, IDLE);
+        if json {
+            println!(
+                "{}",
+                serde_json::json!({ "case": "memory of an idle connection", "unit": "KiB", "ours": bytes / 1024 })
+            );
+        } else {
+            println!("memory of an idle connection, the client's socket included: {} KiB", bytes / 1024);
+        }
+    }
+    micro::run(json, wanted);
+}
+
+/// The cases: name, call, signatures in each.
+fn calls(clients: &Clients) -> Vec<(&'static str, Call, f64)> {
+    let url = "https://img.example.com/cheeW4oKsx5ljh8e8BoL2A/bc27a117-9509-446b-8c69-c81bfeac0a01/mobile";
+    let sign = pb::SignUrlRequest { key: "web".to_owned(), url: url.to_owned(), ..Default::default() };
+    let sign = Call::new("/safelight.signer.v1.SignerService/SignUrl", &sign);
+    let signed: pb::SignUrlResponse = clients.ask(&sign);
+    let target = signed.signed_url.trim_start_matches("https://img.example.com").to_owned();
+    let verify =
+        pb::VerifyUrlRequest { key: "web".to_owned(), request_target: target, ..Default::default() };
+    let verify = Call::new("/safelight.signer.v1.VerifierService/VerifyUrl", &verify);
+    let answer: pb::VerifyUrlResponse = clients.ask(&verify);
+    assert_eq!(answer.verdict(), pb::Verdict::Valid, "what is measured works");
+    let item = |n| pb::BatchSignUrlsItem { url: format!("{url}?n={n}"), expiry: None };
+    let batch = pb::BatchSignUrlsRequest {
+        key: "web".to_owned(),
+        items: (0..BATCH).map(item).collect(),
+        ..Default::default()
+    };
+    let batch = Call::new("/safelight.signer.v1.SignerService/BatchSignUrls", &batch);
+    let answer: pb::BatchSignUrlsResponse = clients.ask(&batch);
+    let good = |result: &pb::BatchSignUrlsResult| {
+        matches!(result.result, Some(pb::batch_sign_urls_result::Result::Signed(_)))
+    };
+    assert!(answer.results.len() == BATCH && answer.results.iter().all(good), "what is measured works");
+    #[expect(clippy::cast_precision_loss, reason = "256")]
+    let each = BATCH as f64;
+    vec![("SignUrl", sign, 1.0), ("VerifyUrl", verify, 1.0), ("BatchSignUrls", batch, each)]
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

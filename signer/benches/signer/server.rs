@@ -1,0 +1,66 @@
+//! The signer's server with one method more, in a runtime of one worker.
+
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt as _, sync::Arc};
+
+use http::Extensions;
+use safelight_chassis::{
+    caller::{Authorise, Caller},
+    config,
+    server::Server,
+    shutdown::Shutdown,
+};
+use safelight_signer::{Clock, Config, Signer, access::Grants, limits};
+use tokio::runtime::Runtime;
+
+use crate::empty::{self, Empty};
+
+const GRANTS: &str = "[[grants]]\ncaller = 'anonymous'\nmethods = ['*']\nkeys = ['*']\n";
+
+/// The signer's grants, and one for the empty method.
+#[derive(Debug)]
+struct Access(Grants);
+
+impl Authorise for Access {
+    fn authorise(&self, caller: &Caller, method: &str, extensions: &mut Extensions) -> bool {
+        // The empty method passes the same look-ups.
+        let asked = if method == empty::PATH { "/safelight.signer.v1.SignerService/SignUrl" } else { method };
+        self.0.authorise(caller, asked, extensions)
+    }
+}
+
+/// A server that serves for as long as this lives.
+pub struct Running {
+    pub addr: SocketAddr,
+    _runtime: Runtime,
+    _secret: tempfile::TempDir,
+}
+
+impl Running {
+    pub fn start() -> Self {
+        let secret = tempfile::tempdir().expect("a directory");
+        let file = secret.path().join("web-1");
+        fs::write(&file, "fake-secret-of-the-benchmark").expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).expect("a mode");
+        let text = format!(
+            "{GRANTS}[[keys]]\nname = 'web'\nscheme = 'cloudflare-images'\nmax_ttl = '24h'\n\
+             versions = [{{ id = 1, state = 'primary', secret_file = '{}' }}]\n",
+            file.display()
+        );
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let addr = runtime.block_on(async {
+            let config = Config::read(&text).expect("a configuration");
+            let signer = Signer::new(config, Clock::system());
+            let grants = config::read(GRANTS, Grants::read).expect("grants");
+            let server = signer.add_to(Server::new(limits())).service(Empty).authorise(Arc::new(Access(grants)));
+            let bound = server.bind(([127, 0, 0, 1], 0).into(), false).await.expect("a port");
+            let addr = bound.local_addr();
+            tokio::spawn(bound.serve(Shutdown::new()));
+            addr
+        });
+        Self { addr, _runtime: runtime, _secret: secret }
+    }
+}
