@@ -74,6 +74,11 @@ pub trait Authorise: fmt::Debug + Send + Sync + 'static {
     /// Whether `caller` may call `method` (`/package.Service/Method`). What the handler needs to know of the grant
     /// may be put into `extensions`.
     fn authorise(&self, caller: &Caller, method: &str, extensions: &mut Extensions) -> bool;
+
+    /// A call was refused because its bearer token is nobody's. For whoever keeps a record.
+    fn unknown(&self, method: &str, extensions: &Extensions) {
+        _ = (method, extensions);
+    }
 }
 
 /// Who a call says it is from, or that its token is nobody's; in the extensions of every request.

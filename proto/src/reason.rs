@@ -65,6 +65,9 @@ reasons! {
     /// The caller has no grant for this method, key, path or lifetime.
     CallerDenied = "CALLER_DENIED", PermissionDenied, false;
 
+    /// The audit trail cannot be written, and the signer is to answer nothing without it.
+    AuditUnavailable = "AUDIT_UNAVAILABLE", Unavailable, true;
+
     /// The signer has no key of that name.
     KeyNotFound = "KEY_NOT_FOUND", NotFound, false;
     /// The key is of a scheme that this call does not serve.

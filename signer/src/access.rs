@@ -26,13 +26,18 @@ mod method;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use http::Extensions;
 use safelight_chassis::{
     caller::{Authorise, Caller},
     config::Section,
+    request_id::RequestId,
 };
+use safelight_proto::reason::Reason;
+
+use crate::audit::{Audit, Entry, Event};
 
 pub use granted::{Denied, Granted};
 pub use method::{METHODS, Method};
@@ -93,15 +98,49 @@ impl Grants {
         let method = Method::of_path(method)?;
         let grants: Vec<_> =
             self.0.get(caller)?.iter().filter(|grant| grant.methods.has(method.name)).cloned().collect();
-        if grants.is_empty() { None } else { Some(Granted::new(grants)) }
+        if grants.is_empty() { None } else { Some(Granted::new(method, grants)) }
     }
 }
 
-impl Authorise for Grants {
+/// The signer's door: asks the grants as they are now, and records whom it turns away.
+pub(crate) struct Door {
+    pub(crate) grants: Arc<ArcSwap<Grants>>,
+    pub(crate) audit: Audit,
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("grants", &self.grants).finish_non_exhaustive()
+    }
+}
+
+impl Authorise for Door {
     fn authorise(&self, caller: &Caller, method: &str, extensions: &mut Extensions) -> bool {
-        let Some(granted) = self.granted(caller, method) else { return false };
-        extensions.insert(granted);
-        true
+        if let Some(granted) = self.grants.load().granted(caller, method) {
+            extensions.insert(granted);
+            return true;
+        }
+        self.refuse(caller.as_str(), method, Reason::CallerDenied, extensions);
+        false
+    }
+
+    fn unknown(&self, method: &str, extensions: &Extensions) {
+        self.refuse("", method, Reason::CallerUnknown, extensions);
+    }
+}
+
+impl Door {
+    fn refuse(&self, caller: &str, method: &str, reason: Reason, extensions: &Extensions) {
+        if self.audit.is_on() {
+            self.audit.offer(Entry {
+                caller: caller.to_owned(),
+                // Only a method of ours: a path may hold anything.
+                method: Method::of_path(method).map(|method| method.to_string()).unwrap_or_default(),
+                reason: reason.as_str().to_owned(),
+                request_id: extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
+                ..Entry::new(Event::Refused)
+            });
+        }
     }
 }
 

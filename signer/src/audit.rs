@@ -31,13 +31,16 @@ mod tests;
 pub mod verify;
 mod writer;
 
-use std::io;
+use std::{
+    io,
+    sync::{Arc, Weak},
+};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 pub use config::Settings;
-pub use entry::{Entry, Event};
+pub use entry::{Entry, Event, Items};
 use writer::Writer;
 
 /// Why there is no record.
@@ -52,7 +55,9 @@ pub enum OpenError {
     #[error("the audit file: {0}")]
     Io(#[from] io::Error),
     /// The last record is not one of this chain.
-    #[error("the audit file's last record does not continue its chain: has it been edited, or is it another key's?")]
+    #[error(
+        "the audit file's last record does not continue its chain: has it been edited, or is it another key's?"
+    )]
     Broken,
     /// Another process writes it.
     #[error("the audit file is locked by another process: each signer needs one of its own")]
@@ -61,9 +66,18 @@ pub enum OpenError {
 
 /// Where records go. Clones share the sink.
 #[derive(Clone)]
-pub struct Audit(Option<Sink>);
+pub struct Audit(Option<Arc<Sink>>);
 
-#[derive(Clone)]
+/// A handle that does not keep the trail open: for whoever may outlive the server.
+pub(crate) struct WeakAudit(Weak<Sink>);
+
+impl WeakAudit {
+    /// As [`Audit::offer`], if the trail is still open.
+    pub(crate) fn offer(&self, entry: Entry) {
+        Audit(self.0.upgrade()).offer(entry);
+    }
+}
+
 struct Sink {
     writer: Writer,
     required: bool,
@@ -84,7 +98,8 @@ impl Audit {
     /// [`OpenError`].
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         let writer = Writer::start(settings)?;
-        Ok(Self(Some(Sink { writer, required: settings.required, subjects: settings.mac(b"subject") })))
+        let sink = Sink { writer, required: settings.required, subjects: settings.mac(b"subject") };
+        Ok(Self(Some(Arc::new(sink))))
     }
 
     /// Writes a record. Where it is required, returns when it is in the sink.
@@ -103,6 +118,11 @@ impl Audit {
         if let Some(sink) = &self.0 {
             sink.writer.offer(entry.into_line(|subject| sink.hide(subject)));
         }
+    }
+
+    /// A handle that does not keep the trail open.
+    pub(crate) fn downgrade(&self) -> WeakAudit {
+        WeakAudit(self.0.as_ref().map(Arc::downgrade).unwrap_or_default())
     }
 
     /// Whether there is a trail at all.

@@ -1,12 +1,14 @@
-//! Subcommands beside serving: `keygen`, `rotate`, `seal`. They write new files and overwrite none.
+//! Subcommands beside serving: `keygen`, `rotate`, `seal`, `audit`. They write new files and overwrite none.
 //!
 //! # Layout
 //! - `keygen`: a new key
 //! - `rotate`: the next version of a key, and the plan of its rotation
 //! - `seal`: a secret, encrypted for one use
+//! - `audit`: checks an audit file
 //! - `generate`: fresh secrets, as each scheme writes them
 //! - `file`: new files
 
+mod audit;
 mod file;
 mod generate;
 mod keygen;
@@ -33,6 +35,9 @@ pub enum Command {
     Rotate(rotate::Args),
     /// Encrypt a secret file under a key-encryption key, for one version of one key
     Seal(seal::Args),
+    /// Check an audit file
+    #[command(subcommand)]
+    Audit(audit::Command),
 }
 
 impl Command {
@@ -45,6 +50,7 @@ impl Command {
             Self::Keygen(args) => keygen::run(args),
             Self::Rotate(args) => rotate::run(args, now),
             Self::Seal(args) => seal::run(args),
+            Self::Audit(command) => audit::run(command),
         }
     }
 }

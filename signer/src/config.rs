@@ -9,6 +9,7 @@ use safelight_chassis::{
 
 use crate::{
     access::Grants,
+    audit,
     keyring::{
         Keyring,
         seen::{Digests, Seen},
@@ -24,6 +25,8 @@ pub struct Config {
     pub(crate) keyring: Keyring,
     pub(crate) grants: Grants,
     pub(crate) security: Security,
+    /// `None`: no audit trail.
+    pub(crate) audit: Option<audit::Settings>,
     /// `None`: `UploadTokenService` is not served.
     pub(crate) upload_tokens: Option<upload::Settings>,
     /// How often keys are read again.
@@ -86,6 +89,7 @@ impl Config {
             keyring: Keyring::read(section, seen),
             grants: Grants::read(section),
             security: Security::read(section),
+            audit: audit::Settings::read(section),
             upload_tokens: upload::Settings::read(section),
             reload_interval,
             seen: None,

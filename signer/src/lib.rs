@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`scheme`]: signature schemes, pure functions
 //! - [`access`]: grants: who may do what
+//! - [`audit`]: what was done, by whom
 //! - [`keyring`]: keys, their versions and states, loading
 //! - [`upload`]: one-time upload tokens and their stores
 //! - [`clock`]: what time it is
@@ -16,12 +17,11 @@
 //! Dependency direction: `service` → `keyring` → `scheme`, and `service` → `upload`. Below `service` nothing names a tonic type, and nothing
 //! asks for the time. Secrets come in by files, are held once, wiped on drop, and never go out: no type that holds
 //! one has `Debug` or `Clone`.
-//!
-//! Not here: who may call what, an audit trail.
 
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod audit;
 pub mod clock;
 mod command;
 mod config;
@@ -39,4 +39,4 @@ pub use config::Config;
 pub use limits::{DEFAULT_LISTEN, limits};
 pub use reload::Reloads;
 pub use service::MAX_BATCH;
-pub use signer::Signer;
+pub use signer::{Signer, StartError};

@@ -1,4 +1,4 @@
-//! Reloads the keys when the configuration file or one of the secret files that it names has changed.
+//! Reloads keys and grants when the configuration file or one of the secret files that it names has changed.
 //!
 //! Files are read again every few seconds and on SIGHUP, and their contents compared: nothing is missed that a watch
 //! on names would miss, such as the swap of a symbolic link far above (`..data` of a Kubernetes volume) or an editor that
@@ -8,7 +8,7 @@
 //! The new keys replace the old ones in one step, calls in flight finish with those that they began with. Files with
 //! anything wrong in them change nothing: the errors are logged, without values, and the old keys stay.
 //!
-//! Only keys are reloaded. What else the configuration says, and flags such as the address to listen on, need a restart.
+//! Only keys and grants are reloaded (TLS certificates reload by themselves). What else the configuration says, and flags such as the address to listen on, need a restart.
 
 use std::{
     io,
@@ -25,6 +25,8 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    access::Grants,
+    audit::{Entry, Event, WeakAudit},
     config::Config,
     keyring::{Keyring, seen::Digests},
 };
@@ -59,20 +61,21 @@ impl Reloads {
     }
 }
 
-/// Replaces `keyring` from the file at `path` for as long as the runtime lives. `loaded` is what was read there for the
+/// Replaces what is held from the file at `path` for as long as the runtime lives. `loaded` is what was read there for the
 /// keys that it holds now.
 ///
 /// # Errors
 /// The system does not let us handle SIGHUP, or gives no thread.
 pub(crate) fn watch(
-    keyring: Arc<ArcSwap<Keyring>>,
+    held: Held,
+    audit: WeakAudit,
     reloads: Arc<Reloads>,
     path: PathBuf,
     interval: Duration,
     loaded: Digests,
 ) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut watcher = Watcher { keyring, reloads, path, known: loaded };
+    let mut watcher = Watcher { held, audit, reloads, path, known: loaded };
     let (ask, asked) = mpsc::channel();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
@@ -95,8 +98,15 @@ pub(crate) fn watch(
     Ok(())
 }
 
+/// What is replaced.
+pub(crate) struct Held {
+    pub(crate) keyring: Arc<ArcSwap<Keyring>>,
+    pub(crate) grants: Arc<ArcSwap<Grants>>,
+}
+
 struct Watcher {
-    keyring: Arc<ArcSwap<Keyring>>,
+    held: Held,
+    audit: WeakAudit,
     reloads: Arc<Reloads>,
     path: PathBuf,
     /// What was read when it was last decided whether to take it.
@@ -124,12 +134,16 @@ impl Watcher {
         match config {
             Ok(config) => {
                 let keys = config.keyring.all().len();
-                self.keyring.store(Arc::new(config.keyring));
+                self.held.keyring.store(Arc::new(config.keyring));
+                self.held.grants.store(Arc::new(config.grants));
+                self.audit.offer(Entry::new(Event::Reload));
                 self.reloads.applied.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(keys, "keys reloaded");
+                tracing::info!(keys, "keys and grants reloaded");
             }
             Err(errors) => {
                 self.reloads.refused.fetch_add(1, Ordering::Relaxed);
+                let reason = "CONFIGURATION_INVALID".to_owned();
+                self.audit.offer(Entry { reason, ..Entry::new(Event::Reload) });
                 for error in &errors.errors {
                     tracing::error!(
                         config.path = error.path,

@@ -2,11 +2,13 @@
 //!
 //! # Layout
 //! - `sign`, `verify`, `keys`, `upload_tokens`: one file per service
+//! - `call`: what every handler begins and ends with
 //! - `expiry`: when a URL is to expire
 //! - `wish`: what is wanted of a signed URL
 //! - `parameters`: the parameters of an upload
 //! - `refusal`: errors of the rooms below, as callers see them
 
+mod call;
 mod expiry;
 mod keys;
 mod parameters;
@@ -63,9 +65,13 @@ pub(crate) fn add(signer: &Signer, server: Server) -> Server {
     match &signer.upload_tokens {
         None => server,
         Some(tokens) => server.service(
-            UploadTokenServiceServer::new(UploadTokenHandlers::new(tokens.clone(), signer.clock.clone()))
-                .max_decoding_message_size(decoding)
-                .max_encoding_message_size(encoding),
+            UploadTokenServiceServer::new(UploadTokenHandlers::new(
+                tokens.clone(),
+                signer.clock.clone(),
+                signer.audit.clone(),
+            ))
+            .max_decoding_message_size(decoding)
+            .max_encoding_message_size(encoding),
         ),
     }
 }

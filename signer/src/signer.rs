@@ -6,20 +6,33 @@ use arc_swap::{ArcSwap, Guard};
 use safelight_chassis::server::{Security, Server};
 
 use crate::{
-    access::Grants,
+    access::{Door, Grants},
+    audit::{self, Audit},
     clock::Clock,
     config::Config,
     keyring::{Keyring, seen::Digests},
-    reload::{self, Reloads},
+    reload::{self, Held, Reloads},
     service,
     upload::{UploadTokens, config::OpenError},
 };
+
+/// Why a signer cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store of upload tokens.
+    #[error(transparent)]
+    UploadTokens(#[from] OpenError),
+    /// The audit trail.
+    #[error(transparent)]
+    Audit(#[from] audit::OpenError),
+}
 
 /// Keys, a clock and, where they are configured, upload tokens. Clones share them.
 #[derive(Clone)]
 pub struct Signer {
     keyring: Arc<ArcSwap<Keyring>>,
-    grants: Arc<Grants>,
+    grants: Arc<ArcSwap<Grants>>,
+    pub(crate) audit: Audit,
     security: Security,
     pub(crate) clock: Clock,
     pub(crate) upload_tokens: Option<UploadTokens>,
@@ -29,12 +42,13 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer with the keys of a configuration, and without its upload tokens.
+    /// A signer with the keys and grants of a configuration, without its upload tokens and its audit trail.
     #[must_use]
     pub fn new(config: Config, clock: Clock) -> Self {
         Self {
             keyring: Arc::new(ArcSwap::from_pointee(config.keyring)),
-            grants: Arc::new(config.grants),
+            grants: Arc::new(ArcSwap::from_pointee(config.grants)),
+            audit: Audit::none(),
             security: config.security,
             clock,
             upload_tokens: None,
@@ -52,7 +66,8 @@ impl Signer {
     pub fn reload_from(&self, path: PathBuf) -> io::Result<()> {
         let loaded = self.loaded.ok_or_else(|| io::Error::other("the configuration is not from a file"))?;
         reload::watch(
-            Arc::clone(&self.keyring),
+            Held { keyring: Arc::clone(&self.keyring), grants: Arc::clone(&self.grants) },
+            self.audit.downgrade(),
             Arc::clone(&self.reloads),
             path,
             self.reload_interval,
@@ -74,19 +89,24 @@ impl Signer {
     /// A signer with all of a configuration. Must be called inside a tokio runtime, where expired upload tokens are swept.
     ///
     /// # Errors
-    /// The embedded store of upload tokens cannot be opened: most often because another process has it.
-    pub fn open(mut config: Config, clock: Clock) -> Result<Self, OpenError> {
+    /// The embedded store of upload tokens, or the audit file, cannot be opened: most often because another process has it.
+    pub fn open(mut config: Config, clock: Clock) -> Result<Self, StartError> {
+        let audit = match config.audit.take() {
+            None => Audit::none(),
+            Some(settings) => Audit::open(&settings)?,
+        };
         let settings = config.upload_tokens.take();
         let upload_tokens =
             settings.map(|settings| UploadTokens::open(&settings, clock.clone())).transpose()?;
-        Ok(Self { upload_tokens, ..Self::new(config, clock) })
+        Ok(Self { upload_tokens, audit, ..Self::new(config, clock) })
     }
 
     /// Adds `SignerService`, `VerifierService`, `KeyService` and, where it is configured, `UploadTokenService`, each with
     /// its limits on messages, and lets in who has a grant.
     #[must_use]
     pub fn add_to(&self, server: Server) -> Server {
-        let server = server.security(self.security.clone()).authorise(self.grants.clone());
+        let door = Door { grants: Arc::clone(&self.grants), audit: self.audit.clone() };
+        let server = server.security(self.security.clone()).authorise(Arc::new(door));
         service::add(self, server)
     }
 }

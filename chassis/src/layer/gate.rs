@@ -56,6 +56,9 @@ impl<S> Gate<S> {
             let caller = match request.extensions().get::<Identified>() {
                 Some(Identified(Ok(caller))) => caller.clone(),
                 Some(Identified(Err(_))) => {
+                    if let Some(access) = &self.access {
+                        access.unknown(path, request.extensions());
+                    }
                     return Err(Reason::CallerUnknown.error("the bearer token is nobody's"));
                 }
                 None => Caller::anonymous(),

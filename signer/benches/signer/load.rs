@@ -94,7 +94,8 @@ impl Clients {
         let start = Instant::now();
         let tasks: Vec<_> = (0..IN_FLIGHT)
             .map(|n| {
-                let (send, call, stop) = (self.connections[n % CONNECTIONS].clone(), call.clone(), Arc::clone(&stop));
+                let (send, call, stop) =
+                    (self.connections[n % CONNECTIONS].clone(), call.clone(), Arc::clone(&stop));
                 self.runtime.spawn(async move {
                     let mut waits = Vec::new();
                     while !stop.load(Ordering::Relaxed) {
@@ -108,14 +109,13 @@ impl Clients {
             .collect();
         thread::sleep(time);
         stop.store(true, Ordering::Relaxed);
-        let waits: Vec<_> =
-            self.runtime.block_on(async {
-                let mut all = Vec::new();
-                for task in tasks {
-                    all.extend(task.await.expect("calls that are answered"));
-                }
-                all
-            });
+        let waits: Vec<_> = self.runtime.block_on(async {
+            let mut all = Vec::new();
+            for task in tasks {
+                all.extend(task.await.expect("calls that are answered"));
+            }
+            all
+        });
         #[expect(clippy::cast_precision_loss, reason = "a count below 2^52")]
         let rate = waits.len() as f64 / start.elapsed().as_secs_f64();
         Round { rate, waits }

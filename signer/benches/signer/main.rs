@@ -101,8 +101,7 @@ fn calls(clients: &Clients) -> Vec<(&'static str, Call, f64)> {
     let sign = Call::new("/safelight.signer.v1.SignerService/SignUrl", &sign);
     let signed: pb::SignUrlResponse = clients.ask(&sign);
     let target = signed.signed_url.trim_start_matches("https://img.example.com").to_owned();
-    let verify =
-        pb::VerifyUrlRequest { key: "web".to_owned(), request_target: target, ..Default::default() };
+    let verify = pb::VerifyUrlRequest { key: "web".to_owned(), request_target: target, ..Default::default() };
     let verify = Call::new("/safelight.signer.v1.VerifierService/VerifyUrl", &verify);
     let answer: pb::VerifyUrlResponse = clients.ask(&verify);
     assert_eq!(answer.verdict(), pb::Verdict::Valid, "what is measured works");

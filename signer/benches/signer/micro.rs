@@ -12,7 +12,8 @@ use sha2::Sha256;
 use crate::median;
 
 const SECRET: &[u8] = b"fake-secret-of-the-benchmark";
-const URL: &str = "https://img.example.com/cheeW4oKsx5ljh8e8BoL2A/bc27a117-9509-446b-8c69-c81bfeac0a01/mobile";
+const URL: &str =
+    "https://img.example.com/cheeW4oKsx5ljh8e8BoL2A/bc27a117-9509-446b-8c69-c81bfeac0a01/mobile";
 const NOW: u64 = 1_700_000_000;
 /// Calls between two looks at the clock.
 const TIMES: u32 = 2_000;
@@ -40,7 +41,8 @@ pub fn run(json: bool, wanted: impl Fn(&str) -> bool) {
     if !json {
         println!("{:<28} {:>12} {:>12} {:>7}", "schemes", "ours, ns", "HMAC, ns", "ratio");
     }
-    let cases: [(&str, &dyn Fn()); 2] = [("cloudflare-images sign", &sign), ("cloudflare-images verify", &verify)];
+    let cases: [(&str, &dyn Fn()); 2] =
+        [("cloudflare-images sign", &sign), ("cloudflare-images verify", &verify)];
     for (case, ours) in cases.into_iter().filter(|(case, _)| wanted(case)) {
         let (mut mine, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {

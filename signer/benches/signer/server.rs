@@ -24,7 +24,7 @@ impl Authorise for Access {
     fn authorise(&self, caller: &Caller, method: &str, extensions: &mut Extensions) -> bool {
         // The empty method passes the same look-ups.
         let asked = if method == empty::PATH { "/safelight.signer.v1.SignerService/SignUrl" } else { method };
-        self.0.authorise(caller, asked, extensions)
+        self.0.granted(caller, asked).map(|granted| extensions.insert(granted)).is_some()
     }
 }
 
@@ -55,7 +55,8 @@ impl Running {
             let config = Config::read(&text).expect("a configuration");
             let signer = Signer::new(config, Clock::system());
             let grants = config::read(GRANTS, Grants::read).expect("grants");
-            let server = signer.add_to(Server::new(limits())).service(Empty).authorise(Arc::new(Access(grants)));
+            let server =
+                signer.add_to(Server::new(limits())).service(Empty).authorise(Arc::new(Access(grants)));
             let bound = server.bind(([127, 0, 0, 1], 0).into(), false).await.expect("a port");
             let addr = bound.local_addr();
             tokio::spawn(bound.serve(Shutdown::new()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Extensions;
 use url::Url;
 
-use super::Grant;
+use super::{Grant, Method};
 
 /// The caller has no grant for this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,11 +18,14 @@ pub struct Denied(
 /// The grants of one caller for one method, of which one must allow all of a call. In the extensions of every request that
 /// the server let in; narrowed step by step.
 #[derive(Clone, Debug)]
-pub struct Granted(Vec<Arc<Grant>>);
+pub struct Granted {
+    method: Method,
+    grants: Vec<Arc<Grant>>,
+}
 
 impl Granted {
-    pub(super) const fn new(grants: Vec<Arc<Grant>>) -> Self {
-        Self(grants)
+    pub(super) const fn new(method: Method, grants: Vec<Arc<Grant>>) -> Self {
+        Self { method, grants }
     }
 
     /// A grant of everything, for tests of handlers.
@@ -31,15 +34,18 @@ impl Granted {
         use super::Names;
 
         let http_methods = ["GET", "HEAD", "PUT"].map(str::to_owned).to_vec();
-        Self::new(vec![Arc::new(Grant {
-            methods: Names::All,
-            keys: Names::All,
-            accounts: Names::All,
-            path_prefixes: None,
-            url_prefixes: None,
-            http_methods,
-            max_ttl: None,
-        })])
+        Self::new(
+            super::METHODS[0],
+            vec![Arc::new(Grant {
+                methods: Names::All,
+                keys: Names::All,
+                accounts: Names::All,
+                path_prefixes: None,
+                url_prefixes: None,
+                http_methods,
+                max_ttl: None,
+            })],
+        )
     }
 
     /// The grants of a request. A server without grants lets nothing in, so there always are some.
@@ -50,9 +56,15 @@ impl Granted {
         extensions.get::<Self>().cloned().ok_or(Denied("method"))
     }
 
+    /// The method that was called.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        self.method
+    }
+
     fn narrowed(&self, what: &'static str, allows: impl Fn(&Grant) -> bool) -> Result<Self, Denied> {
-        let left: Vec<_> = self.0.iter().filter(|grant| allows(grant)).cloned().collect();
-        if left.is_empty() { Err(Denied(what)) } else { Ok(Self(left)) }
+        let grants: Vec<_> = self.grants.iter().filter(|grant| allows(grant)).cloned().collect();
+        if grants.is_empty() { Err(Denied(what)) } else { Ok(Self { method: self.method, grants }) }
     }
 
     /// Those that allow this key.
@@ -106,7 +118,8 @@ impl Granted {
     /// The longest life that one of them allows, in seconds, and that the key allows; `None` for no limit.
     #[must_use]
     pub fn max_ttl(&self, of_key: Option<u64>) -> Option<u64> {
-        let granted = self.0.iter().map(|grant| grant.max_ttl.unwrap_or(u64::MAX)).max().unwrap_or(u64::MAX);
+        let granted =
+            self.grants.iter().map(|grant| grant.max_ttl.unwrap_or(u64::MAX)).max().unwrap_or(u64::MAX);
         let least = granted.min(of_key.unwrap_or(u64::MAX));
         (least < u64::MAX).then_some(least)
     }

@@ -1,5 +1,7 @@
 //! The methods. One that is not here cannot be granted, and so not be called: a test compares with the contract.
 
+use std::fmt;
+
 /// A method that can be granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
@@ -30,6 +32,12 @@ pub const METHODS: &[Method] = &[
     Method { name: "ListKeys", service: KEYS },
     Method { name: "GetKey", service: KEYS },
 ];
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.service, self.name)
+    }
+}
 
 impl Method {
     /// The method of this name.

@@ -44,7 +44,6 @@ impl Settings {
 
     /// Reads `[audit]`; `None` if there is none. Whatever is wrong is recorded in the section.
     pub fn read(section: &mut Section) -> Option<Self> {
-        let allow_readable = section.or("allow_readable_secrets", false);
         section.table("audit", |section| {
             let sink = section.required::<Option<SinkName>>("sink");
             let path: Option<PathBuf> = section.optional("path");
@@ -53,7 +52,7 @@ impl Settings {
             }
             let required = section.or("mode", Mode::Required) == Mode::Required;
             let key = match section.optional::<PathBuf>("key_file") {
-                Some(file) => read_secret(&file, allow_readable).unwrap_or_else(|error| {
+                Some(file) => read_secret(&file).unwrap_or_else(|error| {
                     section.error("key_file", error);
                     Zeroizing::default()
                 }),

@@ -1,8 +1,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
 
 use super::{
@@ -35,28 +33,6 @@ impl Trail {
         for version in 1..=records {
             audit.write(entry(version)).await.unwrap();
         }
-        drop(audit);
-        self.closed();
-    }
-
-    /// Returns once the writer has let go of the file.
-    fn closed(&self) {
-        let start = Instant::now();
-        while !verify(&self.path(), KEY, None).is_ok_and(|report| report.closed) {
-            assert!(start.elapsed() < Duration::from_secs(20), "never closed");
-            thread::sleep(Duration::from_millis(2));
-        }
-        // The record is there a moment before the lock is gone.
-        while let Err(OpenError::Locked) = writer_lock(&self.path()) {
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-}
-
-fn writer_lock(path: &Path) -> Result<(), OpenError> {
-    match fs::File::open(path).unwrap().try_lock() {
-        Ok(()) => Ok(()),
-        Err(_) => Err(OpenError::Locked),
     }
 }
 
@@ -174,7 +150,6 @@ async fn records_that_come_together_are_all_there() {
         task.await.unwrap().unwrap();
     }
     drop(audit);
-    trail.closed();
     assert_eq!(check(&trail.path()).unwrap().records, 402);
 }
 

@@ -68,5 +68,9 @@ pub fn verify(path: &Path, key: &[u8], noted: Option<&str>) -> Result<Report, Fa
         found |= noted == Some(head.hash.as_str());
         closed = text.contains("\"event\":\"close\"");
     }
-    if found { Ok(Report { records: head.sequence, head: head.hash, closed }) } else { Err(Fault::HeadMissing) }
+    if found {
+        Ok(Report { records: head.sequence, head: head.hash, closed })
+    } else {
+        Err(Fault::HeadMissing)
+    }
 }

@@ -10,7 +10,7 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use hmac::Hmac;
@@ -34,9 +34,22 @@ struct Waiting {
     done: Option<oneshot::Sender<()>>,
 }
 
-/// A handle to the thread; it ends with the last one.
-#[derive(Clone)]
-pub(super) struct Writer(SyncSender<Waiting>);
+/// A handle to the thread. Dropping it waits until the trail is closed.
+pub(super) struct Writer {
+    /// `None` only while it is dropped.
+    queue: Option<SyncSender<Waiting>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(handle) = self.handle.take() {
+            // A panic of the thread has been logged.
+            _ = handle.join();
+        }
+    }
+}
 
 impl Writer {
     pub(super) fn start(settings: &Settings) -> Result<Self, OpenError> {
@@ -50,20 +63,27 @@ impl Writer {
         let mut log = Log { out, head, mac, failed: false };
         // The first record shows at the start whether the sink can be written.
         log.write(&[Waiting { line: opened, done: None }])?;
-        thread::Builder::new().name("audit".to_owned()).spawn(move || log.run(&receiver))?;
-        Ok(Self(sender))
+        let handle = thread::Builder::new().name("audit".to_owned()).spawn(move || log.run(&receiver))?;
+        Ok(Self { queue: Some(sender), handle: Some(handle) })
+    }
+
+    fn push(&self, waiting: Waiting) -> Result<(), TrySendError<Waiting>> {
+        match &self.queue {
+            Some(queue) => queue.try_send(waiting),
+            None => Err(TrySendError::Disconnected(waiting)),
+        }
     }
 
     /// Returns when the record is in the sink.
     pub(super) async fn commit(&self, line: String) -> Result<(), Unavailable> {
         let (done, written) = oneshot::channel();
-        self.0.try_send(Waiting { line, done: Some(done) }).map_err(|_| Unavailable)?;
+        self.push(Waiting { line, done: Some(done) }).map_err(|_| Unavailable)?;
         written.await.map_err(|_| Unavailable)
     }
 
     /// Does not wait.
     pub(super) fn offer(&self, line: String) {
-        match self.0.try_send(Waiting { line, done: None }) {
+        match self.push(Waiting { line, done: None }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => tracing::warn!("an audit record was dropped: too many wait"),
             Err(TrySendError::Disconnected(_)) => {}

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use safelight_proto::{page, signer::v1 as pb};
+use safelight_proto::{page, reason::CallError, signer::v1 as pb};
 use tonic::{Request, Response, Status};
 
 use super::{
+    call::Call,
     expiry::{duration, timestamp},
     refusal,
 };
@@ -25,31 +26,37 @@ impl pb::key_service_server::KeyService for Signer {
         &self,
         request: Request<pb::ListKeysRequest>,
     ) -> Result<Response<pb::ListKeysResponse>, Status> {
-        let granted = refusal::granted(&request)?;
-        let pb::ListKeysRequest { page_size, page_token } = request.into_inner();
+        let (call, request) = Call::begin(&self.audit, request)?;
+        let pb::ListKeysRequest { page_size, page_token } = request;
         let now = self.clock.now();
         let ring = self.keyring();
         let visible: BTreeMap<_, _> = ring
             .all()
             .iter()
-            .filter(|(name, _)| granted.key(name).is_ok())
+            .filter(|(name, _)| call.granted().key(name).is_ok())
             .map(|(name, key)| (name.as_str(), key))
             .collect();
         let (keys, next_page_token) = page::page(&visible, page_size, &page_token);
         let keys = keys.into_iter().map(|(name, key)| describe(name, key, now)).collect();
-        Ok(Response::new(pb::ListKeysResponse { keys, next_page_token }))
+        call.end(Ok::<_, CallError>(pb::ListKeysResponse { keys, next_page_token })).await
     }
 
     async fn get_key(
         &self,
         request: Request<pb::GetKeyRequest>,
     ) -> Result<Response<pb::GetKeyResponse>, Status> {
-        let granted = refusal::granted(&request)?;
-        let pb::GetKeyRequest { name } = request.into_inner();
+        let (mut call, pb::GetKeyRequest { name }) = Call::begin(&self.audit, request)?;
+        let answer = self.described(&mut call, &name);
+        call.end(answer).await
+    }
+}
+
+impl Signer {
+    fn described(&self, call: &mut Call<'_>, name: &str) -> Result<pb::GetKeyResponse, CallError> {
+        call.key(name)?;
         let ring = self.keyring();
-        granted.key(&name).map_err(refusal::denied)?;
-        let key = ring.get(&name).ok_or_else(|| refusal::key(KeyError::NotFound))?;
-        Ok(Response::new(pb::GetKeyResponse { key: Some(describe(&name, key, self.clock.now())) }))
+        let key = ring.get(name).ok_or_else(|| refusal::key(KeyError::NotFound))?;
+        Ok(pb::GetKeyResponse { key: Some(describe(name, key, self.clock.now())) })
     }
 }
 

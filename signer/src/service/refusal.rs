@@ -5,10 +5,8 @@ use safelight_proto::{
     signer::v1 as pb,
 };
 
-use tonic::Request;
-
 use crate::{
-    access::{Denied, Granted},
+    access::Denied,
     keyring::KeyError,
     scheme::{
         aws_sigv4::{RequestError, SignError},
@@ -16,11 +14,6 @@ use crate::{
         url,
     },
 };
-
-/// What the caller of a request may do.
-pub(super) fn granted<T>(request: &Request<T>) -> Result<Granted, CallError> {
-    Granted::of(request.extensions()).map_err(denied)
-}
 
 pub(super) fn denied(denied: Denied) -> CallError {
     Reason::CallerDenied.error(denied.to_string()).with("denied", denied.0)

@@ -14,12 +14,14 @@ use url::Url;
 
 use super::{
     MAX_BATCH,
+    call::Call,
     expiry::{self, Asked, timestamp},
     parameters::{self, Parameters},
     refusal,
     wish::{Terms, sign_url},
 };
 use crate::{
+    audit::Items,
     scheme::{
         aws_sigv4::{self, Body, HEADERS_LIFETIME, MAX_PRESIGNED_LIFETIME, S3Request, Scope},
         cloudinary_upload::{self, MAX_AGE, Version},
@@ -33,13 +35,46 @@ const DEFAULT_PRESIGNED_LIFETIME: u64 = HEADERS_LIFETIME;
 #[tonic::async_trait]
 impl SignerService for Signer {
     async fn sign_url(&self, request: Request<SignUrlRequest>) -> Result<Response<SignUrlResponse>, Status> {
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.url(&mut call, request);
+        call.end(answer).await
+    }
+
+    async fn batch_sign_urls(
+        &self,
+        request: Request<BatchSignUrlsRequest>,
+    ) -> Result<Response<BatchSignUrlsResponse>, Status> {
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.urls(&mut call, request);
+        call.end(answer).await
+    }
+
+    async fn sign_upload(
+        &self,
+        request: Request<SignUploadRequest>,
+    ) -> Result<Response<SignUploadResponse>, Status> {
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.upload(&mut call, request);
+        call.end(answer).await
+    }
+
+    async fn sign_origin_request(
+        &self,
+        request: Request<SignOriginRequestRequest>,
+    ) -> Result<Response<SignOriginRequestResponse>, Status> {
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.origin_request(&mut call, request);
+        call.end(answer).await
+    }
+}
+
+impl Signer {
+    fn url(&self, call: &mut Call<'_>, request: SignUrlRequest) -> Result<SignUrlResponse, CallError> {
         use sign_url_request::Expiry;
 
-        let granted = refusal::granted(&request)?;
-        let SignUrlRequest { key, url, expiry, start_time, client_ip, scope, carrier, extra } =
-            request.into_inner();
+        let SignUrlRequest { key, url, expiry, start_time, client_ip, scope, carrier, extra } = request;
         let ring = self.keyring();
-        let granted = granted.key(&key).map_err(refusal::denied)?;
+        let granted = call.key(&key)?;
         let key = ring.url(&key).map_err(refusal::key)?;
         let asked = match expiry {
             None => Asked::Default,
@@ -47,23 +82,25 @@ impl SignerService for Signer {
             Some(Expiry::Ttl(ttl)) => Asked::In(ttl),
         };
         let terms = Terms::read(start_time, &client_ip, &scope, carrier, &extra)?;
-        Ok(Response::new(sign_url(key, &granted, &url, &asked, &terms, self.clock.now())?))
+        call.note(|entry| url.clone_into(&mut entry.subject));
+        let signed = sign_url(key, &granted, &url, &asked, &terms, self.clock.now())?;
+        call.note(|entry| entry.key_version = Some(signed.key_version));
+        Ok(signed)
     }
 
-    async fn batch_sign_urls(
+    fn urls(
         &self,
-        request: Request<BatchSignUrlsRequest>,
-    ) -> Result<Response<BatchSignUrlsResponse>, Status> {
+        call: &mut Call<'_>,
+        request: BatchSignUrlsRequest,
+    ) -> Result<BatchSignUrlsResponse, CallError> {
         use batch_sign_urls_item::Expiry;
 
-        let granted = refusal::granted(&request)?;
-        let BatchSignUrlsRequest { key, items, start_time, client_ip, scope, carrier, extra } =
-            request.into_inner();
+        let BatchSignUrlsRequest { key, items, start_time, client_ip, scope, carrier, extra } = request;
         let ring = self.keyring();
-        let granted = granted.key(&key).map_err(refusal::denied)?;
+        let granted = call.key(&key)?;
         let key = ring.url(&key).map_err(refusal::key)?;
         if !(1..=MAX_BATCH).contains(&items.len()) {
-            return Err(CallError::field("items", "expected 1 to 256 items").into());
+            return Err(CallError::field("items", "expected 1 to 256 items"));
         }
         let terms = Terms::read(start_time, &client_ip, &scope, carrier, &extra)?;
         let now = self.clock.now();
@@ -82,17 +119,19 @@ impl SignerService for Signer {
             };
             BatchSignUrlsResult { result: Some(result) }
         };
-        Ok(Response::new(BatchSignUrlsResponse { results: items.into_iter().map(sign).collect() }))
+        let results: Vec<_> = items.into_iter().map(sign).collect();
+        call.note(|entry| entry.items = Some(count(&results)));
+        Ok(BatchSignUrlsResponse { results })
     }
 
-    async fn sign_upload(
+    fn upload(
         &self,
-        request: Request<SignUploadRequest>,
-    ) -> Result<Response<SignUploadResponse>, Status> {
-        let granted = refusal::granted(&request)?;
-        let SignUploadRequest { key, parameters } = request.into_inner();
+        call: &mut Call<'_>,
+        request: SignUploadRequest,
+    ) -> Result<SignUploadResponse, CallError> {
+        let SignUploadRequest { key, parameters } = request;
         let ring = self.keyring();
-        granted.key(&key).map_err(refusal::denied)?;
+        call.key(&key)?;
         let key = ring.cloudinary_upload(&key).map_err(refusal::key)?;
         let now = self.clock.now();
         let Parameters { signed, timestamp: at } = parameters::read(&parameters.unwrap_or_default(), now)?;
@@ -112,22 +151,23 @@ impl SignerService for Signer {
         }
         add("signature_algorithm", algorithm.name());
         add("signature", &signature);
-        Ok(Response::new(SignUploadResponse {
+        call.note(|entry| entry.key_version = Some(version.info.id));
+        Ok(SignUploadResponse {
             signature,
             form_fields,
             expire_time: Some(timestamp(at + MAX_AGE)),
             key_version: version.info.id,
-        }))
+        })
     }
 
-    async fn sign_origin_request(
+    fn origin_request(
         &self,
-        request: Request<SignOriginRequestRequest>,
-    ) -> Result<Response<SignOriginRequestResponse>, Status> {
-        let granted = refusal::granted(&request)?;
-        let request = request.into_inner();
+        call: &mut Call<'_>,
+        request: SignOriginRequestRequest,
+    ) -> Result<SignOriginRequestResponse, CallError> {
         let ring = self.keyring();
-        let granted = granted.key(&request.key).map_err(refusal::denied)?;
+        let granted = call.key(&request.key)?;
+        call.note(|entry| request.url.clone_into(&mut entry.subject));
         let key = ring.aws_sigv4(&request.key).map_err(refusal::key)?;
         let presigned = is_presigned(&request)?;
         let headers: Vec<_> =
@@ -141,7 +181,7 @@ impl SignerService for Signer {
         let checked = S3Request::new(given, &request.region, presigned).map_err(refusal::origin_request)?;
         let granted = granted.origin_request(&request.method, &request.url).map_err(refusal::denied)?;
         if !Url::parse(&request.url).is_ok_and(|url| key.allowed.covers(&url)) {
-            return Err(refusal::not_allowed("url").into());
+            return Err(refusal::not_allowed("url"));
         }
         let scope = Scope::s3(checked.region);
         let now = self.clock.now();
@@ -163,13 +203,23 @@ impl SignerService for Signer {
                 .collect();
             (headers, request.url, HEADERS_LIFETIME)
         };
-        Ok(Response::new(SignOriginRequestResponse {
+        call.note(|entry| entry.key_version = Some(version.info.id));
+        Ok(SignOriginRequestResponse {
             headers,
             url,
             expire_time: Some(timestamp(now + lifetime)),
             key_version: version.info.id,
-        }))
+        })
     }
+}
+
+/// How many of a batch were signed.
+fn count(results: &[BatchSignUrlsResult]) -> Items {
+    let refused = |result: &&BatchSignUrlsResult| {
+        matches!(result.result, Some(batch_sign_urls_result::Result::Error(_)))
+    };
+    let refused = results.iter().filter(refused).count();
+    Items { signed: results.len() - refused, refused }
 }
 
 /// Whether the signature is to travel in the URL. Fields that belong to the other way are refused, all at once.

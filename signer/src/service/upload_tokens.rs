@@ -13,8 +13,9 @@ use safelight_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{expiry::timestamp, refusal};
+use super::{call::Call, expiry::timestamp};
 use crate::{
+    audit::Audit,
     clock::Clock,
     upload::{
         CreateError, Created, Expiry, Invalid, Outcome, Record, Refusal, State, Token, TokenError, TokenId,
@@ -30,11 +31,12 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 pub(super) struct UploadTokenHandlers {
     tokens: UploadTokens,
     clock: Clock,
+    audit: Audit,
 }
 
 impl UploadTokenHandlers {
-    pub(super) const fn new(tokens: UploadTokens, clock: Clock) -> Self {
-        Self { tokens, clock }
+    pub(super) const fn new(tokens: UploadTokens, clock: Clock, audit: Audit) -> Self {
+        Self { tokens, clock, audit }
     }
 }
 
@@ -44,73 +46,115 @@ impl UploadTokenService for UploadTokenHandlers {
         &self,
         request: Request<pb::CreateUploadTokenRequest>,
     ) -> Result<Response<pb::CreateUploadTokenResponse>, Status> {
-        let granted = refusal::granted(&request)?;
-        let wish = wish(request.into_inner());
-        granted.account(&wish.account).map_err(refusal::denied)?;
-        let created = self.tokens.create(wish, self.clock.now()).await.map_err(not_created)?;
-        let Created { token, record } = created;
-        Ok(Response::new(pb::CreateUploadTokenResponse {
-            token: token.reveal().to_string(),
-            token_id: token.id().to_string(),
-            image_id: record.details.image_id,
-            expire_time: Some(timestamp(record.expires)),
-            state: pb::UploadTokenState::Pending.into(),
-        }))
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.create(&mut call, request).await;
+        call.end(answer).await
     }
 
     async fn get_upload_token(
         &self,
         request: Request<pb::GetUploadTokenRequest>,
     ) -> Result<Response<pb::GetUploadTokenResponse>, Status> {
-        let granted = refusal::granted(&request)?;
-        let pb::GetUploadTokenRequest { account, selector } = request.into_inner();
-        granted.account(&account).map_err(refusal::denied)?;
-        let id = match selector {
-            Some(GetSelector::Token(token)) => by_token(&token),
-            Some(GetSelector::TokenId(id)) => by_id(&id),
-            None => Err(unselected()),
-        }?;
-        let record = self.tokens.get(&account, id).await.map_err(unanswered)?;
-        let record = record.ok_or_else(|| refused(Refusal::NotFound))?;
-        let upload_token = Some(describe(id, record, self.clock.now())?);
-        Ok(Response::new(pb::GetUploadTokenResponse { upload_token }))
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.get(&mut call, request).await;
+        call.end(answer).await
     }
 
     async fn redeem_upload_token(
         &self,
         request: Request<pb::RedeemUploadTokenRequest>,
     ) -> Result<Response<pb::RedeemUploadTokenResponse>, Status> {
-        let granted = refusal::granted(&request)?;
-        let pb::RedeemUploadTokenRequest { account, token, request_id } = request.into_inner();
-        granted.account(&account).map_err(refusal::denied)?;
-        if !is_name(&request_id) {
-            return Err(
-                CallError::field("request_id", "expected at most 128 visible ASCII characters").into()
-            );
-        }
-        let (id, now) = (by_token(&token)?, self.clock.now());
-        let outcome = self.tokens.redeem(&account, id, &request_id, now).await.map_err(unanswered)?;
-        let Outcome { record, replayed } = outcome.map_err(refused)?;
-        let upload_token = Some(describe(id, record, now)?);
-        Ok(Response::new(pb::RedeemUploadTokenResponse { upload_token, replayed }))
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.redeem(&mut call, request).await;
+        call.end(answer).await
     }
 
     async fn cancel_upload_token(
         &self,
         request: Request<pb::CancelUploadTokenRequest>,
     ) -> Result<Response<pb::CancelUploadTokenResponse>, Status> {
-        let granted = refusal::granted(&request)?;
-        let pb::CancelUploadTokenRequest { account, selector } = request.into_inner();
-        granted.account(&account).map_err(refusal::denied)?;
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.cancel(&mut call, request).await;
+        call.end(answer).await
+    }
+}
+
+impl UploadTokenHandlers {
+    async fn create(
+        &self,
+        call: &mut Call<'_>,
+        request: pb::CreateUploadTokenRequest,
+    ) -> Result<pb::CreateUploadTokenResponse, Status> {
+        let wish = wish(request);
+        call.account(&wish.account)?;
+        let created = self.tokens.create(wish, self.clock.now()).await.map_err(not_created)?;
+        let Created { token, record } = created;
+        call.note(|entry| entry.subject = token.id().to_string());
+        Ok(pb::CreateUploadTokenResponse {
+            token: token.reveal().to_string(),
+            token_id: token.id().to_string(),
+            image_id: record.details.image_id,
+            expire_time: Some(timestamp(record.expires)),
+            state: pb::UploadTokenState::Pending.into(),
+        })
+    }
+
+    async fn get(
+        &self,
+        call: &mut Call<'_>,
+        request: pb::GetUploadTokenRequest,
+    ) -> Result<pb::GetUploadTokenResponse, Status> {
+        let pb::GetUploadTokenRequest { account, selector } = request;
+        call.account(&account)?;
+        let id = match selector {
+            Some(GetSelector::Token(token)) => by_token(&token),
+            Some(GetSelector::TokenId(id)) => by_id(&id),
+            None => Err(unselected()),
+        }?;
+        call.note(|entry| entry.subject = id.to_string());
+        let record = self.tokens.get(&account, id).await.map_err(unanswered)?;
+        let record = record.ok_or_else(|| refused(Refusal::NotFound))?;
+        let upload_token = Some(describe(id, record, self.clock.now())?);
+        Ok(pb::GetUploadTokenResponse { upload_token })
+    }
+
+    async fn redeem(
+        &self,
+        call: &mut Call<'_>,
+        request: pb::RedeemUploadTokenRequest,
+    ) -> Result<pb::RedeemUploadTokenResponse, Status> {
+        let pb::RedeemUploadTokenRequest { account, token, request_id } = request;
+        call.account(&account)?;
+        if !is_name(&request_id) {
+            return Err(
+                CallError::field("request_id", "expected at most 128 visible ASCII characters").into()
+            );
+        }
+        let (id, now) = (by_token(&token)?, self.clock.now());
+        call.note(|entry| entry.subject = id.to_string());
+        let outcome = self.tokens.redeem(&account, id, &request_id, now).await.map_err(unanswered)?;
+        let Outcome { record, replayed } = outcome.map_err(refused)?;
+        let upload_token = Some(describe(id, record, now)?);
+        Ok(pb::RedeemUploadTokenResponse { upload_token, replayed })
+    }
+
+    async fn cancel(
+        &self,
+        call: &mut Call<'_>,
+        request: pb::CancelUploadTokenRequest,
+    ) -> Result<pb::CancelUploadTokenResponse, Status> {
+        let pb::CancelUploadTokenRequest { account, selector } = request;
+        call.account(&account)?;
         let id = match selector {
             Some(CancelSelector::Token(token)) => by_token(&token),
             Some(CancelSelector::TokenId(id)) => by_id(&id),
             None => Err(unselected()),
         }?;
+        call.note(|entry| entry.subject = id.to_string());
         let now = self.clock.now();
         let outcome = self.tokens.cancel(&account, id, now).await.map_err(unanswered)?;
         let upload_token = Some(describe(id, outcome.map_err(refused)?.record, now)?);
-        Ok(Response::new(pb::CancelUploadTokenResponse { upload_token }))
+        Ok(pb::CancelUploadTokenResponse { upload_token })
     }
 }
 

@@ -11,10 +11,12 @@ use safelight_proto::{
 use tonic::{Request, Response, Status};
 
 use super::{
+    call::Call,
     expiry::{self, timestamp},
     refusal,
 };
 use crate::{
+    audit::Entry,
     keyring::UrlKey,
     scheme::{
         cloudinary_upload::{self, Notification},
@@ -29,15 +31,52 @@ impl VerifierService for Signer {
         &self,
         request: Request<VerifyUrlRequest>,
     ) -> Result<Response<VerifyUrlResponse>, Status> {
-        let granted = refusal::granted(&request)?;
-        let VerifyUrlRequest { key, request_target, origin, client_ip, cookies } = request.into_inner();
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.target(&mut call, request);
+        if let Ok(answer) = &answer {
+            call.note(|entry| note(entry, answer.verdict(), answer.reason(), answer.key_version));
+        }
+        call.end(answer).await
+    }
+
+    async fn verify_upload(
+        &self,
+        request: Request<VerifyUploadRequest>,
+    ) -> Result<Response<VerifyUploadResponse>, Status> {
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.fields(&mut call, request);
+        if let Ok(answer) = &answer {
+            call.note(|entry| note(entry, answer.verdict(), answer.reason(), answer.key_version));
+        }
+        call.end(answer).await
+    }
+
+    async fn verify_notification(
+        &self,
+        request: Request<VerifyNotificationRequest>,
+    ) -> Result<Response<VerifyNotificationResponse>, Status> {
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.notification(&mut call, request);
+        if let Ok(answer) = &answer {
+            call.note(|entry| note(entry, answer.verdict(), answer.reason(), answer.key_version));
+        }
+        call.end(answer).await
+    }
+}
+
+impl Signer {
+    fn target(&self, call: &mut Call<'_>, request: VerifyUrlRequest) -> Result<VerifyUrlResponse, CallError> {
+        let VerifyUrlRequest { key, request_target, origin, client_ip, cookies } = request;
         let ring = self.keyring();
-        granted.key(&key).map_err(refusal::denied)?;
+        call.key(&key)?;
         let key = ring.url(&key).map_err(refusal::key)?;
         let client = match client_ip.as_str() {
             "" => None,
             text => Some(text.parse().map_err(|_| CallError::field("client_ip", "expected an IP address"))?),
         };
+        call.note(|entry| {
+            request_target.split('?').next().unwrap_or_default().clone_into(&mut entry.subject)
+        });
         let presented = Presented {
             target: &request_target,
             origin: Some(origin.as_str()).filter(|origin| !origin.is_empty()),
@@ -45,7 +84,7 @@ impl VerifierService for Signer {
             cookies: &cookies,
             now: self.clock.now(),
         };
-        Ok(Response::new(match verify(key, &presented) {
+        Ok(match verify(key, &presented) {
             Ok((verified, key_version)) => VerifyUrlResponse {
                 verdict: Verdict::Valid.into(),
                 reason: Reason::Ok.into(),
@@ -58,23 +97,23 @@ impl VerifierService for Signer {
                 reason: refused.into(),
                 ..VerifyUrlResponse::default()
             },
-        }))
+        })
     }
 
-    async fn verify_upload(
+    fn fields(
         &self,
-        request: Request<VerifyUploadRequest>,
-    ) -> Result<Response<VerifyUploadResponse>, Status> {
-        let granted = refusal::granted(&request)?;
-        let VerifyUploadRequest { key, fields } = request.into_inner();
+        call: &mut Call<'_>,
+        request: VerifyUploadRequest,
+    ) -> Result<VerifyUploadResponse, CallError> {
+        let VerifyUploadRequest { key, fields } = request;
         let ring = self.keyring();
-        granted.key(&key).map_err(refusal::denied)?;
+        call.key(&key)?;
         let key = ring.cloudinary_upload(&key).map_err(refusal::key)?;
         let now = self.clock.now();
         let eligible = key.versions.eligible(now).map(|version| &version.material);
         let fields: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
         let verified = cloudinary_upload::verify(eligible, &fields, now, &key.policy);
-        Ok(Response::new(match verified {
+        Ok(match verified {
             Ok(verified) => VerifyUploadResponse {
                 verdict: Verdict::Valid.into(),
                 reason: Reason::Ok.into(),
@@ -85,16 +124,16 @@ impl VerifierService for Signer {
                 reason: refusal::upload_verdict(refused).into(),
                 ..VerifyUploadResponse::default()
             },
-        }))
+        })
     }
 
-    async fn verify_notification(
+    fn notification(
         &self,
-        request: Request<VerifyNotificationRequest>,
-    ) -> Result<Response<VerifyNotificationResponse>, Status> {
-        let granted = refusal::granted(&request)?;
-        let VerifyNotificationRequest { key, notification, max_age } = request.into_inner();
-        granted.key(&key).map_err(refusal::denied)?;
+        call: &mut Call<'_>,
+        request: VerifyNotificationRequest,
+    ) -> Result<VerifyNotificationResponse, CallError> {
+        let VerifyNotificationRequest { key, notification, max_age } = request;
+        call.key(&key)?;
         let ring = self.keyring();
         let key = ring.cloudinary_upload(&key).map_err(refusal::key)?;
         let now = self.clock.now();
@@ -114,7 +153,7 @@ impl VerifierService for Signer {
             }
             Some(verify_notification_request::Notification::UploadAnswer(answer)) => {
                 if max_age.is_some() {
-                    return Err(CallError::field("max_age", "only for a webhook").into());
+                    return Err(CallError::field("max_age", "only for a webhook"));
                 }
                 let answer = cloudinary_upload::Response {
                     public_id: &answer.public_id,
@@ -125,7 +164,7 @@ impl VerifierService for Signer {
                     .map_err(refusal::answer_verdict)
             }
         };
-        Ok(Response::new(match verified {
+        Ok(match verified {
             Ok(verified) => VerifyNotificationResponse {
                 verdict: Verdict::Valid.into(),
                 reason: Reason::Ok.into(),
@@ -136,7 +175,7 @@ impl VerifierService for Signer {
                 reason: reason.into(),
                 ..VerifyNotificationResponse::default()
             },
-        }))
+        })
     }
 }
 
@@ -148,4 +187,11 @@ fn verify(key: &UrlKey, presented: &Presented<'_>) -> Result<(Verified, u32), Re
         Some(false) => Err(Reason::UrlNotAllowed),
         None => Err(Reason::OriginMissing),
     }
+}
+
+/// What a verdict adds to the record.
+fn note(entry: &mut Entry, verdict: Verdict, reason: Reason, key_version: u32) {
+    entry.verdict = Some(if verdict == Verdict::Valid { "VALID" } else { "INVALID" });
+    reason.as_str_name().trim_start_matches("REASON_").clone_into(&mut entry.reason);
+    entry.key_version = (key_version > 0).then_some(key_version);
 }

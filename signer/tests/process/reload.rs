@@ -1,13 +1,9 @@
 //! A real signer, whose files change under it while it is asked without a pause.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
-    os::unix::fs::{PermissionsExt as _, symlink},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -23,76 +19,7 @@ use safelight_proto::signer::v1::{
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
-/// How long anything may take: far more than it does.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Signer {
-    process: Child,
-    address: String,
-    log: Arc<Mutex<Vec<String>>>,
-}
-
-impl Signer {
-    fn start(config: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_safelight-signer"))
-            .env_clear()
-            .args(["--config", config.to_str().unwrap(), "--listen", "127.0.0.1:0", "--lame-duck", "0s"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let log = Arc::<Mutex<Vec<String>>>::default();
-        let written = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                written.lock().unwrap().push(line);
-            }
-        });
-        let mut signer = Self { process, address: String::new(), log };
-        let listening = signer.logged("\"listening\"", 1);
-        let json: serde_json::Value = serde_json::from_str(&listening).unwrap();
-        let text = json.to_string();
-        let at = text.find("127.0.0.1:").unwrap();
-        let end = text[at..].find('"').unwrap();
-        signer.address = format!("http://{}", &text[at..at + end]);
-        signer
-    }
-
-    /// The `count`th line with this text, once it is there.
-    fn logged(&self, text: &str, count: usize) -> String {
-        let since = Instant::now();
-        loop {
-            let log = self.log.lock().unwrap();
-            if let Some(line) = log.iter().filter(|line| line.contains(text)).nth(count - 1) {
-                return line.clone();
-            }
-            assert!(since.elapsed() < PATIENCE, "{text:?} is not logged: {log:#?}");
-            drop(log);
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn hangup(&self) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
-    }
-
-    fn whole_log(&self) -> String {
-        self.log.lock().unwrap().join("\n")
-    }
-}
-
-impl Drop for Signer {
-    fn drop(&mut self) {
-        _ = self.process.kill();
-        _ = self.process.wait();
-    }
-}
-
-fn write(path: &Path, content: &str) {
-    fs::write(path, content).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-}
+use crate::{PATIENCE, Signer, write};
 
 /// As editors do: another file, renamed.
 fn replace(path: &Path, content: &str) {
@@ -186,7 +113,7 @@ async fn a_rotation_under_load_refuses_nothing() {
     );
     replace(&path, &config(directory.path(), &rotation));
     for signer in &signers {
-        signer.logged("keys reloaded", 1);
+        signer.logged("keys and grants reloaded", 1);
     }
     assert_eq!(states(&channels[0]).await[1].1, KeyVersionState::Pending);
     let since = Instant::now();
@@ -234,7 +161,7 @@ async fn a_bad_file_changes_nothing_and_is_said_once() {
     // Set right, it is taken: the second version signs.
     let second = r#"{ id = 2, state = "primary", secret_file = "DIR/two" }"#;
     replace(&path, &config(directory.path(), second));
-    signer.logged("keys reloaded", 1);
+    signer.logged("keys and grants reloaded", 1);
     assert_eq!(sign(&channel).await.1, 2);
     assert!(!verify(&channel, &url).await, "version 1 is gone");
 }
@@ -258,7 +185,7 @@ async fn the_swap_of_a_kubernetes_volume_is_seen() {
     let (url, _) = sign(&channel).await;
 
     publish("..2026_11_22_2", "fake-reload-secret-two");
-    signer.logged("keys reloaded", 1);
+    signer.logged("keys and grants reloaded", 1);
     assert!(!verify(&channel, &url).await, "the secret is another one");
     let (url, _) = sign(&channel).await;
     assert!(verify(&channel, &url).await);

@@ -1,0 +1,76 @@
+//! A call on its way through a handler: what its caller may do, and what the audit trail will say of it.
+
+use safelight_chassis::{caller::Caller, request_id::RequestId};
+use safelight_proto::reason::{CallError, Reason, of};
+use tonic::{Request, Response, Status};
+
+use super::refusal;
+use crate::{
+    access::Granted,
+    audit::{Audit, Entry, Event},
+    keyring::MAX_NAME_BYTES,
+};
+
+/// A call that was let in. Every handler begins with [`Call::begin`] and ends with [`Call::end`].
+pub(super) struct Call<'a> {
+    audit: &'a Audit,
+    granted: Granted,
+    /// `None` where there is no trail.
+    entry: Option<Entry>,
+}
+
+impl<'a> Call<'a> {
+    /// Takes a request apart.
+    pub(super) fn begin<T>(audit: &'a Audit, request: Request<T>) -> Result<(Self, T), CallError> {
+        let extensions = request.extensions();
+        let granted = Granted::of(extensions).map_err(refusal::denied)?;
+        let entry = audit.is_on().then(|| Entry {
+            caller: Caller::of(extensions).to_string(),
+            method: granted.method().to_string(),
+            request_id: extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
+            ..Entry::new(Event::Call)
+        });
+        Ok((Self { audit, granted, entry }, request.into_inner()))
+    }
+
+    /// What the caller may do with the key of this name.
+    pub(super) fn key(&mut self, name: &str) -> Result<Granted, CallError> {
+        if name.len() <= MAX_NAME_BYTES {
+            self.note(|entry| name.clone_into(&mut entry.key));
+        }
+        self.granted.key(name).map_err(refusal::denied)
+    }
+
+    /// Refuses an account that the caller has no grant for.
+    pub(super) fn account(&self, name: &str) -> Result<(), CallError> {
+        self.granted.account(name).map(|_| ()).map_err(refusal::denied)
+    }
+
+    /// What the caller may do with this method.
+    pub(super) const fn granted(&self) -> &Granted {
+        &self.granted
+    }
+
+    /// Adds to the record, if there will be one.
+    pub(super) fn note(&mut self, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = &mut self.entry {
+            change(entry);
+        }
+    }
+
+    /// Records what came of it, and only then answers.
+    pub(super) async fn end<A>(
+        self,
+        answer: Result<A, impl Into<Status> + Send>,
+    ) -> Result<Response<A>, Status> {
+        let answer = answer.map(Response::new).map_err(Into::into);
+        let Some(mut entry) = self.entry else { return answer };
+        if let Err(status) = &answer {
+            entry.reason = of(status).unwrap_or_else(|| Reason::Internal.as_str().to_owned());
+        }
+        match self.audit.write(entry).await {
+            Ok(()) => answer,
+            Err(unavailable) => Err(Reason::AuditUnavailable.error(unavailable.to_string()).into()),
+        }
+    }
+}
