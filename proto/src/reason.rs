@@ -290,6 +290,7 @@ mod tests {
             Code::NotFound => "NOT_FOUND",
             Code::FailedPrecondition => "FAILED_PRECONDITION",
             Code::PermissionDenied => "PERMISSION_DENIED",
+            Code::Unauthenticated => "UNAUTHENTICATED",
             Code::Cancelled => "CANCELLED",
             Code::Unavailable => "UNAVAILABLE",
             Code::Aborted => "ABORTED",
