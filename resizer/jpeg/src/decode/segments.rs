@@ -17,6 +17,9 @@ pub(crate) struct Segment<'a> {
     pub(crate) payload: &'a [u8],
 }
 
+/// What a file ends inside that ends between segments.
+pub(crate) const NO_MORE: &str = "the markers";
+
 /// Walks from segment to segment.
 #[derive(Debug, Clone)]
 pub(crate) struct Walker<'a> {
@@ -38,13 +41,14 @@ impl<'a> Walker<'a> {
     /// The next segment; bytes that belong to none (junk, fill bytes, stray entropy-coded data) are skipped as
     /// libjpeg does.
     pub(crate) fn next(&mut self) -> Result<Segment<'a>, Error> {
-        let truncated = |at| Error::Truncated { at, inside: "the markers" };
         let end = self.data.len();
+        let no_more = Error::Truncated { at: end, inside: NO_MORE };
+        let cut = Error::Truncated { at: end, inside: "a marker segment" };
         loop {
             let rest = self.data.get(self.at..).unwrap_or_default();
-            let Some(offset) = memchr::memchr(0xFF, rest) else { return Err(truncated(end)) };
+            let Some(offset) = memchr::memchr(0xFF, rest) else { return Err(no_more) };
             let at = self.at + offset;
-            let code = *self.data.get(at + 1).ok_or_else(|| truncated(end))?;
+            let Some(&code) = self.data.get(at + 1) else { return Err(no_more) };
             match code {
                 0 => self.at = at + 2,
                 0xFF => self.at = at + 1,
@@ -53,12 +57,12 @@ impl<'a> Walker<'a> {
                     return Ok(Segment { code, at, payload: &[] });
                 }
                 _ => {
-                    let length = self.data.get(at + 2..at + 4).ok_or_else(|| truncated(end))?;
+                    let Some(length) = self.data.get(at + 2..at + 4) else { return Err(cut) };
                     let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
                     if length < 2 {
                         return Err(Error::Corrupt { at, what: "a segment length below 2" });
                     }
-                    let payload = self.data.get(at + 4..at + 2 + length).ok_or_else(|| truncated(end))?;
+                    let Some(payload) = self.data.get(at + 4..at + 2 + length) else { return Err(cut) };
                     self.at = at + 2 + length;
                     return Ok(Segment { code, at, payload });
                 }

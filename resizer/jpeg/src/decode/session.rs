@@ -9,7 +9,7 @@ use super::plain::{self, Entropy};
 use super::progressive::{self, Store};
 use super::rows::{Emitter, Samples, Target};
 use super::scan::{self, Scan};
-use super::segments::{ScanHeader, Tables, Walker};
+use super::segments::{NO_MORE, ScanHeader, Tables, Walker};
 use super::tables::Machine;
 use super::transform::Table;
 use super::{Decoder, Summary, lanes, unstuff};
@@ -158,8 +158,8 @@ impl Session<'_, '_, '_> {
             loop {
                 let segment = match walker.next() {
                     Ok(segment) => segment,
-                    // Nothing but a missing EOI, or what libjpeg too would take for one.
-                    Err(Error::Truncated { .. }) => return Ok(()),
+                    // Nothing but a missing EOI, as far as anyone can tell.
+                    Err(Error::Truncated { inside: NO_MORE, .. }) => return Ok(()),
                     Err(error) => return self.note(error),
                 };
                 match segment.code {
