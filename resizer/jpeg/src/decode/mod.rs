@@ -13,7 +13,7 @@
 //! - `codes`, `plain`: codes one by one, for small scans
 //! - `scan`: restart intervals, and what becomes of damage
 //! - `progressive`: progressive scans
-//! - `transform`: inverse DCT; `upsample` and `colour`: rows; `kernels`: which implementation of these runs
+//! - `transform`: inverse DCT; `upsample` and `colour`: rows; `kernels`: which instructions these run with
 //! - `picture`: blocks into planes
 //! - [`rows`]: planes into rows of pixels
 
@@ -35,8 +35,6 @@ mod progressive;
 mod scan;
 mod segments;
 mod session;
-#[cfg(target_arch = "x86_64")]
-mod simd;
 mod tables;
 mod transform;
 mod unstuff;

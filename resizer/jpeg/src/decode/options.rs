@@ -76,7 +76,7 @@ pub enum Path {
     /// AVX2 where the processor has it.
     #[default]
     Auto,
-    /// Portable code on every processor: for tests and measurements.
+    /// What every processor of the compile target has (SSE2 on x86-64): for tests and measurements.
     Portable,
 }
 
