@@ -285,11 +285,17 @@ impl Processor {
     #[inline]
     pub(crate) fn run<J: Job>(self, job: J) -> J::Output {
         match self {
-            Self::Base => job.run(Base),
+            Self::Base => run_base(job),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(avx2) => avx2.run(job),
         }
     }
+}
+
+/// Apart, as the jobs of other instructions are, so that whoever has one run stays small.
+#[inline(never)]
+fn run_base<J: Job>(job: J) -> J::Output {
+    job.run(Base)
 }
 
 /// What a job gives with every set of instructions that this machine has, the definition's first.

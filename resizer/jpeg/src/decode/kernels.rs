@@ -4,7 +4,7 @@ use super::colour::YccToRgb;
 use super::options::Path;
 use super::transform::{Table, Transform};
 use super::upsample::{Blend, QUARTERS, SAMPLES, WidenSums};
-use crate::common::simd::Processor;
+use crate::common::simd::{self, Processor};
 
 /// The arithmetic with the chosen instructions.
 #[derive(Debug, Clone, Copy)]
@@ -30,9 +30,22 @@ impl Kernels {
     }
 
     /// Transforms two blocks of one size, for which [`Kernels::pairs`] holds, into samples without gaps.
+    #[inline]
     pub(crate) fn pair(self, a: &Job<'_>, b: &Job<'_>, out: &mut [[u8; 64]; 2]) {
         let coefficients = [a.coefficients, b.coefficients];
-        self.0.run(Transform { coefficients, tables: [a.table, b.table], out });
+        let tables = [a.table, b.table];
+        match a.table.width {
+            8 => self.transform(Transform::<64>::new(coefficients, tables, out)),
+            4 => self.transform(Transform::<16>::new(coefficients, tables, out)),
+            _ => self.transform(Transform::<4>::new(coefficients, tables, out)),
+        }
+    }
+
+    #[inline]
+    fn transform<J: simd::Job<Output = ()>>(self, job: Option<J>) {
+        if let Some(job) = job {
+            self.0.run(job);
+        }
     }
 
     /// Transforms one block into rows of `stride` samples.
@@ -87,6 +100,9 @@ pub(crate) fn place(samples: &[u8; 64], table: &Table, out: &mut [u8], stride: u
 fn rows<const N: usize>(samples: &[u8; 64], out: &mut [u8], stride: usize) {
     let out = &mut out[..(N - 1) * stride + N];
     for (y, row) in samples.as_chunks::<N>().0[..N].iter().enumerate() {
-        out[y * stride..y * stride + N].copy_from_slice(row);
+        // As one number: copies of bytes end up as calls for any number of them.
+        if let Some(place) = out[y * stride..].first_chunk_mut::<N>() {
+            *place = *row;
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! equal to the factored form. Dequantised coefficients wrap and the first pass saturates at 16 bits, which only
 //! damaged data meets.
 
-use super::{Pair, Samples, sample, store};
+use super::{Transform, sample, store};
 use crate::common::simd::Simd;
 
 /// Fraction bits of the constants.
@@ -101,17 +101,18 @@ const AC: [i16; 8] = [0, -1, -1, -1, -1, -1, -1, -1];
 
 /// Transforms a block a lane.
 #[inline(always)]
-pub(super) fn blocks<S: Simd>(simd: S, pair: &Pair<'_, 64>, out: &mut [Samples; 2]) {
+pub(super) fn blocks<S: Simd>(simd: S, job: Transform<'_, 64>) {
+    let Transform { coefficients, tables, out } = job;
     let mut input = [simd.zero(); 8];
     for (y, row) in input.iter_mut().enumerate() {
-        let [a, b] = pair.coefficients.map(|values| &values.as_chunks::<8>().0[y]);
-        let [c, d] = pair.tables.map(|table| &table.steps.as_chunks::<8>().0[y]);
+        let [a, b] = coefficients.map(|values| &values.as_chunks::<8>().0[y]);
+        let [c, d] = tables.map(|table| &table.steps.as_chunks::<8>().0[y]);
         *row = simd.mul_low16(simd.load(a, b), simd.load(c, d));
     }
     let middle = if is_few(simd, &input) {
         // A block of its mean only is common in skies and walls.
         if is_mean(simd, &input) {
-            for (block, (values, table)) in out.iter_mut().zip(pair.coefficients.iter().zip(pair.tables)) {
+            for (block, (values, table)) in out.iter_mut().zip(coefficients.iter().zip(tables)) {
                 block.fill(mean(values[0], table.steps[0]));
             }
             return;

@@ -64,51 +64,50 @@ impl Table {
     }
 }
 
-/// Two blocks of one size, `N` coefficients each.
-struct Pair<'p, const N: usize> {
-    coefficients: [&'p [i16; N]; 2],
-    tables: [&'p Table; 2],
+/// Two blocks of one size, `N` coefficients each, to be transformed into samples without gaps; only the first where
+/// registers have one lane. A job for each `N`: together, small blocks would pay for the large one's registers.
+pub(crate) struct Transform<'t, const N: usize> {
+    coefficients: [&'t [i16; N]; 2],
+    tables: [&'t Table; 2],
+    out: &'t mut [Samples; 2],
 }
 
-impl<'p, const N: usize> Pair<'p, N> {
-    #[inline(always)]
-    fn new(coefficients: [&'p [i16]; 2], tables: [&'p Table; 2]) -> Option<Self> {
-        let [a, b] = coefficients;
-        Some(Self { coefficients: [a.first_chunk()?, b.first_chunk()?], tables })
+impl<'t, const N: usize> Transform<'t, N> {
+    /// `None` if a block has fewer coefficients.
+    #[inline]
+    pub(crate) fn new(
+        [a, b]: [&'t [i16]; 2],
+        tables: [&'t Table; 2],
+        out: &'t mut [Samples; 2],
+    ) -> Option<Self> {
+        Some(Self { coefficients: [a.first_chunk()?, b.first_chunk()?], tables, out })
     }
 }
 
-/// Transforms two blocks of one size, for which [`Table::is_vector`] holds, into samples without gaps; only the first
-/// where registers have one lane.
-pub(crate) struct Transform<'t> {
-    pub(crate) coefficients: [&'t [i16]; 2],
-    pub(crate) tables: [&'t Table; 2],
-    pub(crate) out: &'t mut [Samples; 2],
-}
-
-impl Job for Transform<'_> {
+impl Job for Transform<'_, 64> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { coefficients, tables, out } = self;
-        match tables[0].width {
-            8 => {
-                if let Some(pair) = Pair::new(coefficients, tables) {
-                    islow::blocks(simd, &pair, out);
-                }
-            }
-            4 => {
-                if let Some(pair) = Pair::new(coefficients, tables) {
-                    reduced::four(simd, &pair, out);
-                }
-            }
-            _ => {
-                if let Some(pair) = Pair::new(coefficients, tables) {
-                    reduced::two(simd, &pair, out);
-                }
-            }
-        }
+        islow::blocks(simd, self);
+    }
+}
+
+impl Job for Transform<'_, 16> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        reduced::four(simd, self);
+    }
+}
+
+impl Job for Transform<'_, 4> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        reduced::two(simd, self);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Truncated blocks in `f32`: 4×4 and 2×2 in vectors, any of 1, 2, 4 and 8 samples in each direction one by one.
 
-use super::{Pair, Samples, Table, store};
+use super::{Table, Transform, store};
 use crate::common::simd::Simd;
 use std::f64::consts::{FRAC_1_SQRT_2, PI, SQRT_2};
 
@@ -149,16 +149,17 @@ fn dequantised<S: Simd>(simd: S, words: S::Ints, tables: [&Table; 2], y: usize) 
 
 /// Blocks of 4×4, one a lane.
 #[inline(always)]
-pub(super) fn four<S: Simd>(simd: S, pair: &Pair<'_, 16>, out: &mut [Samples; 2]) {
-    let [a, b] = pair.coefficients.map(|values| values.as_chunks::<8>().0);
+pub(super) fn four<S: Simd>(simd: S, job: Transform<'_, 16>) {
+    let Transform { coefficients, tables, out } = job;
+    let [a, b] = coefficients.map(|values| values.as_chunks::<8>().0);
     let (upper, lower) = (simd.load(&a[0], &b[0]), simd.load(&a[1], &b[1]));
     let [r0, r1, r2, r3] = four_line(
         simd,
         [
-            dequantised(simd, simd.low16(upper, upper), pair.tables, 0),
-            dequantised(simd, simd.high16(upper, upper), pair.tables, 1),
-            dequantised(simd, simd.low16(lower, lower), pair.tables, 2),
-            dequantised(simd, simd.high16(lower, lower), pair.tables, 3),
+            dequantised(simd, simd.low16(upper, upper), tables, 0),
+            dequantised(simd, simd.high16(upper, upper), tables, 1),
+            dequantised(simd, simd.low16(lower, lower), tables, 2),
+            dequantised(simd, simd.high16(lower, lower), tables, 3),
         ],
     );
     let (r0, r1, r2, r3) = (simd.as_ints(r0), simd.as_ints(r1), simd.as_ints(r2), simd.as_ints(r3));
@@ -188,10 +189,11 @@ fn add_signed<S: Simd>(simd: S, a: S::Ints, b: S::Ints, signs: [f32; 4]) -> S::F
 
 /// Blocks of 2×2, one a lane.
 #[inline(always)]
-pub(super) fn two<S: Simd>(simd: S, pair: &Pair<'_, 4>, out: &mut [Samples; 2]) {
-    let [a, b] = pair.coefficients.map(|v| [v[0], v[1], v[2], v[3], 0, 0, 0, 0]);
+pub(super) fn two<S: Simd>(simd: S, job: Transform<'_, 4>) {
+    let Transform { coefficients, tables, out } = job;
+    let [a, b] = coefficients.map(|v| [v[0], v[1], v[2], v[3], 0, 0, 0, 0]);
     let words = simd.load(&a, &b);
-    let v = simd.as_ints(dequantised(simd, simd.low16(words, words), pair.tables, 0));
+    let v = simd.as_ints(dequantised(simd, simd.low16(words, words), tables, 0));
     // Sums of the rows, then their differences; sums of the columns beside their differences.
     let turned = simd.low64(simd.high64(v, v), v);
     let v = simd.as_ints(add_signed(simd, turned, v, [0.0, 0.0, -0.0, -0.0]));

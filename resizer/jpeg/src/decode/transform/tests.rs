@@ -55,14 +55,23 @@ impl Job for Both<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> [Samples; 2] {
         let mut out = [[0; 64]; 2];
-        Transform { coefficients: self.coefficients, tables: self.tables, out: &mut out }.run(simd);
+        transform(simd, self, &mut out);
         if S::LANES == 1 {
             let Self { coefficients: [_, second], tables: [_, table] } = self;
             let mut other = [[0; 64]; 2];
-            Transform { coefficients: [second; 2], tables: [table; 2], out: &mut other }.run(simd);
+            transform(simd, Both { coefficients: [second; 2], tables: [table; 2] }, &mut other);
             out[1] = other[0];
         }
         out
+    }
+}
+
+#[inline(always)]
+fn transform<S: Simd>(simd: S, Both { coefficients, tables }: Both<'_>, out: &mut [Samples; 2]) {
+    match tables[0].width {
+        8 => Transform::<64>::new(coefficients, tables, out).unwrap().run(simd),
+        4 => Transform::<16>::new(coefficients, tables, out).unwrap().run(simd),
+        _ => Transform::<4>::new(coefficients, tables, out).unwrap().run(simd),
     }
 }
 
