@@ -8,9 +8,9 @@ pub enum Scale {
     /// 1/1.
     #[default]
     Full,
-    /// 1/2: each output sample is the mean of 2×2.
+    /// 1/2: each output sample is the mean of 2×2, without the aliases of finer detail that a mean has.
     Half,
-    /// 1/4.
+    /// 1/4, in the same way.
     Quarter,
     /// 1/8: the mean of each block; only DC coefficients are needed.
     Eighth,

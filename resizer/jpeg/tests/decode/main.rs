@@ -23,6 +23,8 @@ mod damaged;
 mod layouts;
 mod memory;
 mod oddities;
+mod orientation;
+mod scaled;
 mod seeds;
 mod support;
 mod tiny;
