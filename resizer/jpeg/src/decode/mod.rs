@@ -7,7 +7,7 @@
 //! - [`header`]: everything before the first scan
 //! - `layout`: sizes at a scale, which coefficients are kept
 //! - `unstuff`: entropy-coded data without its stuffed zeros
-//! - `tables`: the state tables that sequential scans are decoded with
+//! - `symbols`, `tables`: the tables that sequential scans are decoded with
 //! - `entropy`: the decoding step, one lane or several in lockstep
 //! - `lanes`: four places of one stream at once
 //! - `codes`, `plain`: codes one by one, for small scans
@@ -35,6 +35,7 @@ mod progressive;
 mod scan;
 mod segments;
 mod session;
+mod symbols;
 mod tables;
 mod transform;
 mod unstuff;

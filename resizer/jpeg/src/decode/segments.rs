@@ -5,6 +5,7 @@ use super::header::Component;
 use crate::common::marker;
 use crate::common::standard;
 use crate::common::zigzag::NATURAL;
+use std::sync::LazyLock;
 
 /// One marker segment.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +108,16 @@ pub(crate) struct HuffmanSpec {
     pub(crate) count: usize,
 }
 
+/// Annex K's tables: DC of luma and chroma, then AC.
+pub(crate) static STANDARD: LazyLock<[HuffmanSpec; 4]> = LazyLock::new(|| {
+    [
+        HuffmanSpec::new(standard::LUMA_DC, &standard::DC_SYMBOLS),
+        HuffmanSpec::new(standard::CHROMA_DC, &standard::DC_SYMBOLS),
+        HuffmanSpec::new(standard::LUMA_AC, &standard::LUMA_AC_SYMBOLS),
+        HuffmanSpec::new(standard::CHROMA_AC, &standard::CHROMA_AC_SYMBOLS),
+    ]
+});
+
 /// A code of a Huffman table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Code {
@@ -175,14 +186,8 @@ impl Tables {
     pub(crate) fn or_standard(&mut self) {
         let [dc0, dc1, ..] = &mut self.dc;
         let [ac0, ac1, ..] = &mut self.ac;
-        let all = [
-            (dc0, standard::LUMA_DC, &standard::DC_SYMBOLS[..]),
-            (dc1, standard::CHROMA_DC, &standard::DC_SYMBOLS[..]),
-            (ac0, standard::LUMA_AC, &standard::LUMA_AC_SYMBOLS[..]),
-            (ac1, standard::CHROMA_AC, &standard::CHROMA_AC_SYMBOLS[..]),
-        ];
-        for (slot, counts, symbols) in all {
-            slot.get_or_insert_with(|| HuffmanSpec::new(counts, symbols));
+        for (slot, spec) in [dc0, dc1, ac0, ac1].into_iter().zip(STANDARD.iter()) {
+            slot.get_or_insert(*spec);
         }
     }
 

@@ -115,9 +115,9 @@ impl Session<'_, '_, '_> {
         let mcus = mcus_x * mcus_y;
         let bytes = self.file.len() - at.min(self.file.len());
         let mut entropy = if bytes < plain::LARGEST_FILE {
-            Entropy::Plain(plain::Decoder::new(tables, &blocks))
+            Entropy::Plain(plain::Decoder::new(tables, &blocks, mcus))
         } else {
-            let machine = Machine::new(tables, &blocks);
+            let machine = Machine::new(tables, &blocks, bytes);
             Entropy::Lanes(lanes::Decoder::new(machine, self.options.lanes, mcus, bytes))
         };
         let interval = usize::from(tables.restart_interval);
