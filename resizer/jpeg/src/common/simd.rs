@@ -115,6 +115,12 @@ macro_rules! operations {
                 self.sub16(self.xor(a, mask), mask)
             }
 
+            /// `(a + 2ᴺ⁻¹) >> N` of signed numbers at most 2¹⁵ − 1 − 2ᴺ⁻¹.
+            #[inline(always)]
+            fn round_shift16<const N: i32>(self, a: Self::Ints) -> Self::Ints {
+                self.sar16::<N>(self.add16(a, self.splat16(1 << (N - 1))))
+            }
+
             /// Sums of two neighbours among unsigned bytes, 16 bits wide.
             #[inline(always)]
             fn add_pairs8(self, a: Self::Ints) -> Self::Ints {

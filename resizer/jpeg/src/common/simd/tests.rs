@@ -38,7 +38,7 @@ impl Job for All {
             pack32(a, b); pack16(a, b); pack_unsigned16(a, b);
             shl16::<1>(a); shl16::<4>(a); shl16::<8>(a); shr16::<1>(a); shr16::<8>(a); shr16::<15>(a);
             sar16::<1>(a); sar16::<15>(a); sar32::<11>(a); sar32::<16>(a); sar32::<18>(a);
-            abs16(a); with_sign16(b, simd.or(a, simd.splat16(1))); add_pairs8(a); select(a, b, simd.equal8(a, b));
+            abs16(a); round_shift16::<2>(simd.sar16::<1>(a)); with_sign16(b, simd.or(a, simd.splat16(1))); add_pairs8(a); select(a, b, simd.equal8(a, b));
             shuffle(a, &[15, 0x80, 0, 1, 1, 14, 13, 0xFF, 2, 3, 9, 8, 7, 6, 5, 4]);
             splat8(200); splat16(-300); splat32(-70_000); zero();
             mul_round16::<0>(a); mul_round16::<1>(a); mul_round16::<6393>(a); mul_round16::<8192>(a);

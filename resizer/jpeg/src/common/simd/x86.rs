@@ -269,6 +269,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn round_shift16<const N: i32>(self, a: __m256i) -> __m256i {
+        self.product(a, self.splat16(1 << (15 - N)))
+    }
+
+    #[inline(always)]
     fn mul_round16<const C: i16>(self, a: __m256i) -> __m256i {
         self.product(a, self.splat16(C))
     }

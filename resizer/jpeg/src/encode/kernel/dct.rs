@@ -21,8 +21,6 @@ const S3: i16 = 18205;
 const R6_COS: i16 = 17734;
 /// √2·sin(3π/8) − 1
 const R6_SIN_LESS_1: i16 = 10045;
-/// ¼: from the first pass to the second.
-const QUARTER: i16 = 8192;
 /// √2 − 1
 const SQRT2_LESS_1: i16 = 13573;
 
@@ -71,7 +69,7 @@ pub(super) fn forward<S: Simd>(simd: S, plane: &[u8], stride: usize) -> [S::Ints
     }
     let mut once = pass(simd, rows);
     for row in &mut once {
-        *row = simd.mul_round16::<QUARTER>(*row);
+        *row = simd.round_shift16::<2>(*row);
     }
     pass(simd, simd.transpose16(once))
 }

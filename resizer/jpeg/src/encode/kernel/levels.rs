@@ -75,7 +75,7 @@ fn quantise<S: Simd>(
         let zeros = simd.top_bits(simd.equal8(bytes, simd.zero()));
         for (lane, mask) in masks.iter_mut().enumerate() {
             let zeros = zeros >> (16 * lane);
-            *mask |= spread[0][(!zeros & 0xFF) as usize] | spread[1][(!zeros >> 8 & 0xFF) as usize];
+            *mask |= spread[0][(zeros & 0xFF) as usize] | spread[1][(zeros >> 8 & 0xFF) as usize];
         }
     }
     let large = simd.and(large, simd.splat16(!0x7F));
@@ -94,7 +94,7 @@ fn mark_wide(large: [[i16; 8]; 2], masks: &mut [Mask]) {
     }
 }
 
-/// For each column and each set of its places: the set in zigzag order, but for DC.
+/// For each column and each set of its places: those not in it in zigzag order, but for DC.
 static SPREAD: [[Mask; 256]; 8] = {
     let mut spread = [[0; 256]; 8];
     let mut k = 1;
@@ -102,7 +102,7 @@ static SPREAD: [[Mask; 256]; 8] = {
         let at = ZIGZAG_TRANSPOSED[k] as usize;
         let mut set = 0;
         while set < 256 {
-            if set >> (at % 8) & 1 == 1 {
+            if set >> (at % 8) & 1 == 0 {
                 spread[at / 8][set] |= 1 << k;
             }
             set += 1;
