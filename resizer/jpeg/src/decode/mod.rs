@@ -62,6 +62,9 @@ pub struct Decoder<'a> {
 pub struct Summary {
     /// The first damage that was filled over; always `None` with [`Damage::Refuse`].
     pub damage: Option<Error>,
+    /// Whether the file's own end marker (`EOI`) stands behind the data. Without it the picture is whole, and the
+    /// file may not be.
+    pub ended: bool,
 }
 
 impl<'a> Decoder<'a> {
@@ -142,7 +145,7 @@ impl<'a> Decoder<'a> {
     fn check(&self, options: &Options<'_>, planes: bool) -> Result<(), Error> {
         let colour = self.header().colour;
         if planes != (options.output == Output::Planes) || !rows::possible(colour, options.output) {
-            return Err(Error::Unsupported { at: 0, what: "this output from these colours" });
+            return Err(Error::Unsupported { at: 0, what: "a JPEG without colours for this output" });
         }
         self.limits.check_memory(self.memory(options))
     }

@@ -35,6 +35,7 @@ pub(crate) fn run(
         emitter,
         steps: vec![None; header.components.len()],
         noted: None,
+        ended: false,
     };
     if header.progressive {
         session.progressive(target)?;
@@ -43,7 +44,7 @@ pub(crate) fn run(
     } else {
         session.several(target)?;
     }
-    Ok(Summary { damage: session.noted })
+    Ok(Summary { damage: session.noted, ended: session.ended })
 }
 
 struct Session<'d, 'a, 'c> {
@@ -56,6 +57,8 @@ struct Session<'d, 'a, 'c> {
     /// Each component's dequantisation, from its first scan on (B.2.4.1: a table may be replaced between scans).
     steps: Vec<Option<Table>>,
     noted: Option<Error>,
+    /// Whether `EOI` was met.
+    ended: bool,
 }
 
 impl Session<'_, '_, '_> {
@@ -140,7 +143,14 @@ impl Session<'_, '_, '_> {
     fn interleaved(&mut self, target: &mut impl Target) -> Result<(), Error> {
         let parsed = &self.decoder.parsed;
         let mut samples = self.samples(false);
-        self.scan(&parsed.scan, &parsed.tables, parsed.at, &mut samples, target, true)?;
+        let behind = self.scan(&parsed.scan, &parsed.tables, parsed.at, &mut samples, target, true)?;
+        let mut walker = Walker::new(self.file, behind);
+        while let Ok(segment) = walker.next() {
+            if segment.code == marker::EOI {
+                self.ended = true;
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -163,7 +173,10 @@ impl Session<'_, '_, '_> {
                     Err(error) => return self.note(error),
                 };
                 match segment.code {
-                    marker::EOI => return Ok(()),
+                    marker::EOI => {
+                        self.ended = true;
+                        return Ok(());
+                    }
                     marker::SOS => {
                         count += 1;
                         let limit = self.decoder.limits.scans;
