@@ -9,13 +9,13 @@ const LANES: usize = 4;
 /// MCU starts that a guessed lane logs. Streams fall into step within 3 MCUs on average.
 const LOG: usize = 12;
 /// Bytes of coefficients that all lanes together are meant to fill: with tables and window they stay in a 1 MiB L2 cache.
-const COEFFICIENT_BYTES: usize = 384 << 10;
+const COEFFICIENT_BYTES: usize = 256 << 10;
 /// Most MCUs that a lane is meant to take in one chunk.
 const LARGEST_LANE: usize = 384;
 /// How many halves of that it holds: flat parts of a picture take fewer bits than those before. More from the first time
 /// on that a lane was full.
 const NARROW: usize = 3;
-const WIDE: usize = 8;
+const WIDE: usize = 12;
 /// Fewest MCUs of a lane that are worth the start.
 const SMALLEST_LANE: usize = 4 * LOG;
 /// The most bits that one MCU can take: 10 blocks of 64 codes of 16 bits with levels of 11, and a byte skipped in a
@@ -197,7 +197,8 @@ impl Decoder {
             return 0;
         }
         let bits = target.saturating_sub(lane.at) / ROUND_BITS;
-        let room = limit.saturating_sub(lane.out) / (STEPS * self.machine.widest);
+        // A step may be a whole block. Some room is left, or the walk to the next MCU would take one too many.
+        let room = limit.saturating_sub(lane.out + 1) / (STEPS * self.machine.widest);
         bits.min(room)
     }
 

@@ -215,44 +215,40 @@ fn add(words: &mut Vec<u32>, table: &[u32; SIZE]) -> usize {
     words.len() - SIZE
 }
 
-/// Windows with the same meaning: the first, how many, what they mean.
-fn runs(table: &[u32]) -> impl Iterator<Item = (usize, usize, u32)> {
+/// Calls `each` with the windows that share a code: what it means and where they are.
+fn codes_of(table: &mut [u32], mut each: impl FnMut(u32, &mut [u32])) {
     let mut at = 0;
-    std::iter::from_fn(move || {
-        let (from, word) = (at, *table.get(at)?);
+    while let Some(word) = table.get(at).copied() {
         // What consumes nothing fills whatever is left.
         let count = if bits(word) == 0 { 1 } else { 1 << (WINDOW - bits(word)) };
+        if bits(word) > 0 && step(word) <= MOST_PASSED {
+            each(word, &mut table[at..at + count]);
+        }
         at += count;
-        Some((from, count, word))
-    })
+    }
 }
 
 /// Puts the end of block of table `ac` behind every code of `table` that leaves room for it.
 fn fuse(table: &mut [u32], ac: &HuffmanSpec) {
     let Some(end) = ac.codes().find(|code| code.symbol == 0) else { return };
-    let mut at = 0;
-    while let Some(word) = table.get(at).copied() {
-        let room = WINDOW - bits(word);
-        if step(word) <= MOST_PASSED && room >= end.length {
-            let rest = room - end.length;
-            let from = at + ((end.bits as usize) << rest);
-            let both = symbol(bits(word) + end.length, ENDED + step(word), i32::from(addend(word)));
-            table[from..from + (1 << rest)].fill(both);
+    codes_of(table, |word, own| {
+        let taken = bits(word) + end.length;
+        if taken <= WINDOW {
+            let count = 1 << (WINDOW - taken);
+            let both = symbol(taken, ENDED + step(word), i32::from(addend(word)));
+            own[end.bits as usize * count..][..count].fill(both);
         }
-        at += if bits(word) == 0 { 1 } else { 1 << room };
-    }
+    });
 }
 
 /// A DC table with AC codes behind each difference.
 fn deep(dc: &[u32], ac: &[u32; SIZE]) -> [u32; SIZE] {
     let mut table = [0; SIZE];
     table.copy_from_slice(dc);
-    for (from, count, word) in runs(dc) {
-        if step(word) <= MOST_PASSED {
-            let passing = Passing { tail: ac, ended: ENDED + 1, open: PAST + 1, addend: addend(word) };
-            passing.fill(&mut table[from..from + count], bits(word), 0);
-        }
-    }
+    codes_of(&mut table, |word, own| {
+        let passing = Passing { tail: ac, ended: ENDED + 1, open: PAST + 1, addend: addend(word) };
+        passing.fill(own, bits(word), 0);
+    });
     table
 }
 
