@@ -62,7 +62,7 @@
 //! payloads are handed out as they are. The compressed file must be in memory.
 //!
 //! # Layout
-//! - `common`: markers, zigzag order, the standard's typical tables; `simd`: vector arithmetic, all of the crate's `unsafe`
+//! - `common`: markers, zigzag order, the standard's typical tables; `simd`: vector arithmetic and its `unsafe`
 //! - [`decode`]: headers, tables, entropy, lanes, transform, colour, rows; see there for its files
 //! - [`encode`]: rows to baseline and progressive files
 
