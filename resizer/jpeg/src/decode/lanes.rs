@@ -243,10 +243,6 @@ impl Decoder {
                 run(&self.machine, input.data, &mut self.coefficients, &mut only, rounds);
                 [lane] = only;
             }
-            if lane.out >= limit {
-                // One step may be a whole block: the rounds themselves can come to the end of the last MCU.
-                break;
-            }
             match self.walk_on(&input, &mut lane, &mut dead) {
                 Walk::Mcu => {}
                 Walk::Short | Walk::Dead => {

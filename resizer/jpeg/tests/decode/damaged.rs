@@ -2,8 +2,9 @@
 
 use crate::checks;
 use crate::seeds::{encoded, seeds};
-use jpeg_encoder::SamplingFactor;
-use safelight_jpeg::decode::{Damage, Decoder, Error, Limits, Options};
+use crate::support::picture;
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use safelight_jpeg::decode::{Damage, Decoder, Error, Limits, Options, Output, Scale};
 
 /// xorshift.
 struct Random(u64);
@@ -72,6 +73,27 @@ fn mutated_files_are_decided_alike() {
         }
     }
     println!("{count} mutated files");
+}
+
+/// More than a window of data, and a flat part in which lanes come to the end of their room.
+#[test]
+fn large_files_are_decided_alike() {
+    let mut made = picture(1000, 900, 90);
+    made.bytes[1000 * 3 * 500..].fill(77);
+    let mut random = Random(0x0123_4567_89AB_CDEF);
+    for restart in [0, 999] {
+        let mut file = Vec::new();
+        let mut encoder = Encoder::new(&mut file, 95);
+        encoder.set_sampling_factor(SamplingFactor::F_1_1);
+        encoder.set_restart_interval(restart);
+        encoder.encode(&made.bytes, 1000, 900, ColorType::Rgb).unwrap();
+        assert!(file.len() > 3 * (128 << 10), "{} bytes", file.len());
+        checks::lanes(&file, LIMITS);
+        crate::memory::check(&file, Scale::Full, Output::Rgb8);
+        for _ in 0..6 {
+            checks::lanes(&mutate(&file, &mut random), LIMITS);
+        }
+    }
 }
 
 #[test]

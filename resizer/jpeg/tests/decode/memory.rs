@@ -5,7 +5,8 @@ use crate::support::picture;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use safelight_jpeg::decode::{Decoder, Limits, Options, Output, Scale};
 
-fn check(file: &[u8], scale: Scale, output: Output) -> (u64, u64) {
+/// Decodes within what is told: bytes used and told.
+pub fn check(file: &[u8], scale: Scale, output: Output) -> (u64, u64) {
     let decoder = Decoder::new(file, Limits::default()).unwrap();
     let options = Options { scale, output, ..Options::default() };
     let told = decoder.memory(&options);
