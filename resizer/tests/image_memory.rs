@@ -106,6 +106,16 @@ fn jpeg(image: &RgbImage, progressive: bool) -> Vec<u8> {
     file
 }
 
+/// A sequential JPEG with a scan for each colour.
+fn jpeg_of_scans(image: &RgbImage) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut file, 90);
+    encoder.set_optimized_huffman_tables(true);
+    let (width, height) = (image.width() as u16, image.height() as u16);
+    encoder.encode(image.as_raw(), width, height, jpeg_encoder::ColorType::Rgb).unwrap();
+    file
+}
+
 /// A JPEG with segments of this many bytes of metadata each.
 fn with_segments(jpeg: &[u8], marker: u8, segments: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     let mut file = jpeg[..2].to_vec();
@@ -171,6 +181,10 @@ fn burdened() -> Vec<(&'static str, Vec<u8>)> {
     };
     vec![
         ("JPEG with XMP in many parts", with_segments(&jpeg, 0xE1, (0..200).map(xmp))),
+        (
+            "JPEG with small segments without end",
+            with_segments(&jpeg, 0xE1, (0..100_000).map(|_| xmp(0)[..40].to_vec())),
+        ),
         ("JPEG with profiles without end", with_segments(&jpeg, 0xE2, (0..200).map(lone))),
         ("JPEG with a profile", with_segments(&jpeg, 0xE2, parts(&three).into_iter())),
         ("JPEG with a large profile", with_segments(&jpeg, 0xE2, parts(&large).into_iter())),
@@ -192,6 +206,7 @@ fn sources() -> Vec<(&'static str, Vec<u8>)> {
         ("baseline JPEG", jpeg(&rgb, false)),
         ("progressive JPEG", jpeg(&rgb, true)),
         ("tall JPEG", jpeg(&tall, false)),
+        ("JPEG of several scans", jpeg_of_scans(&rgb)),
         ("PNG", encoded(&dynamic, ImageFormat::Png)),
         ("PNG with alpha", encoded(&alpha, ImageFormat::Png)),
         ("gray PNG", encoded(&DynamicImage::from(dynamic.to_luma8()), ImageFormat::Png)),
@@ -212,7 +227,9 @@ fn estimates_are_never_too_low() {
         let info = info.unwrap();
         for (fit, width, height) in [
             (Fit::ScaleDown, 0, 0),
+            (Fit::ScaleDown, 60, 0),
             (Fit::ScaleDown, 200, 0),
+            (Fit::ScaleDown, 1000, 1000),
             (Fit::Cover, 1000, 50),
             (Fit::Cover, 50, 1000),
             (Fit::Contain, 2000, 2000),
@@ -234,4 +251,33 @@ fn estimates_are_never_too_low() {
             }
         }
     }
+}
+
+/// A JPEG of 100 megapixels: what it takes depends on what is wanted of it.
+#[test]
+fn large_jpegs_made_small_take_little() {
+    let limits = Limits::default();
+    let mut bytes = jpeg(&RgbImage::new(8, 8), false);
+    let frame = bytes.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
+    bytes[frame + 5..frame + 9].copy_from_slice(&[10_000_u16.to_be_bytes(); 2].concat());
+    let info = probe(&bytes, &limits).unwrap();
+    let estimate = |fit, width, height| {
+        let (width, height) = (NonZeroU32::new(width), NonZeroU32::new(height));
+        let options = Options { width, height, fit, format: FormatChoice::Jpeg, ..Options::default() };
+        let plan = plan(info.size(), &options, None, &limits).unwrap();
+        cost::memory(&info, &[Job { options, plan, accepts: Accepts::Classic }])
+    };
+    let megabytes = [
+        estimate(Fit::ScaleDown, 0, 0),
+        estimate(Fit::ScaleDown, 2500, 0),
+        estimate(Fit::ScaleDown, 600, 0),
+        // A strip of the full picture.
+        estimate(Fit::Crop, 10_000, 100),
+    ]
+    .map(|bytes| bytes / 1_000_000);
+    // 300 MB of pixels, 75 at 1/2, 5 at 1/8; each with what a row of MCUs takes in decoder and resampler.
+    assert!(megabytes[0] > 300 && megabytes[0] < 1500, "{megabytes:?}");
+    assert!(megabytes[1] > 75 && megabytes[1] < 200, "{megabytes:?}");
+    assert!(megabytes[2] > 5 && megabytes[2] < 40, "{megabytes:?}");
+    assert!(megabytes[3] > 3 && megabytes[3] < 40, "{megabytes:?}");
 }

@@ -48,15 +48,21 @@
 //! # What else saves time
 //! Only the coefficients that the scale needs are kept; small inverse DCTs with the box filter's weights inside the
 //! dequantisation table make the means of pixels (`decode/transform`); chroma of 4:2:0 is transformed to luma's
-//! size instead of being upsampled; progressive scans that the scale does not need are skipped. At 1/1 every byte is
-//! libjpeg-turbo's (accurate integer DCT, triangle upsampling).
+//! size instead of being upsampled; progressive scans that the scale does not need are skipped.
+//!
+//! # How near it is
+//! At 1/1 every byte is libjpeg-turbo's (accurate integer DCT, triangle upsampling). At 1/8 only chroma's filter differs.
+//! At 1/2 and 1/4 libjpeg's samples are means of boxes, with the finer detail that aliases into them; here that detail
+//! is left out. The two are 33 (sharp) to 57 dB (smooth) from each other on photographs, 22 on drawn lines. Behind the
+//! resampler that a scaled decode is for, these samples are nearer to the resampled full picture: on photographs by
+//! 0.8 dB on average (from −2, above 50 dB, to +3), on noise, lines and rings by 1 to 8 (`tests/decode/scaled.rs`).
 //!
 //! # What it is not
 //! 12-bit, arithmetic, lossless and hierarchical files are refused. Colour is not managed: ICC profiles and EXIF
 //! payloads are handed out as they are. The compressed file must be in memory.
 //!
 //! # Layout
-//! - `common`: markers, zigzag order, the standard's typical tables
+//! - `common`: markers, zigzag order, the standard's typical tables; `simd`: vector arithmetic and its `unsafe`
 //! - [`decode`]: headers, tables, entropy, lanes, transform, colour, rows; see there for its files
 //! - [`encode`]: rows to baseline and progressive files
 

@@ -33,11 +33,8 @@ impl ToSrgb {
         if pixels.layout() != self.layout {
             return Err(ImageError::Internal("colour"));
         }
-        if self.layout == Layout::Ycck {
-            pixels.data_mut().as_chunks_mut::<4>().0.iter_mut().for_each(ycck_to_cmyk);
-        }
         match (self.layout, &self.transform) {
-            (Layout::Cmyk | Layout::Ycck, _) => self.cmyk_to_rgb(&pixels),
+            (Layout::Cmyk, _) => self.cmyk_to_rgb(&pixels),
             (_, None) => Ok(pixels),
             (Layout::Gray, Some(transform)) => {
                 let curve = gray_curve(transform.as_ref())?;
@@ -93,7 +90,7 @@ fn transform(layout: Layout, profile: &[u8]) -> Option<Arc<Transform8BitExecutor
         Layout::Rgb => (DataColorSpace::Rgb, moxcms::Layout::Rgb, moxcms::Layout::Rgb),
         Layout::Rgba => (DataColorSpace::Rgb, moxcms::Layout::Rgba, moxcms::Layout::Rgba),
         // moxcms reads CMYK as four interleaved channels, which it calls Rgba.
-        Layout::Cmyk | Layout::Ycck => (DataColorSpace::Cmyk, moxcms::Layout::Rgba, moxcms::Layout::Rgb),
+        Layout::Cmyk => (DataColorSpace::Cmyk, moxcms::Layout::Rgba, moxcms::Layout::Rgb),
     };
     if profile.color_space != space {
         return None;
@@ -112,22 +109,6 @@ fn gray_curve(transform: &Transform8BitExecutor) -> Result<[[u8; 3]; 256], Image
 fn curve_at(curve: &[[u8; 3]; 256], value: u8) -> u8 {
     // Gray profiles give equal channels; green is as good as any.
     curve.get(usize::from(value)).map_or(value, |&[_, green, _]| green)
-}
-
-/// Undoes the YCbCr form of CMY by the equations of JFIF (ITU-T T.871): what is R, G, B there is C, M, Y here.
-fn ycck_to_cmyk([y, cb, cr, _]: &mut [u8; 4]) {
-    let (luma, blue, red) = (f32::from(*y), f32::from(*cb) - 128.0, f32::from(*cr) - 128.0);
-    let (c, m, yellow) = (
-        byte(luma + 1.402 * red),
-        byte(luma - 0.344_136 * blue - 0.714_136 * red),
-        byte(luma + 1.772 * blue),
-    );
-    (*y, *cb, *cr) = (c, m, yellow);
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=255 before")]
-fn byte(value: f32) -> u8 {
-    value.round().clamp(0.0, 255.0) as u8
 }
 
 /// CMYK without a profile: each ink absorbs its light, black absorbs all.

@@ -1,6 +1,11 @@
 //! What a picture takes of memory, estimated before anything is decoded.
 
-use super::{accept::Encoding, color::Color, pipeline::Job, probe::Info, size::Size, sniff::Format};
+use safelight_jpeg::decode::Scale;
+
+use super::{
+    accept::Encoding, codec::JPEG_OWN_TABLES, color::Color, pipeline::Job, probe::Info, size::Size,
+    sniff::Format, view::View,
+};
 
 /// Tables, stacks of codecs, allocator slack: what does not grow with the picture.
 const FIXED: u64 = 2 << 20;
@@ -19,8 +24,9 @@ const LOBES: u64 = 6;
 /// The arithmetic is an upper bound, tested against an allocator that counts (`tests/image_memory.rs`).
 #[must_use]
 pub fn memory(info: &Info, jobs: &[Job]) -> u64 {
-    let outputs = jobs.iter().map(|job| output(info.channels(), job)).max().unwrap_or(0);
-    FIXED + info.decoded_bytes() + info.work_bytes.max(outputs)
+    let view = View::of(info, jobs);
+    let outputs = jobs.iter().map(|job| output(info.channels(), job, view.scale)).max().unwrap_or(0);
+    FIXED + info.decoded_bytes(view.size) + info.work.at(view.scale).max(outputs)
 }
 
 /// What is expected of a picture before its outputs are known: one output as large as the source, in the
@@ -29,8 +35,8 @@ pub fn memory(info: &Info, jobs: &[Job]) -> u64 {
 pub fn memory_at_source_size(info: &Info) -> u64 {
     let size = info.size();
     FIXED
-        + info.decoded_bytes()
-        + info.work_bytes.max(finish(info.channels(), size, Encoding::Webp(100), None))
+        + info.decoded_bytes(info.stored_size)
+        + info.work.at(Scale::Full).max(finish(info.channels(), size, Encoding::Webp(100), None))
 }
 
 /// What the encoded outputs take together, in bytes, until they have been sent: lossy formats 1 byte a pixel up to quality
@@ -53,19 +59,22 @@ fn encodings(job: &Job) -> [Encoding; 2] {
     [false, true].map(|transparent| Encoding::choose(&job.options, job.accepts, transparent))
 }
 
-/// One output's working memory besides the decoded source.
-fn output(channels: u64, job: &Job) -> u64 {
+/// One output's working memory besides the source, decoded at a scale.
+fn output(channels: u64, job: &Job, scale: Scale) -> u64 {
     let plan = &job.plan;
+    let by = f64::from(scale.divisor());
     let resample = if plan.is_copy() {
         plan.resized.area() * channels
     } else {
         // The vertical pass comes first: all columns that the crop box needs, at the output's height. Which of the two
         // axes is the stored picture's vertical one is up to its orientation; take the worse.
-        let (width, height) =
-            (columns(plan.crop.width, plan.resized.width), columns(plan.crop.height, plan.resized.height));
+        let (width, height) = (
+            columns(plan.crop.width / by, plan.resized.width),
+            columns(plan.crop.height / by, plan.resized.height),
+        );
         let between = (width * u64::from(plan.resized.height)).max(height * u64::from(plan.resized.width));
-        let sides = u64::from(plan.source.width)
-            + u64::from(plan.source.height)
+        let sides = u64::from(scale.apply(plan.source.width))
+            + u64::from(scale.apply(plan.source.height))
             + u64::from(plan.resized.width)
             + u64::from(plan.resized.height);
         (between + plan.resized.area()) * channels + sides * COEFFICIENTS
@@ -74,6 +83,12 @@ fn output(channels: u64, job: &Job) -> u64 {
         .map(|encoding| finish(channels, plan.canvas, encoding, job.options.background))
         .into_iter()
         .fold(resample, u64::max)
+}
+
+/// A row of MCUs in the JPEG encoder, 16 pixels high: as planes and as coded bytes, which at worst are more than the
+/// samples.
+fn jpeg_strip(size: Size) -> u64 {
+    (u64::from(size.width) + 64) * 16 * 16
 }
 
 /// Source pixels along one axis that a crop box of this length needs.
@@ -98,8 +113,13 @@ fn finish(channels: u64, size: Size, encoding: Encoding, background: Option<Colo
     };
     let steps = size.area() * (channels + widest);
     let encoder = match encoding {
-        // The file, whose buffer doubles as it grows: at quality 100 noise takes about 3 bytes a pixel.
-        Encoding::Jpeg(quality) => size.area() * if quality > 95 { 9 } else { 6 },
+        // The file, whose buffer doubles as it grows (both are held for a moment): at quality 100 noise takes about 3
+        // bytes a pixel. Before it the symbols, 4 bytes for each sample at most, of which 4:2:0 has 1.5 a pixel, in a
+        // list that doubles too.
+        Encoding::Jpeg(quality) => {
+            let file = if quality > 95 { 9 } else { 6 };
+            size.area() * if size.area() <= JPEG_OWN_TABLES { 18 + file } else { file } + jpeg_strip(size)
+        }
         // Incompressible pixels are stored as they are, in a buffer that doubles and is then copied into the file,
         // which doubles too.
         Encoding::Png => size.area() * widest * 5,

@@ -1,14 +1,14 @@
 //! Pictures: from encoded bytes to encoded bytes. Pure computation: no threads, no clock but a deadline, no I/O.
 //!
 //! A caller sniffs and [probes](probe::probe) the bytes, makes a [plan](plan::plan) for each output, asks what that
-//! [costs](cost::memory), and lets [`process`](pipeline::process) do the work. Decoders are other people's code and may
+//! [costs](cost::memory), and lets [`process`](pipeline::process) do the work. Decoders are mostly other people's code and may
 //! panic on input made to hurt them: run `process` where an unwind is caught.
 //!
 //! # Layout
 //! - [`size`], [`color`], [`options`]: what is asked for, as values and as text
 //! - [`accept`]: the output format, from options, an Accept header and the pixels
 //! - [`sniff`], [`limits`], [`probe`]: which format some bytes are, how large a picture may be, what its header says
-//! - [`plan`]: the geometry of an output; [`cost`]: the memory it takes
+//! - [`plan`]: the geometry of an output; `view`: what is decoded for it; [`cost`]: the memory it takes
 //! - [`pipeline`]: the steps from source to outputs; [`cancel`]: stopping them
 //! - `pixels`, and one file for each step: `resample`, `colour`, [`orient`], `background`
 //! - [`codec`]: one file for each format
@@ -32,6 +32,7 @@ pub mod probe;
 mod resample;
 pub mod size;
 pub mod sniff;
+mod view;
 
 #[cfg(test)]
 #[expect(

@@ -115,7 +115,7 @@ impl Orientation {
             (_, Layout::Gray) => self.turned::<1>(pixels),
             (_, Layout::GrayAlpha) => self.turned::<2>(pixels),
             (_, Layout::Rgb) => self.turned::<3>(pixels),
-            (_, Layout::Rgba | Layout::Cmyk | Layout::Ycck) => self.turned::<4>(pixels),
+            (_, Layout::Rgba | Layout::Cmyk) => self.turned::<4>(pixels),
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
     resample::{cut, premultiply, resample, unpremultiply},
     size::Size,
     sniff::Format,
+    view::View,
 };
 
 /// One output to make.
@@ -64,7 +65,8 @@ pub struct Report {
 /// outputs that need no resampling come first.
 ///
 /// `cancel` is looked at before each step. An output's bytes depend on the source, the job and this program (and the
-/// processor's instruction set, by which kernels are chosen) alone, not on the other jobs.
+/// processor's instruction set, by which kernels are chosen) alone, not on the other jobs; but for JPEG sources, which
+/// are decoded once, as small as the largest output allows.
 ///
 /// # Errors
 /// The first failure ends the work; outputs emitted before are good.
@@ -79,8 +81,9 @@ pub fn process(
         return Err(ImageError::Internal("plan of another source"));
     }
     cancel.check()?;
+    let view = View::of(info, jobs);
     let start = Instant::now();
-    let Decoded { mut pixels, profile } = codec::decoder(info.format).decode(bytes, info)?;
+    let Decoded { mut pixels, profile } = codec::decoder(info.format).decode(bytes, info, &view, cancel)?;
     let to_srgb = ToSrgb::new(pixels.layout(), profile.as_deref());
     drop(profile);
     let mut report = Report { decode: start.elapsed(), ..Report::default() };
@@ -90,7 +93,7 @@ pub fn process(
         jobs.iter().enumerate().partition(|(_, job)| job.plan.is_copy());
     let mut make = |index: usize, job: &Job, pixels: &Pixels| {
         let start = Instant::now();
-        let (pixels, encoding) = draw(pixels, info, &to_srgb, job, cancel)?;
+        let (pixels, encoding) = draw(pixels, info, &view, &to_srgb, job, cancel)?;
         report.resize += start.elapsed();
 
         cancel.check()?;
@@ -117,13 +120,14 @@ pub fn process(
 fn draw(
     source: &Pixels,
     info: &Info,
+    view: &View,
     to_srgb: &ToSrgb,
     job: &Job,
     cancel: &Cancel,
 ) -> Result<(Pixels, Encoding), ImageError> {
     cancel.check()?;
     let plan = &job.plan;
-    let crop = info.orientation.stored_box(plan.source, plan.crop);
+    let crop = view.place(info.orientation.stored_box(plan.source, plan.crop));
     let size = info.orientation.turn(plan.resized);
     let pixels = if plan.is_copy() {
         cut(source, crop, size)?

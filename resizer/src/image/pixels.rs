@@ -15,8 +15,6 @@ pub(crate) enum Layout {
     Rgba,
     /// Cyan, magenta, yellow, black; 255 is full ink.
     Cmyk,
-    /// Y, Cb, Cr made of C, M, Y as if those were R, G, B; and black. Adobe's JPEG form of CMYK. 255 is full ink.
-    Ycck,
 }
 
 impl Layout {
@@ -26,7 +24,7 @@ impl Layout {
             Self::Gray => 1,
             Self::GrayAlpha => 2,
             Self::Rgb => 3,
-            Self::Rgba | Self::Cmyk | Self::Ycck => 4,
+            Self::Rgba | Self::Cmyk => 4,
         }
     }
 

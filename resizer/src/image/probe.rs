@@ -1,5 +1,7 @@
 //! What a source's header says, read without decoding.
 
+use safelight_jpeg::decode::Scale;
+
 use super::{
     codec,
     error::ImageError,
@@ -31,8 +33,29 @@ pub struct Info {
     pub bytes: u64,
     /// How pixels come out of the decoder.
     pub(crate) layout: Layout,
-    /// Bytes that the decoder holds besides the decoded pixels, at most.
-    pub(crate) work_bytes: u64,
+    /// What decoding takes.
+    pub(crate) work: Work,
+}
+
+/// Bytes that a decoder holds besides the decoded pixels, at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// It reads whole pictures at full size only.
+    Whole(u64),
+    /// It also makes smaller ones, and parts of them: the bytes for each of [`Scale::ALL`], in that order.
+    Scaled([u64; 4]),
+}
+
+impl Work {
+    /// The bytes at a scale.
+    pub(crate) const fn at(self, scale: Scale) -> u64 {
+        match (self, scale) {
+            (Self::Whole(bytes), _) | (Self::Scaled([bytes, ..]), Scale::Full) => bytes,
+            (Self::Scaled([_, bytes, ..]), Scale::Half) => bytes,
+            (Self::Scaled([_, _, bytes, _]), Scale::Quarter) => bytes,
+            (Self::Scaled([.., bytes]), Scale::Eighth) => bytes,
+        }
+    }
 }
 
 impl Info {
@@ -47,9 +70,9 @@ impl Info {
         self.layout.channels() as u64
     }
 
-    /// Bytes of the decoded picture; with 16 bits a channel while they are being reduced.
-    pub(crate) const fn decoded_bytes(&self) -> u64 {
-        self.stored_size.area().saturating_mul(self.channels() * if self.bit_depth > 8 { 2 } else { 1 })
+    /// Bytes of so many decoded pixels; with 16 bits a channel while they are being reduced.
+    pub(crate) const fn decoded_bytes(&self, size: Size) -> u64 {
+        size.area().saturating_mul(self.channels() * if self.bit_depth > 8 { 2 } else { 1 })
     }
 }
 

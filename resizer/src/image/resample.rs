@@ -72,7 +72,7 @@ const fn pixel_type(layout: Layout) -> PixelType {
         Layout::Gray => PixelType::U8,
         Layout::GrayAlpha => PixelType::U8x2,
         Layout::Rgb => PixelType::U8x3,
-        Layout::Rgba | Layout::Cmyk | Layout::Ycck => PixelType::U8x4,
+        Layout::Rgba | Layout::Cmyk => PixelType::U8x4,
     }
 }
 

@@ -66,6 +66,8 @@ pub(crate) fn plain(width: u32, height: u32, layout: Layout, pixel: &[u8]) -> Pi
 pub(crate) struct Jpeg {
     pub(crate) progressive: bool,
     pub(crate) full_chroma: bool,
+    /// Inks in Adobe's form of YCCK.
+    pub(crate) ycck: bool,
     pub(crate) restarts: bool,
     pub(crate) exif: Option<Vec<u8>>,
     pub(crate) icc: Option<Vec<u8>>,
@@ -76,8 +78,8 @@ impl Jpeg {
         let color = match pixels.layout() {
             Layout::Gray => ColorType::Luma,
             Layout::Rgb => ColorType::Rgb,
+            Layout::Cmyk if self.ycck => ColorType::CmykAsYcck,
             Layout::Cmyk => ColorType::Cmyk,
-            Layout::Ycck => ColorType::CmykAsYcck,
             Layout::Rgba | Layout::GrayAlpha => panic!("no alpha in JPEG"),
         };
         let mut file = Vec::new();

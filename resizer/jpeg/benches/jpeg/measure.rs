@@ -10,6 +10,8 @@ const ROUNDS: (usize, usize) = (11, 400);
 /// One line of the result.
 pub struct Line {
     pub case: String,
+    /// `ms` or `instructions`.
+    pub unit: &'static str,
     pub ours: f64,
     pub theirs: f64,
 }
@@ -37,7 +39,7 @@ pub fn compare(case: String, mut ours: impl FnMut(), mut theirs: impl FnMut()) -
             left.push(time(&mut ours));
         }
     }
-    Line { case, ours: median(left), theirs: median(right) }
+    Line { case, unit: "ms", ours: median(left), theirs: median(right) }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -51,21 +53,24 @@ impl Line {
         self.theirs / self.ours
     }
 
-    /// The line as an object; its `ratio` is of times, ours by theirs.
+    /// The line as an object; its `ratio` is ours by theirs.
     pub fn json(&self) -> serde_json::Value {
         serde_json::json!({
-            "case": self.case, "unit": "ms", "ours": round(self.ours), "peer": "libjpeg-turbo",
+            "case": self.case, "unit": self.unit, "ours": round(self.ours), "peer": "libjpeg-turbo",
             "theirs": round(self.theirs), "ratio": round(self.ours / self.theirs),
         })
     }
 
+    /// The line as a row of the table; instructions in millions.
+    pub fn row(&self) -> String {
+        let unit = if self.unit == "ms" { 1.0 } else { 1e6 };
+        let (ours, theirs) = (self.ours / unit, self.theirs / unit);
+        format!("{:<44} {ours:>9.3} {theirs:>9.3} {:>6.2}×", self.case, self.speedup())
+    }
+
     /// Prints it, as JSON or as a row of the table.
     pub fn print(&self, json: bool) {
-        if json {
-            println!("{}", self.json());
-        } else {
-            println!("{:<44} {:>9.3} {:>9.3} {:>6.2}×", self.case, self.ours, self.theirs, self.speedup());
-        }
+        if json { println!("{}", self.json()) } else { println!("{}", self.row()) }
     }
 }
 

@@ -1,7 +1,7 @@
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../checks/mod.rs"]
 #[allow(dead_code, reason = "each target uses one check")]
 mod checks;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::lanes(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::decode::lanes(data, checks::decode::SMALL));

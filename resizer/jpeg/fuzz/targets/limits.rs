@@ -1,7 +1,7 @@
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../checks/mod.rs"]
 #[allow(dead_code, reason = "each target uses one check")]
 mod checks;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::limits(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::decode::limits(data));

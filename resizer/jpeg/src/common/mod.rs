@@ -1,5 +1,6 @@
-//! What both directions need: marker codes and the order of coefficients.
+//! What both directions need: marker codes, the order of coefficients, vector arithmetic.
 
 pub(crate) mod marker;
+pub(crate) mod simd;
 pub(crate) mod standard;
 pub(crate) mod zigzag;

@@ -71,6 +71,7 @@ const WINDOW: u32 = 9;
 const NONE: u32 = 0;
 
 /// A Huffman table for decoding: a window gives the code and, where it fits, its level.
+#[derive(Clone)]
 pub(crate) struct Lookup {
     /// Level (16 bits), symbol (8), bits of the code with its level (8); without a level that fits, bit 7 is set
     /// and the bits are the code's.
@@ -107,17 +108,17 @@ impl Lookup {
             let size = u32::from(code.symbol & 15);
             let room = WINDOW - length;
             let from = (code.bits as usize) << room;
-            for (rest, entry) in (0_u32..).zip(&mut table.windows[from..from + (1 << room)]) {
-                let symbol = u32::from(code.symbol) << 8;
-                // AC symbols of size 0 are runs, whose bits the caller reads.
-                *entry = if size == 0 || (dc && code.symbol > 15) {
-                    length | symbol
-                } else if size <= room {
-                    let level = extend(rest >> (room - size), size);
-                    (level.cast_unsigned() << 16) | symbol | (length + size)
-                } else {
-                    length | symbol | OPEN
-                };
+            let symbol = u32::from(code.symbol) << 8;
+            let windows = &mut table.windows[from..from + (1 << room)];
+            // AC symbols of size 0 are runs, whose bits the caller reads.
+            if size == 0 || (dc && code.symbol > 15) {
+                windows.fill(length | symbol);
+            } else if size <= room {
+                for (bits, part) in (0..).zip(windows.chunks_exact_mut(1 << (room - size))) {
+                    part.fill((extend(bits, size).cast_unsigned() << 16) | symbol | (length + size));
+                }
+            } else {
+                windows.fill(length | symbol | OPEN);
             }
         }
         table

@@ -1,11 +1,19 @@
 //! Decoding steps of sequential scans: the same few instructions for everything, see [`super::tables`].
+#![expect(
+    unsafe_code,
+    reason = "a step has four accesses, and as much time goes into checking each as into making it"
+)]
 
-use super::tables::{Machine, is_dead};
+#[cfg(test)]
+mod tests;
+
+use super::symbols::{WINDOW, addend, bits, step as moved};
+use super::tables::{Machine, PARKED, advance, is_dead, number, place, table};
 
 /// Steps between two loads of the bit window: 5 × 11 bits leave 2 of the 57 that a load always has.
 pub(crate) const STEPS: usize = 5;
 /// The most bits that many steps consume.
-pub(crate) const ROUND_BITS: usize = STEPS * super::tables::WINDOW as usize;
+pub(crate) const ROUND_BITS: usize = STEPS * WINDOW as usize;
 /// Bytes that must be readable behind the last bit: a load takes eight.
 pub(crate) const PADDING: usize = 16;
 
@@ -20,26 +28,95 @@ pub(crate) struct Lane {
     pub(crate) out: usize,
 }
 
-/// The bits from `at` on in the high end, and a 1 in the lowest place: once shifted, it tells by how much.
-#[inline(always)]
-fn load(data: &[u8], at: usize) -> u64 {
-    let byte = at >> 3;
-    let mut word = [0; 8];
-    word.copy_from_slice(&data[byte..byte + 8]);
-    (u64::from_be_bytes(word) << (at & 7)) | 1
+impl Lane {
+    /// A lane that waits: its steps change nothing.
+    pub(crate) const PARKED: Self = Self { at: 0, state: PARKED, out: 0 };
 }
 
-/// One step: two look-ups and an addition.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "bit fields, see `tables`")]
-fn step(symbols: &[u32], states: &[u64], coefficients: &mut [i16], window: &mut u64, lane: &mut Lane) {
-    let symbol = symbols[(lane.state >> 32) as usize + (*window >> (64 - super::tables::WINDOW)) as usize];
-    *window <<= symbol & 63;
-    let next = states[usize::from((lane.state >> 16) as u16) + ((symbol >> 6) & 0x3FFF) as usize];
-    let coefficient = &mut coefficients[lane.out + usize::from(next as u8)];
-    *coefficient = coefficient.wrapping_add((symbol.cast_signed() >> 20) as i16);
-    lane.out += usize::from((next >> 8) as u8);
-    lane.state = next;
+/// What all lanes share. Made by [`Bare::new`], whose checks are what every access relies on.
+struct Bare {
+    data: *const u8,
+    symbols: *const u32,
+    states: *const u64,
+    coefficients: *mut i16,
+}
+
+impl Bare {
+    /// Checks that `lanes` can take `count` steps, with a load before every [`STEPS`] of them:
+    ///
+    /// * data: a step consumes at most [`WINDOW`] bits (`Set::new` has checked every symbol), so that no load
+    ///   starts further than as many windows behind the lane, and there eight bytes are left;
+    /// * tables: the state is one that the machine admits, and each look-up leads to such a one
+    ///   ([`Machine::admits`]);
+    /// * coefficients: a step writes at most `widest` places behind the block, and moves it as far, so that the last
+    ///   one writes at most `count` times as far behind the first block. There is still a place.
+    fn new(machine: &Machine, data: &[u8], coefficients: &mut [i16], lanes: &[Lane], count: usize) -> Self {
+        let (bits, places) = (count.saturating_mul(WINDOW as usize), count.saturating_mul(machine.widest));
+        for lane in lanes {
+            assert!(lane.at.saturating_add(bits) / 8 + 8 <= data.len(), "a lane would leave the data");
+            assert!(machine.admits(lane.state), "a lane is in no state");
+            assert!(lane.out.saturating_add(places) < coefficients.len(), "a lane would leave its room");
+        }
+        Self {
+            data: data.as_ptr(),
+            symbols: machine.symbols().as_ptr(),
+            states: machine.states().as_ptr(),
+            coefficients: coefficients.as_mut_ptr(),
+        }
+    }
+
+    /// A lane with the bits from its place on in the high end, and a 1 in the lowest place: once shifted, it tells by
+    /// how much.
+    ///
+    /// # Safety
+    /// The lane is one of those checked, within their steps.
+    #[inline(always)]
+    unsafe fn load(&self, lane: &Lane) -> Cursor {
+        // SAFETY: eight bytes are left here and the block is within the coefficients, see `new`.
+        let (word, out) = unsafe {
+            (self.data.add(lane.at >> 3).cast::<u64>().read_unaligned(), self.coefficients.add(lane.out))
+        };
+        Cursor { window: (u64::from_be(word) << (lane.at & 7)) | 1, state: lane.state, out }
+    }
+
+    /// One step: two look-ups and an addition.
+    ///
+    /// # Safety
+    /// The cursor is from [`Bare::load`], with at most [`STEPS`] steps since.
+    #[inline(always)]
+    unsafe fn step(&self, lane: &mut Cursor) {
+        // SAFETY: the machine admits the state, and the next one; the coefficient's place exists, see `new`.
+        unsafe {
+            let window = (lane.window >> (64 - WINDOW)) as usize;
+            let symbol = *self.symbols.add(table(lane.state) + window);
+            lane.window <<= bits(symbol);
+            let next = *self.states.add(number(lane.state) + moved(symbol));
+            let coefficient = lane.out.add(place(next));
+            *coefficient = (*coefficient).wrapping_add(addend(symbol));
+            lane.out = lane.out.add(advance(next));
+            lane.state = next;
+        }
+    }
+
+    /// The lane where the cursor has come to.
+    ///
+    /// # Safety
+    /// The cursor is from a [`Bare::load`] of this lane.
+    #[inline(always)]
+    unsafe fn store(&self, cursor: &Cursor, lane: &mut Lane) {
+        lane.at += cursor.window.trailing_zeros() as usize;
+        lane.state = cursor.state;
+        // SAFETY: both point into the coefficients.
+        lane.out = unsafe { cursor.out.offset_from(self.coefficients) }.cast_unsigned();
+    }
+}
+
+/// A lane between two loads.
+#[derive(Clone, Copy)]
+struct Cursor {
+    window: u64,
+    state: u64,
+    out: *mut i16,
 }
 
 /// Runs `N` lanes in lockstep. Each must have `rounds` × [`ROUND_BITS`] bits before it and room for `rounds` ×
@@ -52,23 +129,26 @@ pub(crate) fn run<const N: usize>(
     lanes: &mut [Lane; N],
     rounds: usize,
 ) {
-    let (symbols, states) = (&machine.symbols[..], &machine.states[..]);
+    let bare = Bare::new(machine, data, coefficients, lanes, rounds.saturating_mul(STEPS));
     let mut now = *lanes;
     for _ in 0..rounds {
-        let mut windows = now.map(|lane| load(data, lane.at));
-        for _ in 0..STEPS {
-            for (window, lane) in windows.iter_mut().zip(&mut now) {
-                step(symbols, states, coefficients, window, lane);
+        // SAFETY: as many steps as were checked, with a load before every `STEPS` of them.
+        unsafe {
+            let mut cursors = now.map(|lane| bare.load(&lane));
+            for _ in 0..STEPS {
+                for cursor in &mut cursors {
+                    bare.step(cursor);
+                }
             }
-        }
-        for (window, lane) in windows.iter().zip(&mut now) {
-            lane.at += window.trailing_zeros() as usize;
+            for (cursor, lane) in cursors.iter().zip(&mut now) {
+                bare.store(cursor, lane);
+            }
         }
     }
     *lanes = now;
 }
 
-/// As [`run`], but tells `log` of every MCU start that a lane comes to: lane, bit, place of the coefficients.
+/// As [`run`], but tells `log` of every MCU start that a lane comes to: lane, bit.
 pub(crate) fn run_logged<const N: usize>(
     machine: &Machine,
     data: &[u8],
@@ -77,19 +157,22 @@ pub(crate) fn run_logged<const N: usize>(
     rounds: usize,
     mut log: impl FnMut(usize, usize),
 ) {
-    let (symbols, states) = (&machine.symbols[..], &machine.states[..]);
+    let bare = Bare::new(machine, data, coefficients, lanes, rounds.saturating_mul(STEPS));
     for _ in 0..rounds {
-        let mut windows = lanes.map(|lane| load(data, lane.at));
-        for _ in 0..STEPS {
-            for (i, (window, lane)) in windows.iter_mut().zip(lanes.iter_mut()).enumerate() {
-                step(symbols, states, coefficients, window, lane);
-                if machine.is_start(lane.state) {
-                    log(i, lane.at + window.trailing_zeros() as usize);
+        // SAFETY: as in `run`.
+        unsafe {
+            let mut cursors = lanes.map(|lane| bare.load(&lane));
+            for _ in 0..STEPS {
+                for (i, (cursor, lane)) in cursors.iter_mut().zip(lanes.iter()).enumerate() {
+                    bare.step(cursor);
+                    if machine.is_start(cursor.state) {
+                        log(i, lane.at + cursor.window.trailing_zeros() as usize);
+                    }
                 }
             }
-        }
-        for (window, lane) in windows.iter().zip(lanes.iter_mut()) {
-            lane.at += window.trailing_zeros() as usize;
+            for (cursor, lane) in cursors.iter().zip(lanes.iter_mut()) {
+                bare.store(cursor, lane);
+            }
         }
     }
 }
@@ -120,9 +203,13 @@ pub(crate) fn walk(
         if lane.at >= end {
             return Walk::Short;
         }
-        let mut window = load(data, lane.at);
-        step(&machine.symbols, &machine.states, coefficients, &mut window, lane);
-        lane.at += window.trailing_zeros() as usize;
+        let bare = Bare::new(machine, data, coefficients, std::slice::from_ref(lane), 1);
+        // SAFETY: one step, as was checked.
+        unsafe {
+            let mut cursor = bare.load(lane);
+            bare.step(&mut cursor);
+            bare.store(&cursor, lane);
+        }
         if machine.is_start(lane.state) {
             return if lane.at > end { Walk::Short } else { Walk::Mcu };
         }

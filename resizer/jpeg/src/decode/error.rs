@@ -30,7 +30,7 @@ pub enum Error {
     Unsupported {
         /// The byte, counted from the start of the file.
         at: usize,
-        /// What is not supported.
+        /// What the file is, as a noun with its article.
         what: &'static str,
     },
     /// More than a limit given by the caller.

@@ -154,23 +154,23 @@ impl Frame {
         let at = segment.at;
         match segment.code {
             marker::SOF0 | marker::SOF1 | marker::SOF2 => {}
-            0xC3 | 0xC7 | 0xCB | 0xCF => return Err(Error::Unsupported { at, what: "lossless JPEG" }),
-            0xC5 | 0xC6 | 0xCD | 0xCE => return Err(Error::Unsupported { at, what: "hierarchical JPEG" }),
-            _ => return Err(Error::Unsupported { at, what: "arithmetic coding" }),
+            0xC3 | 0xC7 | 0xCB | 0xCF => return Err(Error::Unsupported { at, what: "a lossless JPEG" }),
+            0xC5 | 0xC6 | 0xCD | 0xCE => return Err(Error::Unsupported { at, what: "a hierarchical JPEG" }),
+            _ => return Err(Error::Unsupported { at, what: "an arithmetic-coded JPEG" }),
         }
         let p = segment.payload;
         if p.len() < 6 {
             return Err(Error::Corrupt { at, what: "a frame segment that is too short" });
         }
         if p[0] != 8 {
-            return Err(Error::Unsupported { at, what: "a sample precision other than 8 bits" });
+            return Err(Error::Unsupported { at, what: "a JPEG of other than 8 bits a channel" });
         }
         let count = usize::from(p[5]);
         if p.len() < 6 + 3 * count {
             return Err(Error::Corrupt { at, what: "a frame segment that is too short" });
         }
         if count == 0 || count > 4 {
-            return Err(Error::Unsupported { at, what: "a number of components other than 1 to 4" });
+            return Err(Error::Unsupported { at, what: "a JPEG of other than 1 to 4 components" });
         }
         let mut components = Vec::with_capacity(count);
         for c in p[6..6 + 3 * count].chunks_exact(3) {

@@ -2,16 +2,20 @@
 
 use super::entropy::{Lane, ROUND_BITS, STEPS, Walk, run, run_logged, walk};
 use super::options::Lanes;
-use super::tables::{Machine, PARKED, is_dead};
+use super::tables::{Machine, is_dead};
 
 /// Lanes in lockstep. A step waits for two look-ups in turn; four of them share that wait, a fifth lacks registers.
 const LANES: usize = 4;
 /// MCU starts that a guessed lane logs. Streams fall into step within 3 MCUs on average.
 const LOG: usize = 12;
-/// Bytes of coefficients that all lanes together may hold: with tables and window they stay in a 1 MiB L2 cache.
-const COEFFICIENT_BYTES: usize = 512 << 10;
-/// Most MCUs of a lane in one chunk.
-const LARGEST_LANE: usize = 512;
+/// Bytes of coefficients that all lanes together are meant to fill: with tables and window they stay in a 1 MiB L2 cache.
+const COEFFICIENT_BYTES: usize = 256 << 10;
+/// Most MCUs that a lane is meant to take in one chunk.
+const LARGEST_LANE: usize = 384;
+/// How many halves of that it holds: flat parts of a picture take fewer bits than those before. More from the first time
+/// on that a lane was full.
+const NARROW: usize = 3;
+const WIDE: usize = 12;
 /// Fewest MCUs of a lane that are worth the start.
 const SMALLEST_LANE: usize = 4 * LOG;
 /// The most bits that one MCU can take: 10 blocks of 64 codes of 16 bits with levels of 11, and a byte skipped in a
@@ -70,8 +74,11 @@ pub(crate) struct Decoder {
     machine: Machine,
     lanes: Lanes,
     coefficients: Vec<i16>,
-    /// MCUs that a lane holds.
+    /// MCUs that a lane is meant to take in a chunk, and those that it holds.
     lane_mcus: usize,
+    room: usize,
+    /// The most that it may hold.
+    widest: usize,
     /// Places of a lane among the coefficients.
     lane_places: usize,
     /// How far each lane wrote, to be wiped before the next chunk.
@@ -90,21 +97,24 @@ struct Log {
 }
 
 impl Decoder {
-    /// MCUs that a lane holds in a chunk, of a scan of `total` MCUs with `mcu` places each.
-    fn lane_mcus(mcu: usize, total: usize) -> usize {
-        // Half as much again as a quarter of a small scan, so that it is one chunk.
-        let cached = COEFFICIENT_BYTES / 2 / LANES / mcu.max(1);
-        cached.clamp(SMALLEST_LANE, LARGEST_LANE).min(total.div_ceil(LANES) * 3 / 2 + 1)
+    /// MCUs that a lane is meant to take in a chunk.
+    fn lane_mcus(mcu: usize) -> usize {
+        (COEFFICIENT_BYTES / 2 / LANES / mcu.max(1)).clamp(SMALLEST_LANE, LARGEST_LANE)
     }
 
-    fn lane_places(mcu: usize, total: usize) -> usize {
-        // The lane ends its last MCU behind the limit, and a parked one still adds zeros.
-        (Self::lane_mcus(mcu, total) + 1) * mcu + SLACK
+    /// MCUs that a lane holds, in a scan of `total`.
+    fn room(mcu: usize, total: usize, spread: usize) -> usize {
+        (Self::lane_mcus(mcu) * spread / 2).min(total)
+    }
+
+    fn lane_places(mcu: usize, room: usize) -> usize {
+        // The lane ends its last MCU behind the limit.
+        (room + 1) * mcu + SLACK
     }
 
     /// Bytes that decoding a scan of `total` MCUs with `mcu` places each allocates.
     fn bytes(mcu: usize, total: usize) -> u64 {
-        (Self::lane_places(mcu, total) * LANES * size_of::<i16>()) as u64
+        (Self::lane_places(mcu, Self::room(mcu, total, WIDE)) * LANES * size_of::<i16>()) as u64
     }
 
     /// The most bytes that decoding any scan with `mcu` places an MCU allocates.
@@ -114,11 +124,14 @@ impl Decoder {
     }
 
     pub(crate) fn new(machine: Machine, lanes: Lanes, total: usize, data_bytes: usize) -> Self {
-        let lane_places = Self::lane_places(machine.mcu, total);
+        let room = Self::room(machine.mcu, total, NARROW);
+        let lane_places = Self::lane_places(machine.mcu, room);
         Self {
             lanes,
             coefficients: vec![0; lane_places * LANES],
-            lane_mcus: Self::lane_mcus(machine.mcu, total),
+            lane_mcus: Self::lane_mcus(machine.mcu),
+            room,
+            widest: Self::room(machine.mcu, total, WIDE),
             lane_places,
             written: [0; LANES],
             mcu_bits: (data_bytes * 8 / total.max(1)).max(1),
@@ -137,7 +150,16 @@ impl Decoder {
         &mut self.coefficients
     }
 
+    /// Makes the lanes' room ready for another chunk.
     fn wipe(&mut self) {
+        if self.room < self.widest && (0..LANES).any(|i| self.written[i] >= self.limit(i)) {
+            self.room = self.widest;
+            self.lane_places = Self::lane_places(self.machine.mcu, self.room);
+            // The old room goes first, so that only one is ever held.
+            self.coefficients = Vec::new();
+            self.coefficients = vec![0; self.lane_places * LANES];
+            self.written = [0; LANES];
+        }
         for (i, written) in self.written.iter_mut().enumerate() {
             let base = i * self.lane_places;
             let end = (*written + SLACK).min(base + self.lane_places);
@@ -153,8 +175,7 @@ impl Decoder {
         self.wipe();
         let end = if input.ended { input.bits } else { input.bits.saturating_sub(LARGEST_MCU_BITS) };
         let ahead = end.saturating_sub(input.at);
-        // Three quarters of what a lane holds: some parts of a picture take fewer bits than the last.
-        let span = (ahead / LANES).min(self.mcu_bits * self.lane_mcus * 3 / 4) & !7;
+        let span = (ahead / LANES).min(self.mcu_bits * self.lane_mcus) & !7;
         let worthwhile = span / self.mcu_bits >= SMALLEST_LANE / 2 && input.left >= LANES * SMALLEST_LANE / 2;
         let chunk = if self.lanes == Lanes::Four && worthwhile && self.cautious == 0 {
             self.four(input, end, span)
@@ -176,7 +197,8 @@ impl Decoder {
             return 0;
         }
         let bits = target.saturating_sub(lane.at) / ROUND_BITS;
-        let room = limit.saturating_sub(lane.out) / (STEPS * self.machine.widest);
+        // A step may be a whole block. Some room is left, or the walk to the next MCU would take one too many.
+        let room = limit.saturating_sub(lane.out + 1) / (STEPS * self.machine.widest);
         bits.min(room)
     }
 
@@ -207,7 +229,7 @@ impl Decoder {
     /// One lane until its MCUs are full, `left` are done, the data ends or is damaged.
     fn one(&mut self, input: Input<'_>, end: usize) -> Chunk {
         let mut lane = self.lane(0, input.at);
-        let most = input.left.min(self.lane_mcus);
+        let most = input.left.min(self.room);
         let limit = most * self.machine.mcu;
         let mut dead = None;
         let mut how = End::More;
@@ -268,7 +290,7 @@ impl Decoder {
 
     /// The end of a lane's room.
     fn limit(&self, index: usize) -> usize {
-        index * self.lane_places + self.lane_mcus * self.machine.mcu
+        index * self.lane_places + self.room * self.machine.mcu
     }
 
     /// The first MCUs of every lane, with the guessed ones' MCU starts.
@@ -289,39 +311,41 @@ impl Decoder {
             if !open || rounds == 0 {
                 return logs;
             }
-            run_logged(&self.machine, input.data, &mut self.coefficients, lanes, rounds.min(LOG), |i, at| {
-                let log = &mut logs[i];
-                if let Some(slot) = log.at.get_mut(log.count) {
-                    *slot = at;
-                    log.count += 1;
-                }
-            });
+            let mut running = lanes.map(|lane| if is_dead(lane.state) { Lane::PARKED } else { lane });
+            run_logged(
+                &self.machine,
+                input.data,
+                &mut self.coefficients,
+                &mut running,
+                rounds.min(LOG),
+                |i, at| {
+                    let log = &mut logs[i];
+                    if let Some(slot) = log.at.get_mut(log.count) {
+                        *slot = at;
+                        log.count += 1;
+                    }
+                },
+            );
+            for (lane, ran) in lanes.iter_mut().zip(running).filter(|(lane, _)| !is_dead(lane.state)) {
+                *lane = ran;
+            }
         }
     }
 
     /// Every lane up to the next one's start, in lockstep; one that has come there, or is full, waits.
     fn run_out(&mut self, input: &Input<'_>, lanes: &mut [Lane; LANES], targets: &[usize; LANES]) {
-        let mut running = *lanes;
-        let mut parked = [false; LANES];
         loop {
-            let mut rounds = usize::MAX;
-            for i in 0..LANES {
-                if parked[i] {
-                    continue;
-                }
-                let own = self.rounds(&running[i], targets[i], self.limit(i));
-                if own == 0 {
-                    parked[i] = true;
-                    lanes[i] = running[i];
-                    running[i].state = PARKED;
-                } else {
-                    rounds = rounds.min(own);
-                }
+            let rounds: [usize; LANES] =
+                std::array::from_fn(|i| self.rounds(&lanes[i], targets[i], self.limit(i)));
+            let Some(least) = rounds.into_iter().filter(|rounds| *rounds > 0).min() else { return };
+            let mut running: [Lane; LANES] =
+                std::array::from_fn(|i| if rounds[i] == 0 { Lane::PARKED } else { lanes[i] });
+            run(&self.machine, input.data, &mut self.coefficients, &mut running, least);
+            for ((lane, ran), _) in
+                lanes.iter_mut().zip(running).zip(rounds).filter(|(_, rounds)| *rounds > 0)
+            {
+                *lane = ran;
             }
-            if rounds == usize::MAX {
-                return;
-            }
-            run(&self.machine, input.data, &mut self.coefficients, &mut running, rounds);
         }
     }
 

@@ -7,13 +7,13 @@
 //! - [`header`]: everything before the first scan
 //! - `layout`: sizes at a scale, which coefficients are kept
 //! - `unstuff`: entropy-coded data without its stuffed zeros
-//! - `tables`: the state tables that sequential scans are decoded with
+//! - `symbols`, `tables`: the tables that sequential scans are decoded with
 //! - `entropy`: the decoding step, one lane or several in lockstep
 //! - `lanes`: four places of one stream at once
 //! - `codes`, `plain`: codes one by one, for small scans
 //! - `scan`: restart intervals, and what becomes of damage
 //! - `progressive`: progressive scans
-//! - `transform`: inverse DCT; `upsample` and `colour`: rows; `kernels`: which implementation of these runs
+//! - `transform`: inverse DCT; `upsample` and `colour`: rows; `kernels`: which instructions these run with
 //! - `picture`: blocks into planes
 //! - [`rows`]: planes into rows of pixels
 
@@ -35,8 +35,7 @@ mod progressive;
 mod scan;
 mod segments;
 mod session;
-#[cfg(target_arch = "x86_64")]
-mod simd;
+mod symbols;
 mod tables;
 mod transform;
 mod unstuff;
@@ -63,6 +62,9 @@ pub struct Decoder<'a> {
 pub struct Summary {
     /// The first damage that was filled over; always `None` with [`Damage::Refuse`].
     pub damage: Option<Error>,
+    /// Whether the file's own end marker (`EOI`) stands behind the data. Without it the picture is whole, and the
+    /// file may not be.
+    pub ended: bool,
 }
 
 impl<'a> Decoder<'a> {
@@ -143,7 +145,7 @@ impl<'a> Decoder<'a> {
     fn check(&self, options: &Options<'_>, planes: bool) -> Result<(), Error> {
         let colour = self.header().colour;
         if planes != (options.output == Output::Planes) || !rows::possible(colour, options.output) {
-            return Err(Error::Unsupported { at: 0, what: "this output from these colours" });
+            return Err(Error::Unsupported { at: 0, what: "a JPEG without colours for this output" });
         }
         self.limits.check_memory(self.memory(options))
     }

@@ -8,9 +8,9 @@ pub enum Scale {
     /// 1/1.
     #[default]
     Full,
-    /// 1/2: each output sample is the mean of 2×2.
+    /// 1/2: each output sample is the mean of 2×2, without the aliases of finer detail that a mean has.
     Half,
-    /// 1/4.
+    /// 1/4, in the same way.
     Quarter,
     /// 1/8: the mean of each block; only DC coefficients are needed.
     Eighth,
@@ -76,7 +76,7 @@ pub enum Path {
     /// AVX2 where the processor has it.
     #[default]
     Auto,
-    /// Portable code on every processor: for tests and measurements.
+    /// What every processor of the compile target has (SSE2 on x86-64): for tests and measurements.
     Portable,
 }
 

@@ -5,6 +5,7 @@ use super::header::Component;
 use crate::common::marker;
 use crate::common::standard;
 use crate::common::zigzag::NATURAL;
+use std::sync::LazyLock;
 
 /// One marker segment.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +17,9 @@ pub(crate) struct Segment<'a> {
     /// What follows the length; empty for markers without one.
     pub(crate) payload: &'a [u8],
 }
+
+/// What a file ends inside that ends between segments.
+pub(crate) const NO_MORE: &str = "the markers";
 
 /// Walks from segment to segment.
 #[derive(Debug, Clone)]
@@ -38,13 +42,14 @@ impl<'a> Walker<'a> {
     /// The next segment; bytes that belong to none (junk, fill bytes, stray entropy-coded data) are skipped as
     /// libjpeg does.
     pub(crate) fn next(&mut self) -> Result<Segment<'a>, Error> {
-        let truncated = |at| Error::Truncated { at, inside: "the markers" };
         let end = self.data.len();
+        let no_more = Error::Truncated { at: end, inside: NO_MORE };
+        let cut = Error::Truncated { at: end, inside: "a marker segment" };
         loop {
             let rest = self.data.get(self.at..).unwrap_or_default();
-            let Some(offset) = memchr::memchr(0xFF, rest) else { return Err(truncated(end)) };
+            let Some(offset) = memchr::memchr(0xFF, rest) else { return Err(no_more) };
             let at = self.at + offset;
-            let code = *self.data.get(at + 1).ok_or_else(|| truncated(end))?;
+            let Some(&code) = self.data.get(at + 1) else { return Err(no_more) };
             match code {
                 0 => self.at = at + 2,
                 0xFF => self.at = at + 1,
@@ -53,12 +58,12 @@ impl<'a> Walker<'a> {
                     return Ok(Segment { code, at, payload: &[] });
                 }
                 _ => {
-                    let length = self.data.get(at + 2..at + 4).ok_or_else(|| truncated(end))?;
+                    let Some(length) = self.data.get(at + 2..at + 4) else { return Err(cut) };
                     let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
                     if length < 2 {
                         return Err(Error::Corrupt { at, what: "a segment length below 2" });
                     }
-                    let payload = self.data.get(at + 4..at + 2 + length).ok_or_else(|| truncated(end))?;
+                    let Some(payload) = self.data.get(at + 4..at + 2 + length) else { return Err(cut) };
                     self.at = at + 2 + length;
                     return Ok(Segment { code, at, payload });
                 }
@@ -102,6 +107,16 @@ pub(crate) struct HuffmanSpec {
     /// The number of codes.
     pub(crate) count: usize,
 }
+
+/// Annex K's tables: DC of luma and chroma, then AC.
+pub(crate) static STANDARD: LazyLock<[HuffmanSpec; 4]> = LazyLock::new(|| {
+    [
+        HuffmanSpec::new(standard::LUMA_DC, &standard::DC_SYMBOLS),
+        HuffmanSpec::new(standard::CHROMA_DC, &standard::DC_SYMBOLS),
+        HuffmanSpec::new(standard::LUMA_AC, &standard::LUMA_AC_SYMBOLS),
+        HuffmanSpec::new(standard::CHROMA_AC, &standard::CHROMA_AC_SYMBOLS),
+    ]
+});
 
 /// A code of a Huffman table.
 #[derive(Debug, Clone, Copy)]
@@ -171,14 +186,8 @@ impl Tables {
     pub(crate) fn or_standard(&mut self) {
         let [dc0, dc1, ..] = &mut self.dc;
         let [ac0, ac1, ..] = &mut self.ac;
-        let all = [
-            (dc0, standard::LUMA_DC, &standard::DC_SYMBOLS[..]),
-            (dc1, standard::CHROMA_DC, &standard::DC_SYMBOLS[..]),
-            (ac0, standard::LUMA_AC, &standard::LUMA_AC_SYMBOLS[..]),
-            (ac1, standard::CHROMA_AC, &standard::CHROMA_AC_SYMBOLS[..]),
-        ];
-        for (slot, counts, symbols) in all {
-            slot.get_or_insert_with(|| HuffmanSpec::new(counts, symbols));
+        for (slot, spec) in [dc0, dc1, ac0, ac1].into_iter().zip(STANDARD.iter()) {
+            slot.get_or_insert(*spec);
         }
     }
 

@@ -9,7 +9,7 @@ use super::plain::{self, Entropy};
 use super::progressive::{self, Store};
 use super::rows::{Emitter, Samples, Target};
 use super::scan::{self, Scan};
-use super::segments::{ScanHeader, Tables, Walker};
+use super::segments::{NO_MORE, ScanHeader, Tables, Walker};
 use super::tables::Machine;
 use super::transform::Table;
 use super::{Decoder, Summary, lanes, unstuff};
@@ -35,6 +35,7 @@ pub(crate) fn run(
         emitter,
         steps: vec![None; header.components.len()],
         noted: None,
+        ended: false,
     };
     if header.progressive {
         session.progressive(target)?;
@@ -43,7 +44,7 @@ pub(crate) fn run(
     } else {
         session.several(target)?;
     }
-    Ok(Summary { damage: session.noted })
+    Ok(Summary { damage: session.noted, ended: session.ended })
 }
 
 struct Session<'d, 'a, 'c> {
@@ -56,6 +57,8 @@ struct Session<'d, 'a, 'c> {
     /// Each component's dequantisation, from its first scan on (B.2.4.1: a table may be replaced between scans).
     steps: Vec<Option<Table>>,
     noted: Option<Error>,
+    /// Whether `EOI` was met.
+    ended: bool,
 }
 
 impl Session<'_, '_, '_> {
@@ -115,9 +118,9 @@ impl Session<'_, '_, '_> {
         let mcus = mcus_x * mcus_y;
         let bytes = self.file.len() - at.min(self.file.len());
         let mut entropy = if bytes < plain::LARGEST_FILE {
-            Entropy::Plain(plain::Decoder::new(tables, &blocks))
+            Entropy::Plain(plain::Decoder::new(tables, &blocks, mcus))
         } else {
-            let machine = Machine::new(tables, &blocks);
+            let machine = Machine::new(tables, &blocks, bytes);
             Entropy::Lanes(lanes::Decoder::new(machine, self.options.lanes, mcus, bytes))
         };
         let interval = usize::from(tables.restart_interval);
@@ -140,7 +143,14 @@ impl Session<'_, '_, '_> {
     fn interleaved(&mut self, target: &mut impl Target) -> Result<(), Error> {
         let parsed = &self.decoder.parsed;
         let mut samples = self.samples(false);
-        self.scan(&parsed.scan, &parsed.tables, parsed.at, &mut samples, target, true)?;
+        let behind = self.scan(&parsed.scan, &parsed.tables, parsed.at, &mut samples, target, true)?;
+        let mut walker = Walker::new(self.file, behind);
+        while let Ok(segment) = walker.next() {
+            if segment.code == marker::EOI {
+                self.ended = true;
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -158,12 +168,15 @@ impl Session<'_, '_, '_> {
             loop {
                 let segment = match walker.next() {
                     Ok(segment) => segment,
-                    // Nothing but a missing EOI, or what libjpeg too would take for one.
-                    Err(Error::Truncated { .. }) => return Ok(()),
+                    // Nothing but a missing EOI, as far as anyone can tell.
+                    Err(Error::Truncated { inside: NO_MORE, .. }) => return Ok(()),
                     Err(error) => return self.note(error),
                 };
                 match segment.code {
-                    marker::EOI => return Ok(()),
+                    marker::EOI => {
+                        self.ended = true;
+                        return Ok(());
+                    }
                     marker::SOS => {
                         count += 1;
                         let limit = self.decoder.limits.scans;

@@ -2,92 +2,42 @@
 //!
 //! Two tables drive a decoder whose every step is the same few instructions ([`super::entropy`]):
 //!
-//! * **symbols**: the next [`WINDOW`] bits of the stream, under the current Huffman table, give how many bits are
-//!   consumed, how far the *state* moves and what is added to the coefficient;
+//! * **symbols** ([`super::symbols`]): the next bits of the stream, under the current Huffman table, give how many bits
+//!   are consumed, how far the *state* moves and what is added to the coefficient;
 //! * **states**: the moved state gives where in the block that coefficient stands, how far the output moves
 //!   on, and the Huffman table and state to go on with.
 //!
 //! A state is (block of the MCU, coefficient `k` to be read next). DC difference, AC level, run of zeros, end of
-//! block, next block and next component are all moves of the state. So are the three things that a window
-//! cannot hold, each of which is a *region* of states behind the plain ones:
+//! block, next block and next component are all moves of the state. So are the things that need a second look, each of
+//! which is a *region* of states behind the plain ones:
 //!
-//! * `RAW + r`: the first piece of a level was added, `r` more of its bits follow as a plain number (the
+//! * `ENDED + k`: an end of block, perhaps with the level before it;
+//! * `PAST + k`: a DC difference and AC codes behind it, which the scale does not need;
+//! * `RAW + k`: the first piece of a level was added, more of its bits follow as a plain number (the
 //!   pieces add up; the first one holds the sign);
-//! * `LONG + j`: the code is longer than fits, [`PREFIX`] of its bits are consumed, a second table goes on;
-//! * `DEAD`: no code starts with these bits. Nothing is consumed any more, the state stays.
+//! * `LONG + k`: the code is longer than fits, the first bits are consumed, a second table goes on;
+//! * `DEAD + k`: no code starts with these bits. Nothing is consumed any more, the state stays.
 
 use super::layout::Block;
-use super::segments::{HuffmanSpec, Tables};
-
-/// Bits looked up at once. 11 keeps the four tables of a usual file in 32 KiB of L1 cache.
-pub(crate) const WINDOW: u32 = 11;
-/// Entries of a table.
-const SIZE: usize = 1 << WINDOW;
-/// Bits consumed before the second table of a long code, so that its last bit and a sign bit fit the window.
-const PREFIX: u32 = 17 - WINDOW;
-/// The longest code that leaves room for a sign bit.
-const SHORT: u32 = WINDOW - 1;
-/// Bits of the largest level of 8-bit samples: DC differences of ±2047 (F.1.2.1.1).
-const LARGEST_SIZE: u32 = 11;
-/// Most bits left behind the first piece of a level, which holds at least the sign.
-const RAW_SIZES: usize = LARGEST_SIZE as usize - 1;
-
-/// States of one block: `k` from 0 to 63, then 64 places for ends of block.
-const PLAIN: usize = 128;
-/// The first raw region; a run may point 15 behind the block in a damaged file.
-const RAW: usize = PLAIN;
-const RAW_WIDTH: usize = 80;
-/// The region without a way out.
-const DEAD: usize = RAW + RAW_SIZES * RAW_WIDTH;
-/// The first region of long codes.
-const LONG: usize = DEAD + 64;
-/// Subtrees below [`PREFIX`] bits that long codes of one table can touch: at most 256 codes of 11 bits or more
-/// lie in a row, so 256 × 2^5 of 2^16 leaves, that is 8 subtrees of 2^10 and a ninth for the offset.
-const LONG_TABLES: usize = 9;
-
-/// What one window means: bits to consume (6 bits; the shift uses no more), steps of the state (14), addend (12).
-const fn symbol(bits: u32, step: usize, addend: i32) -> u32 {
-    #[expect(
-        clippy::cast_sign_loss,
-        clippy::cast_possible_truncation,
-        reason = "a bit field; step is below 2^14"
-    )]
-    let word = bits | (step as u32) << 6 | (addend as u32) << 20;
-    word
-}
-
-/// Tables that no file changes: the dead one, then one for each number of raw bits.
-static FIXED: [u32; SIZE * (1 + RAW_SIZES)] = {
-    let mut table = [0; SIZE * (1 + RAW_SIZES)];
-    let mut bits = 1;
-    while bits <= RAW_SIZES {
-        let mut i = 0;
-        while i < SIZE {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "below 2^11")]
-            let entry = symbol(bits as u32, 1, (i >> (WINDOW as usize - bits)) as i32);
-            table[bits * SIZE + i] = entry;
-            i += 1;
-        }
-        bits += 1;
-    }
-    table
+use super::segments::Tables;
+use super::symbols::{
+    self, Codes, DEAD, ENDED, LONG, LONG_TABLES, Long, MOST_PASSED, MOST_TABLES, PAST, PLAIN, RAW_SIZES,
+    RAW_WIDTH, SIZE, Set, Specs, TAIL,
 };
+use std::borrow::Cow;
 
-/// A Huffman table's place among the symbols.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    /// Its first table.
-    first: usize,
-    /// How many second-level tables follow it.
-    long: usize,
-}
+/// Where skipping starts at the latest to be worth tables of its own.
+const LAST_SKIP: usize = 8;
+
+/// Bytes of a scan from which on it is worth making such tables.
+const SMALLEST_SKIP: usize = 32 << 10;
 
 /// The tables of one scan.
 pub(crate) struct Machine {
-    /// What windows mean: the fixed tables, then the scan's.
-    pub(crate) symbols: Vec<u32>,
+    /// What windows mean, table by table.
+    symbols: Cow<'static, [u32]>,
     /// What states mean, see [`next`].
-    pub(crate) states: Vec<u64>,
+    states: Vec<u64>,
     /// The state at the start of an MCU.
     pub(crate) start: u64,
     /// Coefficients that one MCU takes in the output.
@@ -96,6 +46,8 @@ pub(crate) struct Machine {
     pub(crate) widest: usize,
     /// States of one block.
     block_states: usize,
+    /// No symbol steps further.
+    largest_step: usize,
 }
 
 /// What a state means: the coefficient's place in the block (8 bits), how far the output moves behind it (8), the
@@ -104,69 +56,146 @@ const fn next(place: usize, advance: usize, state: usize, table: usize) -> u64 {
     place as u64 | (advance as u64) << 8 | (state as u64) << 16 | (table as u64) << 32
 }
 
+/// The highest bit of each field.
+const TOPS: u64 = next(0x80, 0x80, 0x8000, 0x8000_0000);
+
+/// Where the coefficient of a move stands in its block.
+#[inline(always)]
+pub(crate) const fn place(state: u64) -> usize {
+    (state & 0xFF) as usize
+}
+
+/// How far the output moves behind it.
+#[inline(always)]
+pub(crate) const fn advance(state: u64) -> usize {
+    (state >> 8 & 0xFF) as usize
+}
+
+/// The number that the next step is added to.
+#[inline(always)]
+pub(crate) const fn number(state: u64) -> usize {
+    (state >> 16 & 0xFFFF) as usize
+}
+
+/// Where the next symbol's table starts.
+#[inline(always)]
+pub(crate) const fn table(state: u64) -> usize {
+    (state >> 32) as usize
+}
+
 /// The state of a lane that waits: its steps change nothing.
 pub(crate) const PARKED: u64 = next(0, 0, DEAD, 0);
 
 /// Whether the state is one without a way out.
 #[inline]
 pub(crate) const fn is_dead(state: u64) -> bool {
-    state >> 32 == 0
+    table(state) == 0
 }
 
-/// Bytes of the largest tables a scan can have: 4 DC and 4 AC tables, 10 blocks.
-pub(crate) const LARGEST: u64 =
-    ((SIZE * (1 + RAW_SIZES + 8 * (1 + LONG_TABLES))) * 4 + (LONG + LONG_TABLES * 64) * 10 * 8) as u64;
+/// Bytes of the largest tables a scan can have, with 10 blocks.
+pub(crate) const LARGEST: u64 = (SIZE * MOST_TABLES * 4 + (LONG + LONG_TABLES * 64) * 11 * 8) as u64;
 
 impl Machine {
-    /// The tables for an MCU of these blocks. A Huffman table that the file lacks is an error the caller has
+    /// The tables for an MCU of these blocks, in a scan of so many bytes. A Huffman table that the file lacks is an error the caller has
     /// already reported.
-    pub(crate) fn new(tables: &Tables, blocks: &[Block]) -> Self {
-        let mut symbols = Vec::with_capacity(SIZE * (1 + RAW_SIZES + 6));
-        symbols.extend_from_slice(&FIXED);
-        let mut dc = [None; 4];
-        let mut ac = [None; 4];
-        for block in blocks {
-            dc[block.dc].get_or_insert_with(|| place(&mut symbols, tables.dc[block.dc].as_ref(), true));
-            ac[block.ac].get_or_insert_with(|| place(&mut symbols, tables.ac[block.ac].as_ref(), false));
+    pub(crate) fn new(tables: &Tables, blocks: &[Block], bytes: usize) -> Self {
+        let mut last: Vec<usize> = blocks.iter().map(last_kept).collect();
+        let mut pairs: Vec<(usize, usize)> = Vec::with_capacity(4);
+        let mut specs: Vec<Specs<'_>> = Vec::with_capacity(4);
+        for (block, last) in blocks.iter().zip(&last) {
+            let (Some(dc), Some(ac)) = (&tables.dc[block.dc], &tables.ac[block.ac]) else { continue };
+            let number = pairs.iter().position(|pair| *pair == (block.dc, block.ac)).unwrap_or_else(|| {
+                pairs.push((block.dc, block.ac));
+                specs.push(Specs { dc, ac, skip: false, deep: false });
+                specs.len() - 1
+            });
+            specs[number].skip |= *last <= LAST_SKIP;
+            specs[number].deep |= *last == 0;
         }
-        let long = dc.iter().chain(&ac).flatten().map(|p| p.long).max().unwrap_or(0);
+        let known = symbols::standard(&specs);
+        if known.is_none() && bytes < SMALLEST_SKIP {
+            last.iter_mut().for_each(|last| *last = 63);
+            specs.iter_mut().for_each(|specs| (specs.skip, specs.deep) = (false, false));
+        }
+        let (symbols, codes, raw, largest_step) = match known {
+            Some((set, codes)) => (Cow::Borrowed(&set.words[..]), codes, set.raw, set.largest_step),
+            None => {
+                let Set { words, codes, raw, largest_step } = Set::new(&specs);
+                (Cow::Owned(words), codes, raw, largest_step)
+            }
+        };
+        let find = |block: &Block| {
+            let number = pairs.iter().position(|pair| *pair == (block.dc, block.ac));
+            number.map(|number| codes[number]).unwrap_or_default()
+        };
+        let dc = |b: usize| if last[b] == 0 { find(&blocks[b]).deep } else { find(&blocks[b]).near };
+        let long = (largest_step - LONG) / 64;
         let block_states = LONG + long * 64;
-        let mut states = Vec::with_capacity(block_states * blocks.len());
-        let find = |list: &[Option<Place>; 4], i: usize| list[i].unwrap_or_default();
+        let mut states: Vec<u64> = Vec::with_capacity(block_states * blocks.len() + largest_step);
         for (b, block) in blocks.iter().enumerate() {
             let follower = (b + 1) % blocks.len();
-            let own = b * block_states;
-            let (dc_place, ac_place) = (find(&dc, block.dc), find(&ac, block.ac));
-            // Each coefficient's place and its own state. Behind the block every level falls on the last one, as in
-            // libjpeg.
-            let levels: [u64; RAW_WIDTH] =
-                std::array::from_fn(|k| next(block.place(k.min(63)), 0, own + k, 0));
-            let to = |table: usize| next(0, 0, 0, table);
-            states.push(next(0, 0, own, dc_place.first));
-            // A level's place is that of the coefficient before the state it leads to.
-            let onward = to(ac_place.first) + next(0, 0, 1, 0);
-            states.extend(levels[..63].iter().map(|level| level + onward));
-            let end = follower * block_states;
-            let end = next(block.place(63), block.stride, end, find(&dc, blocks[follower].dc).first);
-            states.extend([end; PLAIN - 64]);
-            for bits in 1..=RAW_SIZES {
-                let raw = to(bits * SIZE);
-                states.extend(levels.iter().map(|level| level + raw));
+            let own = states.len();
+            let alike = |other: &Block| Block { component: 0, x: 0, y: 0, ..*other };
+            if let Some(other) = (0..b).find(|other| alike(&blocks[*other]) == alike(block)) {
+                let from = other * block_states;
+                states.extend_from_within(from..from + block_states);
+                let moved = next(0, 0, own - from, 0);
+                states[own..].iter_mut().for_each(|state| *state += moved);
+            } else {
+                extend(&mut states, block, &find(block), last[b], raw, long);
             }
-            let stay = next(0, 0, own, 0);
-            states.extend((0..64).map(|k| stay + next(0, 0, DEAD + k, 0)));
-            for j in 0..long {
-                let second = |p: Place| if j < p.long { p.first + (j + 1) * SIZE } else { 0 };
-                // A table without this region never moves here; the dead table stands in.
-                states.push(next(0, 0, own, second(dc_place)));
-                let onward = stay + to(second(ac_place));
-                states.extend((1..64).map(|k| onward + next(0, 0, k, 0)));
-            }
+            let end = next(0, block.stride, follower * block_states, dc(follower));
+            states[own + 64..own + PAST].iter_mut().for_each(|state| *state = end + place(*state) as u64);
+            states[own] = next(0, 0, own, dc(b));
         }
+        // Behind the highest number of a state, that of a dead one, as much as any symbol steps.
+        states.resize(block_states * (blocks.len() - 1) + LONG + largest_step, PARKED);
         let start = states[0];
         let mcu = blocks.iter().map(|b| b.stride).sum();
         let widest = blocks.iter().map(|b| b.stride).max().unwrap_or(1);
-        Self { symbols, states, start, mcu, widest, block_states }
+        let machine = Self { symbols, states, start, mcu, widest, block_states, largest_step };
+        let limits = machine.limits();
+        let within = machine.states.iter().fold(!0, |within, state| within & Self::within(limits, *state));
+        assert!(within & TOPS == TOPS, "every move leads into the tables");
+        machine
+    }
+
+    /// The largest fields of a state whose look-ups stay within the tables and whose writes within
+    /// [`Machine::widest`].
+    fn limits(&self) -> u64 {
+        let number = self.states.len() - 1 - self.largest_step;
+        let limits = next(self.widest, self.widest, number, self.symbols.len() - SIZE);
+        assert!(number < 1 << 15 && limits & TOPS == 0, "fields leave their highest bits");
+        limits
+    }
+
+    /// Whether no field is above its limit: then all of [`TOPS`] are set. What is below is of no meaning.
+    #[inline(always)]
+    const fn within(limits: u64, state: u64) -> u64 {
+        // Without its highest bit a field of the state cannot take from the next one, and takes its own of the limit if
+        // it is larger.
+        (limits | TOPS).wrapping_sub(state) & !state
+    }
+
+    /// Whether the look-ups from this state stay within the tables and what it writes within [`Machine::widest`].
+    ///
+    /// This is what unchecked look-ups rely on: [`Machine::new`] has checked it for every state, and
+    /// nothing changes the tables afterwards.
+    #[inline]
+    pub(crate) fn admits(&self, state: u64) -> bool {
+        Self::within(self.limits(), state) & TOPS == TOPS
+    }
+
+    /// What windows mean, table by table.
+    #[inline]
+    pub(crate) fn symbols(&self) -> &[u32] {
+        &self.symbols
+    }
+
+    /// What states mean.
+    #[inline]
+    pub(crate) fn states(&self) -> &[u64] {
+        &self.states
     }
 
     /// Whether an MCU starts here. Second-level and raw states share the number of the state, not the table.
@@ -177,74 +206,53 @@ impl Machine {
 
     /// The state behind the block that a dead state is in: where a damaged file goes on.
     pub(crate) fn behind_block(&self, dead: u64) -> u64 {
-        let block = self.block_of(dead);
-        self.states[block * self.block_states + PLAIN - 1]
-    }
-
-    /// The block of the MCU that a state is in.
-    fn block_of(&self, state: u64) -> usize {
-        #[expect(clippy::cast_possible_truncation, reason = "16 bits")]
-        let number = (state >> 16) as u16;
-        usize::from(number) / self.block_states
+        self.states[number(dead) / self.block_states * self.block_states + ENDED]
     }
 }
 
-/// Adds the tables of one Huffman table.
-fn place(symbols: &mut Vec<u32>, spec: Option<&HuffmanSpec>, dc: bool) -> Place {
-    let first = symbols.len();
-    let Some(spec) = spec else { return Place::default() };
-    symbols.resize(first + SIZE, symbol(0, DEAD, 0));
-    // The subtrees of long codes, in rising order.
-    let mut prefixes = [0; LONG_TABLES];
-    let mut long = 0;
-    for code in spec.codes() {
-        if code.length > SHORT {
-            let prefix = code.bits >> (code.length - PREFIX);
-            if long == 0 || prefixes[long - 1] != prefix {
-                prefixes[long] = prefix;
-                let at = first + ((prefix as usize) << (WINDOW - PREFIX));
-                symbols[at..at + (1 << (WINDOW - PREFIX))].fill(symbol(PREFIX, LONG + long * 64, 0));
-                long += 1;
-                symbols.resize(first + SIZE * (1 + long), symbol(0, DEAD, 0));
-            }
-            let rest = code.length - PREFIX;
-            let table = first + SIZE * long;
-            let bits = code.bits & ((1 << rest) - 1);
-            enter(&mut symbols[table..table + SIZE], bits, rest, code.symbol, dc);
-        }
+/// Adds the states of one block, but for where its end and its start lead: there only places are set.
+fn extend(states: &mut Vec<u64>, block: &Block, codes: &Codes, last: usize, raw: usize, long: usize) {
+    let own = states.len();
+    // Each coefficient's place and its own state. Behind the block every level falls on the last one, as in libjpeg.
+    let levels: [u64; RAW_WIDTH] = std::array::from_fn(|k| next(block.place(k.min(63)), 0, own + k, 0));
+    let to = |table: usize| next(0, 0, 0, table);
+    let ac = |k: usize| {
+        to(if k >= TAIL {
+            codes.tail
+        } else if k > last && last <= LAST_SKIP {
+            codes.skip
+        } else {
+            codes.fused
+        })
+    };
+    states.push(0);
+    // A level's place is that of the coefficient before the state it leads to.
+    states.extend((1..64).map(|k| levels[k - 1] + next(0, 0, 1, 0) + ac(k)));
+    states.extend([levels[63]; PLAIN - 64]);
+    states.push(levels[0]);
+    if last == 0 {
+        // AC levels do not count, and a DC difference may stand before any number of them.
+        states.extend([levels[0]; 63]);
+    } else {
+        states.extend_from_slice(&levels[..63]);
     }
-    for code in spec.codes().take_while(|code| code.length <= SHORT) {
-        enter(&mut symbols[first..first + SIZE], code.bits, code.length, code.symbol, dc);
+    states.extend((0..MOST_PASSED + 2).map(|k| levels[0] + next(0, 0, k, 0) + ac(k)));
+    for bits in 0..RAW_SIZES {
+        let raw = to(raw + bits * SIZE);
+        states.extend(levels.iter().map(|level| level + raw));
     }
-    Place { first, long }
+    let dead = |k: usize| next(0, 0, own + DEAD + k, 0);
+    states.extend((0..64).map(dead));
+    for j in 0..long {
+        // No symbol moves to a region that its table does not have.
+        let long = |k: usize, of: Long| of.table(j).map_or_else(|| dead(k), |t| next(0, 0, own + k, t));
+        states.push(long(0, codes.dc_long));
+        states.extend((1..64).map(|k| long(k, codes.ac_long)));
+    }
 }
 
-/// Enters a code of `length` bits, at most [`SHORT`], with whatever bits of its level fit the window.
-fn enter(table: &mut [u32], bits: u32, length: u32, value: u8, dc: bool) {
-    let size = u32::from(value & 15);
-    let run = usize::from(value >> 4);
-    let room = WINDOW - length;
-    let range = &mut table[(bits as usize) << room..(bits as usize + 1) << room];
-    if size > LARGEST_SIZE || (dc && run > 0) {
-        // No 8-bit picture has such a level.
-        range.fill(symbol(0, DEAD, 0));
-        return;
-    }
-    if size == 0 {
-        let step = match (dc, run) {
-            (true, _) => 1,
-            (false, 15) => 16,
-            (false, _) => 64,
-        };
-        range.fill(symbol(length, step, 0));
-        return;
-    }
-    let taken = size.min(room);
-    let rest = size - taken;
-    let step = if rest == 0 { run + 1 } else { RAW + (rest as usize - 1) * RAW_WIDTH + run };
-    for (piece, part) in (0..).zip(range.chunks_exact_mut(1 << (room - taken))) {
-        // F.2.2.1: without its top bit a level is negative.
-        let offset = if piece >> (taken - 1) == 1 { 0 } else { (1 << size) - 1 };
-        part.fill(symbol(length + taken, step, (piece << rest) - offset));
-    }
+/// The last coefficient of the stream that is kept.
+pub(crate) fn last_kept(block: &Block) -> usize {
+    let kept = block.keep_width * block.keep_height;
+    (0..64).rev().find(|k| block.place(*k) < kept).unwrap_or(0)
 }

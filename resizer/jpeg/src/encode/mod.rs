@@ -20,22 +20,22 @@
 //!
 //! # How a row of MCUs becomes bytes
 //! ```text
-//! rows ─▶ strip: Y, Cb, Cr ─▶ kernel.levels: DCT, quantise, zigzag, mask of nonzero ─▶ BitSink ─▶ stuff ─▶ sink
-//!          kernel.quarter…      two blocks side by side in the lanes of a register  └▶ TokenSink, Store
+//! rows ─▶ strip: Y, Cb, Cr ─▶ kernel::levels: DCT, quantise, mask of nonzero ─▶ BitSink ─▶ stuff ─▶ sink
+//!          kernel::quarter…     a block in each lane of a register             └▶ TokenSink, Store
 //! ```
 //! * Chroma is converted after averaging, so it is a quarter of the work for 4:2:0 and is rounded once.
 //! * The DCT is Loeffler's in 16-bit fixed point, with rounding high multiplications; see `kernel::dct` for its error.
-//! * Levels are sorted into zigzag order as bytes, by shuffles; blocks with AC levels beyond ±127 take a slower way.
-//! * The coding loop visits only the mask's bits; run, level and the level's own bits are one table look-up; bits
+//! * Levels stay in the order in which the DCT leaves them. Which are not zero is a bit mask, and that is put in zigzag
+//!   order, by eight table look-ups. The coding loop visits only the mask's bits; run, level and the level's own bits are one table look-up; bits
 //!   leave the 64-bit accumulator by one unconditional store, and zero bytes after 0xFF are stuffed in afterwards.
 //!
-//! The portable kernels and those with AVX2 give the same bytes, and so do all ways to portion the rows.
+//! Every set of instructions gives the same bytes, and so do all ways to portion the rows.
 //!
 //! # Layout
 //! * `settings`, `error`: what callers choose and what can go wrong.
 //! * `frame`: components, blocks and MCUs.
 //! * `strip`: pushed rows as planes, edges repeated.
-//! * `kernel`: colour and DCT, `portable` and `avx2`.
+//! * `kernel`: `colour` conversion, the `dct`, quantised `levels`.
 //! * `quantisation`: tables, and division by multiplication.
 //! * `huffman`: the standard tables, `optimal` ones, and the forms that loops look up.
 //! * `bits`: the bit writer and byte stuffing.
@@ -64,9 +64,9 @@ use std::io::Write;
 pub use error::EncodeError;
 pub use settings::{Effort, Huffman, Instructions, PixelLayout, Process, Sampling, Settings, Steps};
 
+use crate::common::simd::Processor;
 use frame::Frame;
 use huffman::{STANDARD_AC, STANDARD_DC, STANDARD_SPECS};
-use kernel::Machine;
 use markers::{Band, FrameComponent};
 use quantisation::Quantiser;
 use sequential::{BitState, CodeStrip, Scan, Tables, TokenSink, code_store};
@@ -101,7 +101,7 @@ pub struct Encoder<W: Write> {
     sink: W,
     /// Bytes that wait for the sink.
     out: Vec<u8>,
-    machine: Machine,
+    processor: Processor,
     layout: PixelLayout,
     frame: Frame,
     quantisers: [Quantiser; 2],
@@ -144,7 +144,10 @@ impl<W: Write> Encoder<W> {
         if !(1..=100).contains(&settings.quality) {
             return Err(EncodeError::Quality(settings.quality));
         }
-        let machine = Machine::new(settings.instructions);
+        let processor = match settings.instructions {
+            Instructions::Detect => Processor::detect(),
+            Instructions::Portable => Processor::Base,
+        };
         let frame = Frame::new(w, h, layout, settings.sampling);
         let quantisers = Quantiser::pair(settings.steps, settings.quality);
         let gray = frame.components.len() == 1;
@@ -183,11 +186,11 @@ impl<W: Write> Encoder<W> {
             markers::scan(&mut out, &SEQUENTIAL[..components.len()], Band::ALL);
             Stage::Code(scan, BitState::new())
         };
-        let strip = Strip::new(machine, &frame, layout, settings.sampling);
+        let strip = Strip::new(processor, &frame, layout, settings.sampling);
         Ok(Self {
             sink,
             out,
-            machine,
+            processor,
             layout,
             rows_left: frame.height,
             frame,
@@ -231,17 +234,17 @@ impl<W: Write> Encoder<W> {
             Stage::Code(scan, state) => {
                 let tables = Tables { dc: STANDARD_DC.each_ref(), ac: STANDARD_AC.each_ref() };
                 let sink = state.sink(tables, &mut self.out);
-                self.machine.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink }).suspend();
+                self.processor.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink }).suspend();
             }
             Stage::Count(scan, tokens) => {
                 // As many as its blocks may have: 64 and no end, so that the list grows once a row at most.
                 tokens.reserve(frame.mcus_wide * frame.mcu_blocks * 64);
                 let sink = TokenSink(tokens);
-                self.machine.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink });
+                self.processor.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink });
             }
             Stage::Keep(store, effort, _) => {
                 let quantisers = (*effort == Effort::Plain).then_some(quantisers);
-                self.machine.run(StoreStrip { frame, mcu_y, planes, quantisers, store });
+                self.processor.run(StoreStrip { frame, mcu_y, planes, quantisers, store });
             }
         }
         self.mcu_y += 1;

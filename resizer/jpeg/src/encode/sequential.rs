@@ -3,12 +3,13 @@
 use super::bits::{BitWriter, Pending};
 use super::frame::{Component, Frame};
 use super::huffman::{AcTable, Codes, EOB, ZRL, extra_bits, size, symbol};
-use super::kernel::{Block, Job, Kernel, Mask, WIDE};
+use super::kernel::{self, Block, Mask, Order, Transposed, WIDE, Zigzag};
 use super::markers;
 use super::quantisation::Quantiser;
 use super::store::Store;
 use super::strip::Plane;
 use super::tokens::{TableId, Tokens};
+use crate::common::simd::{Job, Simd};
 
 /// Room an MCU may need: 6 blocks of 64 levels of at most 26 bits, and 8 bytes that a flush writes ahead.
 const MCU_BYTES: usize = 6 * 64 * 26 / 8 + 64;
@@ -32,7 +33,7 @@ pub(super) trait Sink: Sized {
     /// The beginning of an MCU.
     fn mcu(self) -> Self;
     /// A block of table 0 or 1, its DC level as the difference from the last one.
-    fn block(self, block: &Block, mask: Mask, difference: i32, table: usize) -> Self;
+    fn block<O: Order>(self, block: &Block, mask: Mask, difference: i32, table: usize) -> Self;
 }
 
 /// What goes on from one row of MCUs to the next.
@@ -83,23 +84,26 @@ pub(super) struct CodeStrip<'a, S> {
     pub(super) sink: S,
 }
 
-impl<S: Sink> Job for CodeStrip<'_, S> {
-    type Output = S;
+impl<K: Sink> Job for CodeStrip<'_, K> {
+    type Output = K;
 
     #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) -> S {
+    fn run<S: Simd>(self, simd: S) -> K {
         let Self { frame, mcu_y, planes, quantisers, scan, mut sink } = self;
         // Two MCUs of at most six blocks, component by component.
         let mut blocks = [[0i16; 64]; 12];
         let mut masks = [0 as Mask; 12];
         for mcu_x in (0..frame.mcus_wide).step_by(2) {
             for (component, plane) in frame.components.iter().zip(planes) {
-                let pairs = blocks.as_chunks_mut::<2>().0[component.first..].iter_mut();
-                let pair_masks = masks.as_chunks_mut::<2>().0[component.first..].iter_mut();
-                for (i, (pair, masks)) in pairs.zip(pair_masks).take(component.h * component.v).enumerate() {
-                    let (x, y) = (mcu_x * component.h + i % component.h * 2, i / component.h);
-                    let samples = &plane.samples[8 * (y * plane.stride + x)..];
-                    *masks = kernel.levels(samples, plane.stride, &quantisers[component.table], pair);
+                let mut pairs = blocks.as_chunks_mut::<2>().0[component.first..].iter_mut();
+                let mut pair_masks = masks.as_chunks_mut::<2>().0[component.first..].iter_mut();
+                let quantiser = &quantisers[component.table];
+                for y in 0..component.v {
+                    let row = &plane.samples[8 * (y * plane.stride + mcu_x * component.h)..];
+                    for (x, (pair, masks)) in (&mut pairs).zip(&mut pair_masks).take(component.h).enumerate()
+                    {
+                        *masks = kernel::levels(simd, &row[16 * x..], plane.stride, quantiser, pair);
+                    }
                 }
             }
             for m in 0..(frame.mcus_wide - mcu_x).min(2) {
@@ -119,7 +123,7 @@ impl<S: Sink> Job for CodeStrip<'_, S> {
                             }
                             let difference = i32::from(blocks[at][0]) - i32::from(*prediction);
                             *prediction = blocks[at][0];
-                            sink = sink.block(&blocks[at], mask, difference, component.table);
+                            sink = sink.block::<Transposed>(&blocks[at], mask, difference, component.table);
                         }
                     }
                 }
@@ -143,7 +147,7 @@ pub(super) fn code_store<S: Sink>(frame: &Frame, store: &Store, scan: &mut Scan,
                         let block = &blocks.levels[at];
                         let difference = i32::from(block[0]) - i32::from(*prediction);
                         *prediction = block[0];
-                        sink = sink.block(block, blocks.masks[at], difference, component.table);
+                        sink = sink.block::<Zigzag>(block, blocks.masks[at], difference, component.table);
                     }
                 }
             }
@@ -224,7 +228,7 @@ impl Sink for BitSink<'_> {
     }
 
     #[inline(always)]
-    fn block(mut self, block: &Block, mut mask: Mask, difference: i32, table: usize) -> Self {
+    fn block<O: Order>(mut self, block: &Block, mut mask: Mask, difference: i32, table: usize) -> Self {
         let (dc, ac) = (self.tables.dc[table], self.tables.ac[table]);
         let bits = &mut self.bits;
         let length = size(difference);
@@ -236,7 +240,7 @@ impl Sink for BitSink<'_> {
         // DC takes at most 16 + 11 bits, a pair 16 + 8: with 7 left from before they fit the accumulator's 64.
         if mask & WIDE != 0 {
             bits.flush();
-            self.bits = code_wide(self.bits, block, mask & !WIDE, ac);
+            self.bits = code_wide::<O>(self.bits, block, mask & !WIDE, ac);
             return self;
         }
         let mut previous = 0;
@@ -257,7 +261,7 @@ impl Sink for BitSink<'_> {
                 // Up to three codes of 16 bits: no room for a pair.
                 bits.flush();
             }
-            let [level, _] = block[at as usize & 63].to_le_bytes();
+            let [level, _] = block[O::place(at)].to_le_bytes();
             let pair = ac.pairs[(run as usize & 15) << 8 | usize::from(level)];
             bits.put(pair >> 5, pair & 31);
             bits.flush();
@@ -273,8 +277,13 @@ impl Sink for BitSink<'_> {
 /// The AC levels of a block that has large ones.
 #[cold]
 #[inline(never)]
-fn code_wide<'a>(mut bits: BitWriter<'a>, block: &Block, mask: Mask, ac: &AcTable) -> BitWriter<'a> {
-    for_each_symbol(block, mask, |symbol, extra, length| {
+fn code_wide<'a, O: Order>(
+    mut bits: BitWriter<'a>,
+    block: &Block,
+    mask: Mask,
+    ac: &AcTable,
+) -> BitWriter<'a> {
+    symbols::<O>(block, mask, |symbol, extra, length| {
         let symbol = usize::from(symbol);
         bits.put(
             u32::from(ac.codes.code[symbol]) << length | extra,
@@ -287,7 +296,13 @@ fn code_wide<'a>(mut bits: BitWriter<'a>, block: &Block, mask: Mask, ac: &AcTabl
 
 /// The AC symbols of a block (F.1.2.2): each with its further bits and their number.
 #[inline(always)]
-pub(super) fn for_each_symbol(block: &Block, mut mask: Mask, mut put: impl FnMut(u8, u32, u32)) {
+pub(super) fn for_each_symbol(block: &Block, mask: Mask, put: impl FnMut(u8, u32, u32)) {
+    symbols::<Zigzag>(block, mask, put);
+}
+
+/// [`for_each_symbol`] of a block in any order.
+#[inline(always)]
+fn symbols<O: Order>(block: &Block, mut mask: Mask, mut put: impl FnMut(u8, u32, u32)) {
     let mut previous = 0;
     while mask != 0 {
         let at = mask.trailing_zeros();
@@ -298,7 +313,7 @@ pub(super) fn for_each_symbol(block: &Block, mut mask: Mask, mut put: impl FnMut
             put(ZRL, 0, 0);
             run -= 16;
         }
-        let level = i32::from(block[at as usize & 63]);
+        let level = i32::from(block[O::place(at)]);
         let length = size(level);
         put(symbol(run, length), extra_bits(level, length), length);
     }
@@ -323,10 +338,10 @@ impl Sink for TokenSink<'_> {
     }
 
     #[inline(always)]
-    fn block(self, block: &Block, mask: Mask, difference: i32, table: usize) -> Self {
+    fn block<O: Order>(self, block: &Block, mask: Mask, difference: i32, table: usize) -> Self {
         let length = size(difference);
         self.0.push(TableId::dc(table), symbol(0, length), extra_bits(difference, length), length);
-        for_each_symbol(block, mask & !WIDE, |symbol, extra, length| {
+        symbols::<O>(block, mask & !WIDE, |symbol, extra, length| {
             self.0.push(TableId::ac(table), symbol, extra, length);
         });
         self

@@ -1,9 +1,10 @@
 //! The levels of the whole picture, for files that need them more than once.
 
 use super::frame::Frame;
-use super::kernel::{Block, Job, Kernel, Mask};
+use super::kernel::{self, Block, Mask};
 use super::quantisation::Quantiser;
 use super::strip::Plane;
+use crate::common::simd::{Job, Simd};
 
 /// The blocks of one component, row by row, whole MCUs and whole pairs of them.
 #[derive(Debug, Clone)]
@@ -71,7 +72,7 @@ impl Job for StoreStrip<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) {
+    fn run<S: Simd>(self, simd: S) {
         let Self { frame, mcu_y, planes, quantisers, store } = self;
         for ((component, plane), blocks) in frame.components.iter().zip(planes).zip(&mut store.components) {
             for y in 0..component.v {
@@ -82,9 +83,11 @@ impl Job for StoreStrip<'_> {
                     let samples = &plane.samples[8 * y * plane.stride + 16 * i..];
                     match quantisers {
                         Some(quantisers) => {
-                            *masks = kernel.levels(samples, plane.stride, &quantisers[component.table], pair);
+                            let quantiser = &quantisers[component.table];
+                            *masks = kernel::levels(simd, samples, plane.stride, quantiser, pair);
+                            pair.iter_mut().for_each(kernel::sort);
                         }
-                        None => kernel.coefficients(samples, plane.stride, pair),
+                        None => kernel::coefficients(simd, samples, plane.stride, pair),
                     }
                 }
             }

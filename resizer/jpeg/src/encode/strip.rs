@@ -1,8 +1,9 @@
 //! One row of MCUs as planes of samples: pushed rows are converted into it, edges are repeated.
 
 use super::frame::Frame;
-use super::kernel::{CHUNK, Job, Kernel, Machine};
+use super::kernel::{self, CHUNK};
 use super::settings::{PixelLayout, Sampling};
+use crate::common::simd::{Job, Processor, Simd};
 
 /// Samples of one component, top bit flipped (see [`super::kernel`]).
 #[derive(Debug, Clone)]
@@ -16,7 +17,7 @@ pub(super) struct Plane {
 /// One row of MCUs.
 #[derive(Debug)]
 pub(super) struct Strip {
-    machine: Machine,
+    processor: Processor,
     layout: PixelLayout,
     sampling: Sampling,
     width: usize,
@@ -32,7 +33,7 @@ pub(super) struct Strip {
 
 impl Strip {
     /// An empty strip.
-    pub(super) fn new(machine: Machine, frame: &Frame, layout: PixelLayout, sampling: Sampling) -> Self {
+    pub(super) fn new(processor: Processor, frame: &Frame, layout: PixelLayout, sampling: Sampling) -> Self {
         let sampling = if layout == PixelLayout::Gray8 { Sampling::Full } else { sampling };
         let planes = frame
             .components
@@ -44,7 +45,7 @@ impl Strip {
             })
             .collect();
         let height = frame.strip_height();
-        Self { machine, layout, sampling, width: frame.width, height, planes, lines: 0, waiting: None }
+        Self { processor, layout, sampling, width: frame.width, height, planes, lines: 0, waiting: None }
     }
 
     /// Whether every row is there.
@@ -124,16 +125,16 @@ impl Strip {
     }
 
     fn convert_chunks(&mut self, rows: [&[u8]; 2], x: usize) {
-        let (line, sampling, machine) = (self.lines, self.sampling, self.machine);
+        let (line, sampling, processor) = (self.lines, self.sampling, self.processor);
         match self.layout {
             PixelLayout::Rgb8 => {
-                machine.run(Convert::<3> { planes: &mut self.planes, line, x, sampling, rows })
+                processor.run(Convert::<3> { planes: &mut self.planes, line, x, sampling, rows })
             }
             PixelLayout::Rgba8 => {
-                machine.run(Convert::<4> { planes: &mut self.planes, line, x, sampling, rows })
+                processor.run(Convert::<4> { planes: &mut self.planes, line, x, sampling, rows })
             }
             PixelLayout::Gray8 => {
-                machine.run(Convert::<1> { planes: &mut self.planes, line, x, sampling, rows })
+                processor.run(Convert::<1> { planes: &mut self.planes, line, x, sampling, rows })
             }
         }
     }
@@ -152,12 +153,12 @@ impl<const B: usize> Job for Convert<'_, B> {
     type Output = ();
 
     #[inline(always)]
-    fn run<K: Kernel>(self, kernel: K) {
+    fn run<S: Simd>(self, simd: S) {
         let Self { planes, line, x, sampling, rows } = self;
         let ([luma], chroma) = planes.split_at_mut(1) else { return };
         let y = &mut luma.samples[line * luma.stride..];
         let [cb, cr] = chroma else {
-            kernel.gray(rows[0], &mut y[x..luma.stride]);
+            kernel::gray(rows[0], &mut y[x..luma.stride]);
             return;
         };
         let (h, v) = sampling.factors();
@@ -165,11 +166,11 @@ impl<const B: usize> Job for Convert<'_, B> {
         let end = (line / v + 1) * cb.stride;
         let chroma = [&mut cb.samples[at..end], &mut cr.samples[at..end]];
         match sampling {
-            Sampling::Full => kernel.full::<B>(rows[0], &mut y[x..luma.stride], chroma),
-            Sampling::Half => kernel.half::<B>(rows[0], &mut y[x..luma.stride], chroma),
+            Sampling::Full => kernel::full::<S, B>(simd, rows[0], &mut y[x..luma.stride], chroma),
+            Sampling::Half => kernel::half::<S, B>(simd, rows[0], &mut y[x..luma.stride], chroma),
             Sampling::Quarter => {
                 let (top, bottom) = y.split_at_mut(luma.stride);
-                kernel.quarter::<B>(rows, [&mut top[x..], &mut bottom[x..luma.stride]], chroma);
+                kernel::quarter::<S, B>(simd, rows, [&mut top[x..], &mut bottom[x..luma.stride]], chroma);
             }
         }
     }

@@ -1,19 +1,30 @@
 //! The decoder against libjpeg-turbo and the `image` crate, on pictures made here.
-#![expect(clippy::unwrap_used, reason = "helpers of tests, which may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, which may panic"
+)]
 #![expect(unreachable_pub, reason = "the checks are a fuzz target's module too")]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     reason = "small numbers"
 )]
 #![expect(clippy::print_stderr, reason = "a skipped check is said aloud")]
 
-#[path = "../../fuzz/checks.rs"]
+#[path = "../../fuzz/checks/decode.rs"]
 mod checks;
+mod corpus;
+#[path = "../../fuzz/checks/counting.rs"]
+mod counting;
 mod damaged;
 mod layouts;
 mod memory;
 mod oddities;
+mod orientation;
+mod scaled;
+mod seeds;
 mod support;
+mod tiny;

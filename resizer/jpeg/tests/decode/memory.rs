@@ -1,54 +1,16 @@
 //! No more memory than told beforehand.
 
+use crate::counting::peak;
 use crate::support::picture;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use safelight_jpeg::decode::{Decoder, Limits, Options, Output, Scale};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
-thread_local! {
-    static NOW: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-/// Counts what this thread holds.
-struct Counting;
-
-#[expect(unsafe_code, reason = "an allocator that counts")]
-// SAFETY: every call goes on to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = NOW.try_with(|now| {
-            now.set(now.get() + layout.size() as isize);
-            let _ = PEAK.try_with(|peak| peak.set(peak.get().max(now.get())));
-        });
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        let _ = NOW.try_with(|now| now.set(now.get() - layout.size() as isize));
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Bytes at the peak of a run, above what was held before.
-fn peak(run: impl FnOnce()) -> u64 {
-    let before = NOW.get();
-    PEAK.set(before);
-    run();
-    (PEAK.get() - before) as u64
-}
-
-fn check(file: &[u8], scale: Scale, output: Output) -> (u64, u64) {
+/// Decodes within what is told: bytes used and told.
+pub fn check(file: &[u8], scale: Scale, output: Output) -> (u64, u64) {
     let decoder = Decoder::new(file, Limits::default()).unwrap();
     let options = Options { scale, output, ..Options::default() };
     let told = decoder.memory(&options);
-    let used = peak(|| {
+    let (used, ()) = peak(|| {
         let go_on = || std::ops::ControlFlow::Continue(());
         if output == Output::Planes {
             decoder.planes(&options, |_| go_on()).unwrap();

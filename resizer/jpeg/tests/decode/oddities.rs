@@ -81,6 +81,27 @@ fn junk_around_and_no_end() {
 }
 
 #[test]
+fn a_missing_end_marker_is_told() {
+    let made = picture(97, 71, 10);
+    for (progressive, separate_scans) in [(false, false), (false, true), (true, false)] {
+        let mut whole = Vec::new();
+        let mut encoder = Encoder::new(&mut whole, 80);
+        encoder.set_progressive(progressive);
+        encoder.set_optimized_huffman_tables(separate_scans);
+        encoder.encode(&made.bytes, 97, 71, ColorType::Rgb).unwrap();
+        let ended = |file: &[u8]| {
+            let decoder = Decoder::new(file, Limits::default()).unwrap();
+            decoder.rows(&Options::default(), |_| std::ops::ControlFlow::Continue(())).unwrap().ended
+        };
+        assert!(ended(&whole));
+        assert!(ended(&[&whole[..], b"behind the end"].concat()));
+        for missing in [1, 2] {
+            assert!(!ended(&whole[..whole.len() - missing]), "{progressive} {separate_scans}");
+        }
+    }
+}
+
+#[test]
 fn huge_segments_and_repeated_tables() {
     let plain = file(0);
     let mut odd = plain[..2].to_vec();

@@ -3,17 +3,20 @@
 use std::io::Cursor;
 
 use image::{ImageDecoder, codecs::gif::GifDecoder};
+use safelight_jpeg::decode::Scale;
 
 use self::header::Header;
 use super::{Decode, Decoded, decode_error, decode_with};
 use crate::image::{
+    cancel::Cancel,
     error::ImageError,
     limits::Limits,
     orient::Orientation,
     pixels::{Layout, Pixels},
-    probe::Info,
+    probe::{Info, Work},
     size::Size,
     sniff::Format,
+    view::View,
 };
 
 mod header;
@@ -37,15 +40,21 @@ impl Decode for Decoder {
             animated,
             bytes: file_size,
             layout: Layout::Rgba,
-            work_bytes: frame_bytes(frame) + (1 << 20),
+            work: Work::Whole(frame_bytes(frame) + (1 << 20)),
         })
     }
 
-    fn decode(&self, bytes: &[u8], info: &Info) -> Result<Decoded, ImageError> {
+    fn decode(
+        &self,
+        bytes: &[u8],
+        info: &Info,
+        _view: &View,
+        _cancel: &Cancel,
+    ) -> Result<Decoded, ImageError> {
         header::check_end(bytes)?;
         let mut decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|error| decode_error(&error))?;
         let mut limits = image::Limits::no_limits();
-        limits.max_alloc = Some(info.work_bytes);
+        limits.max_alloc = Some(info.work.at(Scale::Full));
         decoder.set_limits(limits).map_err(|error| decode_error(&error))?;
         // GIF has no colour profiles but for an old private extension.
         let (data, _) = decode_with(decoder, info)?;

@@ -1,174 +1,190 @@
-//! JPEG: read by zune-jpeg (the decoder inside `image`, used directly: no copy of the file, and CMYK is kept
-//! for its profile), written as baseline 4:2:0.
+//! JPEG: read and written by our own crate, `safelight-jpeg`. Read as small as the outputs allow, and only the part
+//! they show; written as baseline 4:2:0.
 
-use jpeg_encoder::{ColorType, EncodingError, QuantizationTableType, SamplingFactor};
-use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
-use zune_jpeg::{JpegDecoder, errors::DecodeErrors};
+use std::ops::ControlFlow;
 
-use self::header::{Header, Process};
-use super::{Decode, Decoded, Encode, JPEG_MAX_SIDE};
+use safelight_jpeg::{
+    decode::{self, Colour, Header, Options, Output, Rows, Scale},
+    encode::{EncodeError, Huffman, PixelLayout, Settings},
+};
+
+use super::{Decode, Decoded, Encode, JPEG_MAX_SIDE, JPEG_OWN_TABLES, reader::CUT_OFF};
 use crate::image::{
     cancel::Cancel,
     colour::profile,
     error::ImageError,
     limits::Limits,
+    orient::Orientation,
     pixels::{Layout, Pixels, byte_len},
-    probe::Info,
+    probe::{Info, Work},
+    size::Size,
     sniff::Format,
+    view::View,
 };
 
-mod header;
+mod icc;
 
 /// Reads JPEG.
 pub(super) struct Decoder;
 
 impl Decode for Decoder {
     fn probe(&self, bytes: &[u8], _limits: &Limits) -> Result<Info, ImageError> {
-        let header = Header::read(bytes)?;
-        let file_size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let decoder = open(bytes)?;
+        let header = decoder.header();
+        let (layout, output) = layout(header.colour)?;
+        let profile: u64 = icc::parts(header).map_or(0, |parts| {
+            let length = parts.iter().map(|part| part.len() as u64).sum();
+            length + profile::memory(length)
+        });
+        // The profile is put together and used after decoding.
+        let work = Scale::ALL
+            .map(|scale| decoder.memory(&Options { scale, output, ..Options::default() }).max(profile));
         Ok(Info {
             format: Format::Jpeg,
-            stored_size: header.size,
-            orientation: header.orientation,
+            stored_size: size(header),
+            orientation: orientation(header),
             has_alpha: false,
-            has_icc_profile: header.has_icc_profile,
+            has_icc_profile: icc::is_embedded(header),
             bit_depth: 8,
             animated: false,
-            bytes: file_size,
-            layout: header.layout()?,
-            work_bytes: header.work_bytes(),
+            bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            layout,
+            work: Work::Scaled(work),
         })
     }
 
-    fn decode(&self, bytes: &[u8], info: &Info) -> Result<Decoded, ImageError> {
-        let header = Header::read(bytes)?;
-        header::check_end(bytes)?;
-        let options = DecoderOptions::default()
-            // Damage is an error, not gray blocks, as far as the decoder sees it: an early end marker it takes for one.
-            .set_strict_mode(true)
-            .set_max_width(usize::try_from(info.stored_size.width).unwrap_or(usize::MAX))
-            .set_max_height(usize::try_from(info.stored_size.height).unwrap_or(usize::MAX));
-        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-        decoder.decode_headers().map_err(|error| decode_error(&error))?;
-        let (space, layout) = match decoder.input_colorspace() {
-            Some(ColorSpace::Luma) => (ColorSpace::Luma, Layout::Gray),
-            Some(ColorSpace::YCbCr | ColorSpace::RGB) => (ColorSpace::RGB, Layout::Rgb),
-            Some(ColorSpace::CMYK) => (ColorSpace::CMYK, Layout::Cmyk),
-            Some(ColorSpace::YCCK) => (ColorSpace::YCCK, Layout::Ycck),
-            _ => return Err(RARE),
+    fn decode(&self, bytes: &[u8], info: &Info, view: &View, cancel: &Cancel) -> Result<Decoded, ImageError> {
+        let decoder = open(bytes)?;
+        let header = decoder.header();
+        let (layout, output) = layout(header.colour)?;
+        if size(header) != info.stored_size || layout != info.layout {
+            return Err(ImageError::Internal("header of another source"));
+        }
+        let stop = || cancel.check().is_err();
+        let options = Options { scale: view.scale, output, cancel: Some(&stop), ..Options::default() };
+        let mut data = vec![0; byte_len(view.size, layout)?];
+        let stride = row_bytes(view.size.width, layout);
+        let all = decoder.size(view.scale) == (view.size.width, view.size.height);
+        let summary = if all {
+            decoder.picture(&options, &mut data, stride)
+        } else {
+            let left = row_bytes(view.left, layout);
+            let mut targets = data.chunks_exact_mut(stride);
+            decoder.rows(&options, |rows| {
+                keep(&rows, view, left, &mut targets);
+                ControlFlow::Continue(())
+            })
         };
-        if layout != info.layout {
-            return Err(RARE);
+        let summary = summary.map_err(|error| match cancel.check() {
+            Ok(()) => decode_error(&error),
+            Err(stopped) => stopped,
+        })?;
+        if !summary.ended {
+            return Err(CUT_OFF);
         }
-        decoder.set_options(options.jpeg_set_out_colorspace(space));
-        let mut data = vec![0; byte_len(info.stored_size, layout)?];
-        if decoder.output_buffer_size() != Some(data.len()) {
-            return Err(ImageError::Corrupt("it gives its size twice, and not the same"));
-        }
-        decoder.decode_into(&mut data).map_err(|error| decode_error(&error))?;
         // Adobe's programs, and all others since, store inks inverted and say so by their marker.
-        match layout {
-            Layout::Cmyk if header.is_adobe => data.iter_mut().for_each(|ink| *ink = !*ink),
-            Layout::Ycck => {
-                data.as_chunks_mut::<4>().0.iter_mut().for_each(|[_, _, _, k]| *k = !*k);
-            }
-            _ => {}
+        if layout == Layout::Cmyk && header.app14().any(|segment| segment.starts_with(b"Adobe")) {
+            data.iter_mut().for_each(|ink| *ink = !*ink);
         }
-        Ok(Decoded { pixels: Pixels::new(info.stored_size, layout, data)?, profile: decoder.icc_profile() })
+        let profile = icc::parts(header).map(|parts| parts.concat());
+        Ok(Decoded { pixels: Pixels::new(view.size, layout, data)?, profile })
     }
 }
 
 /// A JPEG that is valid but of a kind that is not decoded.
 const RARE: ImageError = ImageError::Unsupported("a JPEG of a rare kind");
 
-fn decode_error(error: &DecodeErrors) -> ImageError {
+/// Reads the header. Sizes and memory are checked by who asks for pixels.
+fn open(bytes: &[u8]) -> Result<decode::Decoder<'_>, ImageError> {
+    let limits = decode::Limits { memory: u64::MAX, ..decode::Limits::default() };
+    decode::Decoder::new(bytes, limits).map_err(|error| decode_error(&error))
+}
+
+fn decode_error(error: &decode::Error) -> ImageError {
     match error {
-        DecodeErrors::Unsupported(_) => RARE,
+        decode::Error::NotJpeg => ImageError::NotAnImage,
+        decode::Error::Truncated { .. } => CUT_OFF,
+        decode::Error::Unsupported { what, .. } => ImageError::Unsupported(what),
+        // Of its limits those on sizes and memory are open: it has hundreds of scans.
+        decode::Error::Limit { .. } => RARE,
+        decode::Error::Cancelled => ImageError::Cancelled,
+        decode::Error::Buffer { .. } => ImageError::Internal("JPEG pixel buffer"),
         _ => ImageError::Corrupt("its data cannot be decoded"),
     }
 }
 
-impl Header {
-    /// How pixels are decoded. zune-jpeg decides by the same marks.
-    fn layout(&self) -> Result<Layout, ImageError> {
-        if !self.is_decoded_right() {
-            return Err(RARE);
-        }
-        match (self.components.len(), self.adobe_transform) {
-            (1, _) => Ok(Layout::Gray),
-            (3, _) => Ok(Layout::Rgb),
-            (4, Some(2)) => Ok(Layout::Ycck),
-            (4, _) => Ok(Layout::Cmyk),
-            _ => Err(RARE),
-        }
-    }
-
-    /// zune-jpeg 0.5 makes wrong pixels, without an error, of some rare kinds: sequential pictures whose colours come in separate
-    /// scans or with factors above 2 (4:1:1, 4:1:0), and CMYK whose inks have other factors than those below. A
-    /// refusal is better than a wrong picture.
-    fn is_decoded_right(&self) -> bool {
-        let sequential = self.process == Process::Sequential;
-        let factors: Vec<_> = self.components.iter().map(|c| (c.horizontal, c.vertical)).collect();
-        if sequential && self.first_scan_components < factors.len() {
-            return false;
-        }
-        match *factors {
-            [_] => true,
-            [y, cb, cr, k] => y == k && cb == cr && (cb == (1, 1) || cb == y) && y.0 <= 2 && y.1 <= 2,
-            _ => {
-                !sequential || factors.iter().all(|&(horizontal, vertical)| horizontal <= 2 && vertical <= 2)
-            }
-        }
-    }
-
-    /// zune-jpeg's memory besides the output: metadata (the segments, and put together), strips of samples, and where the picture comes in several scans all
-    /// coefficients, 16 bits each, before the first pixel.
-    fn work_bytes(&self) -> u64 {
-        let (across, down) = self.mcus();
-        let mut samples = 0;
-        for component in &self.components {
-            samples += across * down * u64::from(component.horizontal) * u64::from(component.vertical) * 64;
-        }
-        let several =
-            self.process == Process::Progressive || self.first_scan_components < self.components.len();
-        let whole = if several { samples * 2 } else { 0 };
-        // A row of MCUs in each stage: coefficients, upsampled, the row before and after, all of 16 bits
-        // and at full resolution.
-        let width = across * 8 * u64::from(self.max_horizontal());
-        let strip = width * 8 * u64::from(self.max_vertical()) * 2 * 4;
-        let profile = if self.has_icc_profile { profile::memory(self.metadata_bytes) } else { 0 };
-        whole + strip * 6 + self.metadata_bytes * 2 + profile
+/// How pixels are decoded.
+const fn layout(colour: Colour) -> Result<(Layout, Output), ImageError> {
+    match colour {
+        Colour::Gray => Ok((Layout::Gray, Output::Gray8)),
+        Colour::YCbCr | Colour::Rgb => Ok((Layout::Rgb, Output::Rgb8)),
+        Colour::Cmyk | Colour::Ycck => Ok((Layout::Cmyk, Output::Cmyk8)),
+        _ => Err(RARE),
     }
 }
 
-/// Writes baseline JPEG, 4:2:0, in one scan, with the tables of ITU-T T.81 Annex K, quantisation scaled by libjpeg's rule.
-///
-/// Huffman tables are not made for the picture: with them, jpeg-encoder 0.7 writes a scan for each colour, which
-/// some decoders (zune-jpeg among them) read wrong, and panics on some flat pictures.
+const fn size(header: &Header<'_>) -> Size {
+    Size::new(header.width, header.height)
+}
+
+/// What the first EXIF block says.
+fn orientation(header: &Header<'_>) -> Orientation {
+    let block = header.app1().find(|segment| segment.starts_with(b"Exif\0\0"));
+    block.map(Orientation::from_exif_block).unwrap_or_default()
+}
+
+/// Bytes of so many pixels side by side.
+fn row_bytes(width: u32, layout: Layout) -> usize {
+    // Of a picture whose whole length is known to fit.
+    usize::try_from(width).unwrap_or(usize::MAX).saturating_mul(layout.channels())
+}
+
+/// Copies what lies in the view from rows that were decoded to the next ones to keep.
+fn keep<'t>(rows: &Rows<'_>, view: &View, left: usize, targets: &mut impl Iterator<Item = &'t mut [u8]>) {
+    let below = (view.top + view.size.height).saturating_sub(rows.y);
+    let wanted = rows.bytes.chunks_exact(rows.stride).zip(0..below);
+    let above = usize::try_from(view.top.saturating_sub(rows.y)).unwrap_or(usize::MAX);
+    for (row, _) in wanted.skip(above) {
+        if let Some(target) = targets.next()
+            && let Some(part) = row.get(left..left + target.len())
+        {
+            target.copy_from_slice(part);
+        }
+    }
+}
+
+/// Rows that are encoded between two looks at whether to stop.
+const ROWS_AT_ONCE: usize = 256;
+
+/// Writes baseline JPEG, 4:2:0, in one scan, with quantisation scaled by libjpeg's rule and, up to
+/// [`JPEG_OWN_TABLES`], Huffman tables made for the picture. (A progressive file would have 2 to 3 % fewer bytes for
+/// four times the encoder's time.)
 pub(super) struct Encoder {
     /// 1 to 100.
     pub(super) quality: u8,
 }
 
 impl Encode for Encoder {
-    fn encode(&self, pixels: &Pixels, _cancel: &Cancel) -> Result<Vec<u8>, ImageError> {
-        let color = match pixels.layout() {
-            Layout::Gray => ColorType::Luma,
-            Layout::Rgb => ColorType::Rgb,
+    fn encode(&self, pixels: &Pixels, cancel: &Cancel) -> Result<Vec<u8>, ImageError> {
+        let layout = match pixels.layout() {
+            Layout::Gray => PixelLayout::Gray8,
+            Layout::Rgb => PixelLayout::Rgb8,
             _ => return Err(ImageError::Internal("JPEG of these pixels")),
         };
         let size = pixels.size();
-        let (Ok(width), Ok(height)) = (u16::try_from(size.width), u16::try_from(size.height)) else {
+        if size.longest() > JPEG_MAX_SIDE {
             return Err(ImageError::FormatTooSmall { format: Format::Jpeg, max_side: JPEG_MAX_SIDE });
-        };
-        let mut file = Vec::new();
-        let mut encoder = jpeg_encoder::Encoder::new(&mut file, self.quality);
-        encoder.set_sampling_factor(SamplingFactor::F_2_2);
-        encoder.set_quantization_tables(QuantizationTableType::Default, QuantizationTableType::Default);
-        encoder.set_optimized_huffman_tables(false);
-        encoder
-            .encode(pixels.data(), width, height, color)
-            .map_err(|_: EncodingError| ImageError::Internal("JPEG encoder"))?;
-        Ok(file)
+        }
+        let huffman = if size.area() <= JPEG_OWN_TABLES { Huffman::Optimised } else { Huffman::Standard };
+        let settings = Settings { quality: self.quality, huffman, ..Settings::default() };
+        let failed = |_: EncodeError| ImageError::Internal("JPEG encoder");
+        let mut encoder =
+            safelight_jpeg::encode::Encoder::new(Vec::new(), size.width, size.height, layout, &settings)
+                .map_err(failed)?;
+        for rows in pixels.data().chunks(pixels.stride().saturating_mul(ROWS_AT_ONCE)) {
+            cancel.check()?;
+            encoder.push_rows(rows).map_err(failed)?;
+        }
+        encoder.finish().map_err(failed)
     }
 }

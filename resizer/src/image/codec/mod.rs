@@ -7,7 +7,7 @@
 
 use super::{
     accept::Encoding, cancel::Cancel, error::ImageError, limits::Limits, pixels::Pixels, probe::Info,
-    sniff::Format,
+    sniff::Format, view::View,
 };
 
 mod gif;
@@ -19,6 +19,10 @@ mod webp;
 /// The longest side that a JPEG can have.
 pub const JPEG_MAX_SIDE: u32 = 65_535;
 
+/// The largest JPEG, in pixels, that is written with Huffman tables of its own. They save 4 % of a thumbnail's bytes
+/// and 1 % of a large picture's, whose symbols all wait in memory until the last one is counted.
+pub(crate) const JPEG_OWN_TABLES: u64 = 1 << 20;
+
 /// The longest side that a WebP can have.
 pub const WEBP_MAX_SIDE: u32 = 16_383;
 
@@ -28,8 +32,10 @@ pub(crate) trait Decode {
     /// be allocated.
     fn probe(&self, bytes: &[u8], limits: &Limits) -> Result<Info, ImageError>;
 
-    /// Decodes a file whose header said `info`. Pixels are in the layout and size that `info` says.
-    fn decode(&self, bytes: &[u8], info: &Info) -> Result<Decoded, ImageError>;
+    /// Decodes a file whose header said `info`. Pixels are in the layout that `info` says and those of `view`, which
+    /// is the [whole](View::whole) picture unless `info` says that the decoder can make [less](super::probe::Work::Scaled). A
+    /// decoder that can take seconds looks at `cancel` on the way, if it can.
+    fn decode(&self, bytes: &[u8], info: &Info, view: &View, cancel: &Cancel) -> Result<Decoded, ImageError>;
 }
 
 /// Writes one format.
@@ -85,13 +91,13 @@ fn decode_with(
         return Err(ImageError::Corrupt("it gives its size twice, and not the same"));
     }
     // Only what its own header said is allocated, whatever the decoder thinks.
-    if decoder.total_bytes() != info.decoded_bytes() {
+    if decoder.total_bytes() != info.decoded_bytes(info.stored_size) {
         return Err(ImageError::Corrupt("it gives its kind of pixels twice, and not the same"));
     }
     // A profile that cannot be read is ignored, like one that cannot be used.
     let profile = decoder.icc_profile().ok().flatten();
-    let length =
-        usize::try_from(info.decoded_bytes()).map_err(|_| ImageError::Internal("pixel buffer size"))?;
+    let length = usize::try_from(info.decoded_bytes(info.stored_size))
+        .map_err(|_| ImageError::Internal("pixel buffer size"))?;
     let mut data = vec![0; length];
     decoder.read_image(&mut data).map_err(|error| decode_error(&error))?;
     Ok((data, profile))

@@ -15,8 +15,9 @@ use crate::image::{
     error::ImageError,
     limits::Limits,
     pixels::{Layout, Pixels},
-    probe::Info,
+    probe::{Info, Work},
     sniff::Format,
+    view::View,
 };
 
 mod header;
@@ -56,11 +57,17 @@ impl Decode for Decoder {
             animated: header.animated,
             bytes: file_size,
             layout,
-            work_bytes: work.saturating_add(reduced),
+            work: Work::Whole(work.saturating_add(reduced)),
         })
     }
 
-    fn decode(&self, bytes: &[u8], info: &Info) -> Result<Decoded, ImageError> {
+    fn decode(
+        &self,
+        bytes: &[u8],
+        info: &Info,
+        _view: &View,
+        _cancel: &Cancel,
+    ) -> Result<Decoded, ImageError> {
         header::check_end(bytes)?;
         let mut limits = image::Limits::no_limits();
         limits.max_alloc = Some(Header::read(bytes)?.allowance());

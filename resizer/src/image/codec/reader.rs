@@ -37,10 +37,6 @@ impl<'a> Reader<'a> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    pub(super) fn u16_be(&mut self) -> Result<u16, ImageError> {
-        self.array().map(u16::from_be_bytes)
-    }
-
     pub(super) fn u16_le(&mut self) -> Result<u16, ImageError> {
         self.array().map(u16::from_le_bytes)
     }

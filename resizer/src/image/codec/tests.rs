@@ -15,9 +15,13 @@ fn encode(encoding: Encoding, pixels: &Pixels) -> Result<Vec<u8>, ImageError> {
     super::encode(encoding, pixels, &Cancel::new())
 }
 
+fn decode_whole(bytes: &[u8], info: &Info) -> Result<Decoded, ImageError> {
+    decoder(info.format).decode(bytes, info, &View::whole(info.stored_size), &Cancel::new())
+}
+
 fn decode(bytes: &[u8]) -> Result<Decoded, ImageError> {
     let info = probe(bytes, &Limits::default())?;
-    let decoded = decoder(info.format).decode(bytes, &info)?;
+    let decoded = decode_whole(bytes, &info)?;
     assert_eq!((decoded.pixels.size(), decoded.pixels.layout()), (info.stored_size, info.layout));
     Ok(decoded)
 }
@@ -99,14 +103,14 @@ fn cut_off_files_are_errors() {
     }
 }
 
-/// A cut that is patched with an end marker is found by the decoder itself. (Not in JPEG: its data cannot be told from a
-/// picture whose lower part is gray.)
+/// A cut that is patched with an end marker is found by the decoder itself.
 #[test]
 fn missing_data_before_the_end_is_an_error() {
     for (name, bytes, _) in sample::files() {
         let end: &[u8] = match () {
             () if name.contains("PNG") => b"\0\0\0\0IEND\xAE\x42\x60\x82",
             () if name.contains("GIF") => b"\0\x3B",
+            () if name.contains("JPEG") => b"\xFF\xD9",
             () => continue,
         };
         let half = [&bytes[..bytes.len() / 2], end].concat();
@@ -128,7 +132,7 @@ fn damaged_files_never_panic() {
             }
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 let info = probe(&damaged, &limits)?;
-                decoder(info.format).decode(&damaged, &info)
+                decode_whole(&damaged, &info)
             }));
             if outcome.is_err() {
                 let path = std::env::temp_dir().join("safelight-panic.bin");
@@ -238,25 +242,64 @@ fn rare_kinds_are_named() {
     assert!(matches!(probe(&deep, &Limits::default()), Err(ImageError::Unsupported(_))));
 }
 
-/// Metadata that would keep the decoder busy, or that its estimate does not hold, is refused.
+/// However much metadata there is and wherever it stands, it is walked over.
 #[test]
-fn jpegs_of_metadata_are_refused() {
+fn jpegs_of_metadata_are_decoded() {
     let jpeg = Jpeg { progressive: true, ..Jpeg::default() }.write(&drawing(16, 16, Layout::Rgb));
     let segments = |number: usize, length: u16| {
         let mut segment = vec![0xFF, 0xE1];
         segment.extend((length + 2).to_be_bytes());
+        segment.extend(b"http://ns.adobe.com/xmp/extension/\0");
         segment.resize(usize::from(length) + 4, b'x');
         segment.repeat(number)
     };
-    let with = |at: usize, metadata: &[u8]| [&jpeg[..at], metadata, &jpeg[at..]].concat();
-    assert!(decode(&with(2, &segments(1000, 60_000))).is_ok());
-    let many = probe(&with(2, &segments(5000, 40)), &Limits::default());
-    assert!(matches!(many, Err(ImageError::Unsupported(_))), "{many:?}");
-
     let scan = jpeg.windows(2).rposition(|marker| marker == [0xFF, 0xDA]).unwrap();
-    assert!(decode(&with(scan, &segments(1, 60_000))).is_ok());
-    let late = decode(&with(scan, &segments(2, 60_000)));
-    assert!(matches!(late, Err(ImageError::Unsupported(_))));
+    let plain = decode(&jpeg).unwrap().pixels;
+    for (at, number, length) in [(2, 500_000, 80), (2, 1000, 60_000), (scan, 500_000, 80), (scan, 2, 60_000)]
+    {
+        let burdened = [&jpeg[..at], &segments(number, length), &jpeg[at..]].concat();
+        assert_eq!(decode(&burdened).unwrap().pixels, plain, "{number} of {length} bytes at {at}");
+    }
+}
+
+/// A profile is used when its parts are each there once, in whichever order.
+#[test]
+fn jpeg_profiles_are_put_together() {
+    let jpeg = Jpeg::default().write(&drawing(16, 16, Layout::Rgb));
+    let part = |number: u8, count: u8, bytes: &[u8]| {
+        let length = (bytes.len() as u16 + 16).to_be_bytes();
+        [&[0xFF, 0xE2][..], &length, b"ICC_PROFILE\0", &[number, count], bytes].concat()
+    };
+    let profile = |parts: &[Vec<u8>]| {
+        let file = [&jpeg[..2], &parts.concat(), &jpeg[2..]].concat();
+        assert_eq!(probe(&file, &Limits::default()).unwrap().has_icc_profile, !parts.is_empty());
+        decode(&file).unwrap().profile
+    };
+    let (one, two, three) = (part(1, 3, b"ab"), part(2, 3, b"cd"), part(3, 3, b"e"));
+    assert_eq!(profile(&[]), None);
+    assert_eq!(profile(&[part(1, 1, b"all")]).as_deref(), Some(&b"all"[..]));
+    assert_eq!(profile(&[three.clone(), one.clone(), two.clone()]).as_deref(), Some(&b"abcde"[..]));
+    assert_eq!(profile(&[one.clone(), three.clone()]), None);
+    assert_eq!(profile(&[one, two.clone(), two, three]), None);
+    for (number, count) in [(0, 1), (2, 1), (1, 0), (0, 0)] {
+        assert_eq!(profile(&[part(number, count, b"all")]), None, "{number} of {count}");
+    }
+    // 71 parts of 60,000 bytes are more than the largest profile that is used.
+    let large: Vec<_> = (1..=71).map(|number| part(number, 71, &[0; 60_000])).collect();
+    assert_eq!(profile(&large), None);
+}
+
+#[test]
+fn jpegs_stop_on_the_way() {
+    let pixels = drawing(64, 64, Layout::Rgb);
+    let bytes = Jpeg::default().write(&pixels);
+    let info = probe(&bytes, &Limits::default()).unwrap();
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let whole = View::whole(info.stored_size);
+    let stopped = decoder(Format::Jpeg).decode(&bytes, &info, &whole, &cancel);
+    assert_eq!(stopped.err(), Some(ImageError::Cancelled));
+    assert_eq!(super::encode(Encoding::Jpeg(80), &pixels, &cancel), Err(ImageError::Cancelled));
 }
 
 /// Inks come out as they went in, stored as CMYK or as YCCK.
@@ -265,17 +308,15 @@ fn cmyk_jpegs_keep_their_inks() {
     let inks = sample::plain(32, 32, Layout::Cmyk, &[200, 30, 60, 20]);
     let pixels = decode(&Jpeg { full_chroma: true, ..Jpeg::default() }.write(&inks)).unwrap().pixels;
     assert_eq!(pixels.layout(), Layout::Cmyk);
-    for (found, expected) in pixels.data().iter().zip(inks.data()) {
-        assert!(found.abs_diff(*expected) <= 2, "{:?}", &pixels.data()[..4]);
-    }
+    assert!(difference_of_inks(&pixels, &inks) <= 2, "{:?}", &pixels.data()[..4]);
 
     for full_chroma in [true, false] {
         for progressive in [true, false] {
-            let jpeg = Jpeg { full_chroma, progressive, ..Jpeg::default() };
-            let inks = sample::plain(33, 35, Layout::Ycck, &[200, 30, 60, 20]);
+            let jpeg = Jpeg { full_chroma, progressive, ycck: true, ..Jpeg::default() };
+            let inks = sample::plain(33, 35, Layout::Cmyk, &[200, 30, 60, 20]);
             let pixels = decode(&jpeg.write(&inks)).unwrap().pixels;
-            assert_eq!(pixels.layout(), Layout::Ycck);
-            let rgb = ToSrgb::new(Layout::Ycck, None).apply(pixels).unwrap();
+            assert_eq!(pixels.layout(), Layout::Cmyk);
+            let rgb = ToSrgb::new(Layout::Cmyk, None).apply(pixels).unwrap();
             // (255 - 200) * (255 - 20) / 255, and so on.
             for (found, expected) in rgb.data().iter().zip([51, 207, 180].iter().cycle()) {
                 assert!(found.abs_diff(*expected) <= 3, "{:?}", &rgb.data()[..3]);
@@ -284,35 +325,44 @@ fn cmyk_jpegs_keep_their_inks() {
     }
 }
 
-/// What the decoder would get wrong is refused: see `Header::is_decoded_right`.
+/// All sampling layouts, and colours in one scan or each in its own.
 #[test]
-fn jpegs_that_would_come_out_wrong_are_refused() {
-    let rgb = drawing(64, 64, Layout::Rgb);
+fn jpegs_of_rare_kinds_are_decoded() {
+    use jpeg_encoder::SamplingFactor as Sampling;
+
+    let rgb = drawing(67, 61, Layout::Rgb);
     let write = |sampling, progressive, separate_scans| {
         let mut file = Vec::new();
         let mut encoder = jpeg_encoder::Encoder::new(&mut file, 90);
         encoder.set_sampling_factor(sampling);
         encoder.set_progressive(progressive);
         encoder.set_optimized_huffman_tables(separate_scans);
-        encoder.encode(rgb.data(), 64, 64, jpeg_encoder::ColorType::Rgb).unwrap();
+        encoder.encode(rgb.data(), 67, 61, jpeg_encoder::ColorType::Rgb).unwrap();
         file
     };
-    use jpeg_encoder::SamplingFactor as Sampling;
-    for sampling in [Sampling::F_1_1, Sampling::F_2_1, Sampling::F_1_2, Sampling::F_2_2] {
-        for progressive in [false, true] {
-            let found = difference(&decode(&write(sampling, progressive, false)).unwrap().pixels, &rgb);
-            assert!(found < 6.0, "{sampling:?}: {found}");
+    for (sampling, limit) in [
+        (Sampling::F_1_1, 6.0),
+        (Sampling::F_2_1, 6.0),
+        (Sampling::F_1_2, 6.0),
+        (Sampling::F_2_2, 6.0),
+        (Sampling::F_4_1, 12.0),
+        (Sampling::F_4_2, 12.0),
+        (Sampling::F_1_4, 12.0),
+    ] {
+        for (progressive, separate_scans) in [(false, false), (false, true), (true, false)] {
+            let file = write(sampling, progressive, separate_scans);
+            let found = difference(&decode(&file).unwrap().pixels, &rgb);
+            assert!(found < limit, "{sampling:?} {progressive} {separate_scans}: {found}");
         }
-        assert!(matches!(decode(&write(sampling, false, true)), Err(ImageError::Unsupported(_))));
-    }
-    for sampling in [Sampling::F_4_1, Sampling::F_4_2] {
-        let found = difference(&decode(&write(sampling, true, false)).unwrap().pixels, &rgb);
-        assert!(found < 12.0, "{sampling:?}: {found}");
-        assert!(matches!(decode(&write(sampling, false, false)), Err(ImageError::Unsupported(_))));
     }
     // Of CMYK's inks, black alone at full resolution.
     let inks = sample::plain(64, 64, Layout::Cmyk, &[200, 30, 60, 20]);
-    assert!(matches!(decode(&Jpeg::default().write(&inks)), Err(ImageError::Unsupported(_))));
+    let found = difference_of_inks(&decode(&Jpeg::default().write(&inks)).unwrap().pixels, &inks);
+    assert!(found <= 2, "{found}");
+}
+
+fn difference_of_inks(a: &Pixels, b: &Pixels) -> u8 {
+    a.data().iter().zip(b.data()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
 }
 
 /// What is written looks like what went in, flat pictures too.

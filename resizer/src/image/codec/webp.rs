@@ -12,8 +12,9 @@ use crate::image::{
     error::ImageError,
     limits::Limits,
     pixels::{Layout, Pixels},
-    probe::Info,
+    probe::{Info, Work},
     sniff::Format,
+    view::View,
 };
 
 mod ffi;
@@ -43,11 +44,17 @@ impl Decode for Decoder {
             bytes: file_size,
             layout,
             // Chunks are copied out of the file.
-            work_bytes: header.canvas.area() * per_pixel + file_size + profile + (4 << 20),
+            work: Work::Whole(header.canvas.area() * per_pixel + file_size + profile + (4 << 20)),
         })
     }
 
-    fn decode(&self, bytes: &[u8], info: &Info) -> Result<Decoded, ImageError> {
+    fn decode(
+        &self,
+        bytes: &[u8],
+        info: &Info,
+        _view: &View,
+        _cancel: &Cancel,
+    ) -> Result<Decoded, ImageError> {
         let file = header::whole(bytes)?;
         let decoder = WebPDecoder::new(Cursor::new(file)).map_err(|error| decode_error(&error))?;
         let (data, profile) = decode_with(decoder, info)?;
@@ -83,7 +90,7 @@ impl Encode for Encoder {
                 widened = pixels.clone().into_layout(Layout::Rgba)?;
                 &widened
             }
-            Layout::Cmyk | Layout::Ycck => return Err(ImageError::Internal("WebP of these pixels")),
+            Layout::Cmyk => return Err(ImageError::Internal("WebP of these pixels")),
         };
         let mode = match *self {
             Self::Lossy { quality } => ffi::Mode::Lossy(quality.min(100)),

@@ -79,9 +79,6 @@ fn plain_inks() {
         let (layout, found) = converted(Layout::Cmyk, &inks, None);
         assert!(layout == Layout::Rgb && near(&found, &rgb, 1), "{found:?}");
     }
-    // YCCK: Y, Cb, Cr of the inks 0, 255, 255.
-    let (layout, found) = converted(Layout::Ycck, &[179, 171, 0, 0], None);
-    assert!(layout == Layout::Rgb && near(&found, &[255, 0, 0], 2), "{found:?}");
 }
 
 /// A CMYK profile decides the colour of inks: this printer's colours are invisible, its black is not.

@@ -1,7 +1,8 @@
 //! Colour conversion of rows, as libjpeg's integer tables give it (`jdcolor.c`: 16-bit fractions, rounded).
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod avx2;
+mod ycc;
+
+pub(crate) use ycc::YccToRgb;
 
 /// 1.40200 · 2^16, and so on (BT.601 as JFIF has it).
 const RED_CR: i32 = 91_881;
@@ -23,13 +24,6 @@ fn rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
         clamp(y + ((GREEN_CB * cb + GREEN_CR * cr + HALF) >> 16)),
         clamp(y + ((BLUE_CB * cb + HALF) >> 16)),
     ]
-}
-
-/// YCbCr to RGB.
-pub(crate) fn ycc_to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
-    for (((pixel, y), cb), cr) in out.chunks_exact_mut(3).zip(y).zip(cb).zip(cr) {
-        pixel.copy_from_slice(&rgb(*y, *cb, *cr));
-    }
 }
 
 /// YCCK to CMYK: the first three are the inverse of what YCbCr gives; K passes.

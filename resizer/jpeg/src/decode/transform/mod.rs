@@ -7,12 +7,16 @@
 //!   inverse DCT of the lowest frequencies is the box average, but for what higher ones alias into it.
 //!   In `f32`, in one order of operations everywhere, so that every path gives the same bytes.
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod avx2;
-pub(crate) mod islow;
-pub(crate) mod reduced;
+mod islow;
+mod reduced;
+#[cfg(test)]
+mod tests;
 
 use super::segments::Quantisation;
+use crate::common::simd::{Job, Simd};
+
+/// A block's samples, rows one behind the other: 64, 16 or 4 of them.
+pub(crate) type Samples = [u8; 64];
 
 /// A component's dequantisation for its block size.
 #[derive(Debug, Clone)]
@@ -39,16 +43,17 @@ impl Table {
         Self { width, height, steps, factors }
     }
 
-    /// Transforms one block into rows of `stride` samples.
-    pub(crate) fn portable(&self, coefficients: &[i16], out: &mut [u8], stride: usize) {
-        match (self.width, self.height) {
-            (8, 8) => {
-                if let Some(block) = coefficients.first_chunk() {
-                    islow::block(block, &self.steps, out, stride);
-                }
-            }
-            (1, 1) => out[0] = self.mean(coefficients[0]),
-            _ => reduced::block(coefficients, self, out, stride),
+    /// Whether [`Transform`] has blocks of this size.
+    pub(crate) const fn is_vector(&self) -> bool {
+        matches!((self.width, self.height), (8, 8) | (4, 4) | (2, 2))
+    }
+
+    /// Transforms one block of another size into rows of `stride` samples.
+    pub(crate) fn odd(&self, coefficients: &[i16], out: &mut [u8], stride: usize) {
+        if (self.width, self.height) == (1, 1) {
+            out[0] = self.mean(coefficients[0]);
+        } else {
+            reduced::block(coefficients, self, out, stride);
         }
     }
 
@@ -57,6 +62,61 @@ impl Table {
         let value = (i32::from(dc) * i32::from(self.steps[0].cast_unsigned())).wrapping_add(4) >> 3;
         sample(value)
     }
+}
+
+/// Two blocks of one size, `N` coefficients each, to be transformed into samples without gaps; only the first where
+/// registers have one lane. A job for each `N`: together, small blocks would pay for the large one's registers.
+pub(crate) struct Transform<'t, const N: usize> {
+    coefficients: [&'t [i16; N]; 2],
+    tables: [&'t Table; 2],
+    out: &'t mut [Samples; 2],
+}
+
+impl<'t, const N: usize> Transform<'t, N> {
+    /// `None` if a block has fewer coefficients.
+    #[inline]
+    pub(crate) fn new(
+        [a, b]: [&'t [i16]; 2],
+        tables: [&'t Table; 2],
+        out: &'t mut [Samples; 2],
+    ) -> Option<Self> {
+        Some(Self { coefficients: [a.first_chunk()?, b.first_chunk()?], tables, out })
+    }
+}
+
+impl Job for Transform<'_, 64> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        islow::blocks(simd, self);
+    }
+}
+
+impl Job for Transform<'_, 16> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        reduced::four(simd, self);
+    }
+}
+
+impl Job for Transform<'_, 4> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        reduced::two(simd, self);
+    }
+}
+
+/// Puts 16 samples of each block in their places.
+#[inline(always)]
+fn store<S: Simd>(simd: S, v: S::Ints, [a, b]: &mut [Samples; 2], part: usize) {
+    let [first, second] = simd.lanes(v);
+    a.as_chunks_mut::<16>().0[part] = first;
+    b.as_chunks_mut::<16>().0[part] = second;
 }
 
 /// A sample from its distance to mid-gray.

@@ -1,12 +1,13 @@
-//! Truncated blocks in `f32`, any of 1, 2, 4 and 8 samples in each direction.
+//! Truncated blocks in `f32`: 4×4 and 2×2 in vectors, any of 1, 2, 4 and 8 samples in each direction one by one.
 
-use super::Table;
+use super::{Table, Transform, store};
+use crate::common::simd::Simd;
 use std::f64::consts::{FRAC_1_SQRT_2, PI, SQRT_2};
 
 /// Added and taken away again, it rounds to the nearest integer, ties to even, whatever the processor.
 const ROUNDING: f32 = 12_582_912.0;
 /// tan(π/8): the one factor of the 4-point transform that no table takes up.
-pub(crate) const TANGENT: f32 = 0.414_213_56;
+const TANGENT: f32 = 0.414_213_56;
 const SQRT: f32 = std::f32::consts::SQRT_2;
 
 /// The factor of frequency `u` in a direction of `size` samples: the DCT's own normalisation, the box's weight,
@@ -16,7 +17,7 @@ const SQRT: f32 = std::f32::consts::SQRT_2;
     clippy::cast_possible_truncation,
     reason = "u is below 8; f32 is the aim"
 )]
-pub(crate) fn factor(size: usize, u: usize) -> f32 {
+pub(super) fn factor(size: usize, u: usize) -> f32 {
     let angle = u as f64 * PI / 16.0;
     // A.3.3: C(u) / 2.
     let own = if u == 0 { FRAC_1_SQRT_2 / 2.0 } else { 0.5 };
@@ -88,7 +89,12 @@ fn sample(value: f32) -> u8 {
 
 /// Transforms a block of `W` by `H` coefficients.
 #[inline(always)]
-fn fixed<const W: usize, const H: usize>(coefficients: &[i16], table: &Table, out: &mut [u8], stride: usize) {
+pub(super) fn fixed<const W: usize, const H: usize>(
+    coefficients: &[i16],
+    table: &Table,
+    out: &mut [u8],
+    stride: usize,
+) {
     let mut rows = [[0.0_f32; W]; H];
     for ((row, line), factors) in
         rows.iter_mut().zip(coefficients.chunks_exact(W)).zip(table.factors.chunks_exact(W))
@@ -112,11 +118,95 @@ fn fixed<const W: usize, const H: usize>(coefficients: &[i16], table: &Table, ou
     }
 }
 
+/// Values around zero as clamped integers.
+#[inline(always)]
+fn samples<S: Simd>(simd: S, value: S::Floats) -> S::Ints {
+    let shifted = simd.add_float(value, simd.splat_float(128.0));
+    simd.round(simd.min_float(simd.max_float(shifted, simd.splat_float(0.0)), simd.splat_float(255.0)))
+}
+
+/// [`line`] of four, of each column.
+#[inline(always)]
+fn four_line<S: Simd>(simd: S, [a, b, c, d]: [S::Floats; 4]) -> [S::Floats; 4] {
+    let tangent = simd.splat_float(TANGENT);
+    let (sum, difference) = (simd.add_float(a, c), simd.sub_float(a, c));
+    let outer = simd.add_float(b, simd.mul_float(tangent, d));
+    let inner = simd.sub_float(simd.mul_float(tangent, b), d);
+    [
+        simd.add_float(sum, outer),
+        simd.add_float(difference, inner),
+        simd.sub_float(difference, inner),
+        simd.sub_float(sum, outer),
+    ]
+}
+
+/// Four coefficients as numbers, dequantised by row `y` of the factors.
+#[inline(always)]
+fn dequantised<S: Simd>(simd: S, words: S::Ints, tables: [&Table; 2], y: usize) -> S::Floats {
+    let [a, b] = tables.map(|table| &table.factors.as_chunks::<4>().0[y]);
+    simd.mul_float(simd.to_floats(simd.sar32::<16>(words)), simd.as_floats(simd.load(a, b)))
+}
+
+/// Blocks of 4×4, one a lane.
+#[inline(always)]
+pub(super) fn four<S: Simd>(simd: S, job: Transform<'_, 16>) {
+    let Transform { coefficients, tables, out } = job;
+    let [a, b] = coefficients.map(|values| values.as_chunks::<8>().0);
+    let (upper, lower) = (simd.load(&a[0], &b[0]), simd.load(&a[1], &b[1]));
+    let [r0, r1, r2, r3] = four_line(
+        simd,
+        [
+            dequantised(simd, simd.low16(upper, upper), tables, 0),
+            dequantised(simd, simd.high16(upper, upper), tables, 1),
+            dequantised(simd, simd.low16(lower, lower), tables, 2),
+            dequantised(simd, simd.high16(lower, lower), tables, 3),
+        ],
+    );
+    let (r0, r1, r2, r3) = (simd.as_ints(r0), simd.as_ints(r1), simd.as_ints(r2), simd.as_ints(r3));
+    let (t0, t1) = (simd.low32(r0, r1), simd.high32(r0, r1));
+    let (t2, t3) = (simd.low32(r2, r3), simd.high32(r2, r3));
+    let x = four_line(
+        simd,
+        [
+            simd.as_floats(simd.low64(t0, t2)),
+            simd.as_floats(simd.high64(t0, t2)),
+            simd.as_floats(simd.low64(t1, t3)),
+            simd.as_floats(simd.high64(t1, t3)),
+        ],
+    );
+    // Columns 0 and 2, 1 and 3; interleaved twice they are rows.
+    let even = simd.pack32(samples(simd, x[0]), samples(simd, x[2]));
+    let odd = simd.pack32(samples(simd, x[1]), samples(simd, x[3]));
+    let (left, right) = (simd.low16(even, odd), simd.high16(even, odd));
+    store(simd, simd.pack_unsigned16(simd.low32(left, right), simd.high32(left, right)), out, 0);
+}
+
+/// `a + b` as floating-point numbers, `b` negated where the sign is.
+#[inline(always)]
+fn add_signed<S: Simd>(simd: S, a: S::Ints, b: S::Ints, signs: [f32; 4]) -> S::Floats {
+    simd.add_float(simd.as_floats(a), simd.as_floats(simd.xor(b, simd.load(&signs, &signs))))
+}
+
+/// Blocks of 2×2, one a lane.
+#[inline(always)]
+pub(super) fn two<S: Simd>(simd: S, job: Transform<'_, 4>) {
+    let Transform { coefficients, tables, out } = job;
+    let [a, b] = coefficients.map(|v| [v[0], v[1], v[2], v[3], 0, 0, 0, 0]);
+    let words = simd.load(&a, &b);
+    let v = simd.as_ints(dequantised(simd, simd.low16(words, words), tables, 0));
+    // Sums of the rows, then their differences; sums of the columns beside their differences.
+    let turned = simd.low64(simd.high64(v, v), v);
+    let v = simd.as_ints(add_signed(simd, turned, v, [0.0, 0.0, -0.0, -0.0]));
+    let (sums, differences) = (simd.low32(v, v), simd.high32(v, v));
+    let (left, right) = (simd.low64(sums, differences), simd.high64(sums, differences));
+    let v = add_signed(simd, left, right, [0.0, -0.0, 0.0, -0.0]);
+    let words = simd.pack32(samples(simd, v), simd.zero());
+    store(simd, simd.pack_unsigned16(words, words), out, 0);
+}
+
 /// Transforms one block into rows of `stride` samples.
-pub(crate) fn block(coefficients: &[i16], table: &Table, out: &mut [u8], stride: usize) {
+pub(super) fn block(coefficients: &[i16], table: &Table, out: &mut [u8], stride: usize) {
     let run = match (table.width, table.height) {
-        (4, 4) => fixed::<4, 4>,
-        (2, 2) => fixed::<2, 2>,
         (8, 4) => fixed::<8, 4>,
         (4, 8) => fixed::<4, 8>,
         (4, 2) => fixed::<4, 2>,
