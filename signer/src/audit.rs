@@ -109,7 +109,11 @@ impl Audit {
     pub async fn write(&self, entry: Entry) -> Result<(), Unavailable> {
         let Some(sink) = &self.0 else { return Ok(()) };
         let line = entry.into_line(|subject| sink.hide(subject));
-        if sink.required { sink.writer.commit(line).await } else { Ok(sink.writer.offer(line)) }
+        if sink.required {
+            return sink.writer.commit(line).await;
+        }
+        sink.writer.offer(line);
+        Ok(())
     }
 
     /// Writes a record without waiting for it, as of a call that was refused at the gate: a flood of those must cost nothing.

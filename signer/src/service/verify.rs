@@ -140,7 +140,7 @@ impl Signer {
         let eligible = key.versions.eligible(now).map(|version| &version.material);
         let algorithm = key.policy.algorithm;
         let verified = match &notification {
-            None => return Err(CallError::field("notification", "missing").into()),
+            None => return Err(CallError::field("notification", "missing")),
             Some(verify_notification_request::Notification::Webhook(webhook)) => {
                 let max_age = expiry::webhook_age(max_age.as_ref())?;
                 let webhook = Notification {
