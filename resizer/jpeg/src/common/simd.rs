@@ -3,15 +3,19 @@
 //! A register has one or two lanes of 16 bytes, and every operation works on each lane by itself, as those of AVX2 do.
 //! So a kernel that transforms one block in a lane transforms two in two lanes.
 
-#[cfg(any(test, not(target_arch = "x86_64")))]
+#[cfg(any(test, not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")))))]
 mod arrays;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod neon;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))))]
 use arrays::Arrays as Base;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+use neon::Neon as Base;
 #[cfg(target_arch = "x86_64")]
 use x86::{Avx2, Sse2 as Base};
 
@@ -20,7 +24,10 @@ use bytemuck::Pod;
 /// What a lane of a register is loaded from and stored to: 16 bytes of numbers.
 pub(crate) trait Lane: Pod {
     /// The same with every number's bytes in little-endian order, or back.
-    #[cfg_attr(all(target_arch = "x86_64", not(test)), expect(dead_code, reason = "that is its own order"))]
+    #[cfg_attr(
+        all(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")), not(test)),
+        expect(dead_code, reason = "that is their own order")
+    )]
     fn little(self) -> Self;
 }
 

@@ -76,7 +76,7 @@ pub enum Path {
     /// AVX2 where the processor has it.
     #[default]
     Auto,
-    /// What every processor of the compile target has (SSE2 on x86-64): for tests and measurements.
+    /// What every processor of the compile target has (SSE2 on x86-64, NEON on aarch64): for tests and measurements.
     Portable,
 }
 

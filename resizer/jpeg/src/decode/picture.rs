@@ -28,12 +28,12 @@ struct Place {
 }
 
 /// The planes being filled by one scan.
-pub(crate) struct Picture<'p, 'c, T> {
+pub(crate) struct Picture<'p, 'c> {
     pub(crate) layout: &'p Layout,
     pub(crate) tables: &'p [Table],
     pub(crate) samples: &'p mut [Samples],
     pub(crate) emitter: &'p mut Emitter,
-    pub(crate) target: &'p mut T,
+    pub(crate) target: &'p mut dyn Target,
     pub(crate) options: &'p Options<'c>,
     pub(crate) kernels: Kernels,
     /// Whether rows go out with each MCU row; otherwise the planes hold everything.
@@ -51,14 +51,14 @@ pub(crate) struct Picture<'p, 'c, T> {
     predictions: [i16; 4],
 }
 
-impl<'p, 'c, T: Target> Picture<'p, 'c, T> {
+impl<'p, 'c> Picture<'p, 'c> {
     #[expect(clippy::too_many_arguments, reason = "a scan's view of a decode, borrowed part by part")]
     pub(crate) fn new(
         layout: &'p Layout,
         tables: &'p [Table],
         samples: &'p mut [Samples],
         emitter: &'p mut Emitter,
-        target: &'p mut T,
+        target: &'p mut dyn Target,
         options: &'p Options<'c>,
         kernels: Kernels,
         banded: bool,
@@ -175,7 +175,7 @@ fn pairs(
     pairs
 }
 
-impl<T: Target> Mcus for Picture<'_, '_, T> {
+impl Mcus for Picture<'_, '_> {
     fn restart(&mut self) {
         self.predictions = [0; 4];
     }

@@ -5,7 +5,7 @@ use super::codes::{Lookup, Reader};
 use super::lanes::{Chunk, End, Input, LARGEST_MCU_BITS, Stretch};
 use super::layout::Block;
 use super::segments::{HuffmanSpec, STANDARD, Tables};
-use super::symbols::{self, ENDED, MOST_PASSED, PAST, SIZE, TAIL, standard_forms};
+use super::symbols::{self, ENDED, Forms, MOST_PASSED, PAST, PLAIN, RAW, SIZE, TAIL, standard_forms};
 use super::tables::last_kept;
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -36,7 +36,7 @@ struct Own {
     /// The last coefficient that is kept.
     last: usize,
     /// Tables with more than one code in a window, where there are such.
-    forms: Option<[&'static [u32; SIZE]; 2]>,
+    forms: Option<Forms>,
 }
 
 /// Lookups of annex K's tables, which most small files have.
@@ -76,7 +76,10 @@ impl Decoder {
         let lookups = if let Some(known) = needed.iter().map(standard).collect::<Option<Vec<usize>>>() {
             for block in &mut own {
                 (block.dc, block.ac) = (known[block.dc], known[block.ac]);
-                block.forms = standard_forms(block.ac - 2);
+                // A DC table's *near* and *deep* forms are for the AC table of the same number.
+                if block.dc == block.ac - 2 {
+                    block.forms = standard_forms(block.dc, block.last == 0);
+                }
             }
             Cow::Borrowed(&STANDARD_LOOKUPS[..])
         } else {
@@ -136,30 +139,46 @@ impl Decoder {
 /// One block; whether its codes were ones.
 #[inline]
 fn decode(reader: &mut Reader<'_>, dc: &Lookup, ac: &Lookup, block: &Own, out: &mut [i16]) -> bool {
-    let Some(found) = dc.read(reader) else { return false };
-    if found.symbol > LARGEST_SIZE {
-        return false;
-    }
     let mut put = |k: usize, level: i16| out[usize::from(block.places[k.min(63)])] = level;
     #[expect(clippy::cast_possible_truncation, reason = "at most 11 bits and a sign")]
     let narrow = |level: i32| level as i16;
-    put(0, narrow(found.level));
+    let look = |table: &[u32; SIZE], reader: &Reader<'_>| {
+        let symbol = table[(reader.peek() >> (64 - symbols::WINDOW)) as usize];
+        (symbols::step(symbol), symbols::bits(symbol), symbols::addend(symbol))
+    };
     let mut k = 1;
+    match block.forms.map(|forms| look(forms.dc, reader)) {
+        Some((step, bits, level)) if step < RAW => {
+            reader.skip(bits);
+            put(0, level);
+            match step {
+                ..PLAIN => {}
+                PLAIN..PAST => return true,
+                _ => k = step - PAST,
+            }
+        }
+        _ => {
+            let Some(found) = dc.read(reader) else { return false };
+            if found.symbol > LARGEST_SIZE {
+                return false;
+            }
+            put(0, narrow(found.level));
+        }
+    }
     while k < 64 {
-        if let Some([fused, skip]) = block.forms
+        if let Some(forms) = &block.forms
             && k < TAIL
         {
-            let table = if k > block.last { skip } else { fused };
-            let symbol = table[(reader.peek() >> (64 - symbols::WINDOW)) as usize];
-            let (step, level) = (symbols::step(symbol), symbols::addend(symbol));
+            let table = if k > block.last { forms.skip } else { forms.fused };
+            let (step, bits, level) = look(table, reader);
             if step <= MOST_PASSED {
-                reader.skip(symbols::bits(symbol));
+                reader.skip(bits);
                 put(k + step - 1, level);
                 k += step;
                 continue;
             }
             if step < PAST {
-                reader.skip(symbols::bits(symbol));
+                reader.skip(bits);
                 if step > ENDED {
                     put(k + step - ENDED - 1, level);
                 }

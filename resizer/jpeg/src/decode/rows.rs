@@ -255,7 +255,7 @@ impl Emitter {
         samples: &mut [Samples],
         band: usize,
         last: bool,
-        target: &mut impl Target,
+        target: &mut dyn Target,
     ) -> Result<(), Error> {
         if self.output == Output::Planes {
             self.emit_planes(layout, samples, band, target)?;
@@ -277,7 +277,7 @@ impl Emitter {
         layout: &Layout,
         samples: &[Samples],
         band: usize,
-        target: &mut impl Target,
+        target: &mut dyn Target,
     ) -> Result<(), Error> {
         let mut planes = [PlaneRows { y: 0, count: 0, width: 0, stride: 0, bytes: &[] }; 4];
         for ((out, samples), plane) in planes.iter_mut().zip(samples).zip(&layout.planes) {
@@ -301,7 +301,7 @@ impl Emitter {
         samples: &[Samples],
         band: usize,
         last: bool,
-        target: &mut impl Target,
+        target: &mut dyn Target,
     ) -> Result<(), Error> {
         let rows = layout.largest_v * layout.scale.block() as usize;
         let waits = self.ways.iter().any(|way| way.down == Widening::Triangle);

@@ -19,7 +19,7 @@ use crate::common::marker;
 pub(crate) fn run(
     decoder: &Decoder<'_>,
     options: &Options<'_>,
-    target: &mut impl Target,
+    target: &mut dyn Target,
 ) -> Result<Summary, Error> {
     let parsed = &decoder.parsed;
     let header = &parsed.header;
@@ -104,7 +104,7 @@ impl Session<'_, '_, '_> {
         tables: &Tables,
         at: usize,
         samples: &mut [Samples],
-        target: &mut impl Target,
+        target: &mut dyn Target,
         banded: bool,
     ) -> Result<usize, Error> {
         let missing =
@@ -140,7 +140,7 @@ impl Session<'_, '_, '_> {
     }
 
     /// One scan of everything: rows go out as they are decoded.
-    fn interleaved(&mut self, target: &mut impl Target) -> Result<(), Error> {
+    fn interleaved(&mut self, target: &mut dyn Target) -> Result<(), Error> {
         let parsed = &self.decoder.parsed;
         let mut samples = self.samples(false);
         let behind = self.scan(&parsed.scan, &parsed.tables, parsed.at, &mut samples, target, true)?;
@@ -205,7 +205,7 @@ impl Session<'_, '_, '_> {
     }
 
     /// Several sequential scans: the planes hold the whole picture at its scale.
-    fn several(&mut self, target: &mut impl Target) -> Result<(), Error> {
+    fn several(&mut self, target: &mut dyn Target) -> Result<(), Error> {
         let mut samples = self.samples(true);
         let mut seen = vec![false; self.layout.planes.len()];
         self.walk(|session, scan, tables, at| {
@@ -229,7 +229,7 @@ impl Session<'_, '_, '_> {
     }
 
     /// Progressive scans into whole-picture coefficients, then rows.
-    fn progressive(&mut self, target: &mut impl Target) -> Result<(), Error> {
+    fn progressive(&mut self, target: &mut dyn Target) -> Result<(), Error> {
         let mut scans = Vec::new();
         self.walk(|session, scan, _, at| {
             scans.push(scan.clone());

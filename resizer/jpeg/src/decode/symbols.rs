@@ -160,11 +160,21 @@ pub(super) fn standard(specs: &[Specs<'_>]) -> Option<(&'static Set, Vec<Codes>)
     Some((&STANDARD_SET, codes))
 }
 
-/// The *fused* and *skip* tables of annex K for luma (0) or chroma (1).
-pub(super) fn standard_forms(number: usize) -> Option<[&'static [u32; SIZE]; 2]> {
+/// Tables of annex K for small scans.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forms {
+    /// *deep* where only the DC coefficient is kept, else *near*.
+    pub(super) dc: &'static [u32; SIZE],
+    pub(super) fused: &'static [u32; SIZE],
+    pub(super) skip: &'static [u32; SIZE],
+}
+
+/// Those of luma (0) or chroma (1).
+pub(super) fn standard_forms(number: usize, dc_only: bool) -> Option<Forms> {
     let codes = STANDARD_SET.codes[number];
     let table = |first: usize| STANDARD_SET.words[first..].first_chunk();
-    Some([table(codes.fused)?, table(codes.skip)?])
+    let dc = table(if dc_only { codes.deep } else { codes.near })?;
+    Some(Forms { dc, fused: table(codes.fused)?, skip: table(codes.skip)? })
 }
 
 impl Set {

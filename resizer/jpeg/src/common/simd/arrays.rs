@@ -1,4 +1,5 @@
-//! The definition of every operation in plain Rust: other processors compute with it, and tests compare with it.
+//! The definition of every operation in plain Rust: tests compare with it, and processors that have no file of their own
+//! compute with it, slowly.
 
 use super::{Lane, Simd};
 use bytemuck::must_cast;

@@ -1,4 +1,4 @@
-//! x86-64: SSE2, which every such processor has, and AVX2 where detected. The only `unsafe` of all kernels.
+//! x86-64: SSE2, which every such processor has, and AVX2 where detected.
 #![expect(
     unsafe_code,
     reason = "intrinsics may be called only where the processor has their instructions, which a value of Sse2 or Avx2 proves"

@@ -34,10 +34,11 @@ impl Table {
     pub(crate) fn new(quantisation: &Quantisation, width: usize, height: usize) -> Self {
         let steps = quantisation.map(u16::cast_signed);
         let mut factors = [0.0; 64];
+        let (across, down) = (reduced::factors(width), reduced::factors(height));
         for y in 0..height {
             for x in 0..width {
                 let step = f32::from(quantisation[y * 8 + x]);
-                factors[y * width + x] = step * (reduced::factor(width, x) * reduced::factor(height, y));
+                factors[y * width + x] = step * (across[x] * down[y]);
             }
         }
         Self { width, height, steps, factors }
