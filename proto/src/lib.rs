@@ -2,15 +2,18 @@
 //!
 //! # Layout
 //! - [`image`], [`signer`], [`resizer`]: generated messages, clients and servers
+//! - [`envoy`]: what Envoy asks the signer
 //! - [`client`]: what the resizer asks of the signer
 //! - [`framing`]: uploads cut into chunks, answers put together
 //! - [`page`]: pages of lists
 //! - [`reason`]: the stable reasons that errors carry, and the statuses made from them
 //! - `redact`: `Debug` without credentials and signatures
 //!
-//! The protos in `proto/safelight/` are the source, and their comments are the manual.
+//! The protos in `proto/safelight/` are the source, and their comments are the manual. Those in `proto/envoy/` and
+//! `proto/google/` are the few messages of others that we speak, and not ours to name.
 
 pub mod client;
+pub mod envoy;
 pub mod framing;
 pub mod page;
 pub mod reason;

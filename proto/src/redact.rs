@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::{
+    envoy::{config::core::v3::HeaderValue, service::auth::v3::attribute_context::HttpRequest},
     resizer::v1::{CallerHeaders, DeliverRequest},
     signer::v1::{
         CancelUploadTokenRequest, Cookie, CreateUploadTokenResponse, FormField, GetUploadTokenRequest,
@@ -46,6 +47,8 @@ shows! {
     DeliverRequest: accept, if_none_match, caller_headers, share_publicly;
     Cookie: name;
     FormField: name;
+    HeaderValue: key;
+    HttpRequest: method, host, scheme;
     GetUploadTokenRequest: account;
     Header: name;
     RedeemUploadTokenRequest: account, request_id;
@@ -94,9 +97,15 @@ mod tests {
         let webhook = Webhook { body: secret().into(), signature: secret(), ..Default::default() };
         let answer = UploadAnswer { signature: secret(), ..Default::default() };
         assert!(!format!("{webhook:?} {answer:?}").contains("fake-secret"));
+        let check = HttpRequest {
+            path: secret(),
+            headers: [("cookie".to_owned(), secret())].into(),
+            ..Default::default()
+        };
+        let set = HeaderValue { key: ":path".to_owned(), value: secret() };
         let text = format!(
             "{headers:?} {header:?} {field:?} {deliver:?} {verify:?} {url:?} {upload:?} {origin:?} {cookie:?} {created:?} {redeem:?} \
-             {get:?} {cancel:?}"
+             {get:?} {cancel:?} {check:?} {set:?}"
         );
         assert!(!text.contains("fake-secret"), "{text}");
         assert!(text.contains("authorization"), "{text}");

@@ -1,7 +1,7 @@
 //! The gRPC handlers: they translate, and call. No cryptography here.
 //!
 //! # Layout
-//! - `sign`, `verify`, `keys`, `upload_tokens`: one file per service
+//! - `sign`, `verify`, `keys`, `upload_tokens`, `envoy`: one file per service
 //! - `call`: what every handler begins and ends with
 //! - `expiry`: when a URL is to expire
 //! - `wish`: what is wanted of a signed URL
@@ -9,6 +9,7 @@
 //! - `refusal`: errors of the rooms below, as callers see them
 
 mod call;
+mod envoy;
 mod expiry;
 mod keys;
 mod parameters;
@@ -21,9 +22,13 @@ mod verify;
 mod wish;
 
 use safelight_chassis::server::{Limits, Server};
-use safelight_proto::signer::v1::{
-    key_service_server::KeyServiceServer, signer_service_server::SignerServiceServer,
-    upload_token_service_server::UploadTokenServiceServer, verifier_service_server::VerifierServiceServer,
+use safelight_proto::{
+    envoy::service::auth::v3::authorization_server::AuthorizationServer,
+    signer::v1::{
+        key_service_server::KeyServiceServer, signer_service_server::SignerServiceServer,
+        upload_token_service_server::UploadTokenServiceServer,
+        verifier_service_server::VerifierServiceServer,
+    },
 };
 
 use self::upload_tokens::UploadTokenHandlers;
@@ -54,6 +59,11 @@ pub(crate) fn add(signer: &Signer, server: Server) -> Server {
         )
         .service(
             VerifierServiceServer::new(signer.clone())
+                .max_decoding_message_size(decoding)
+                .max_encoding_message_size(encoding),
+        )
+        .service(
+            AuthorizationServer::new(signer.clone())
                 .max_decoding_message_size(decoding)
                 .max_encoding_message_size(encoding),
         )

@@ -101,7 +101,7 @@ impl Signer {
         Ok(Self { upload_tokens, audit, ..Self::new(config, clock) })
     }
 
-    /// Adds `SignerService`, `VerifierService`, `KeyService` and, where it is configured, `UploadTokenService`, each with
+    /// Adds `SignerService`, `VerifierService`, Envoy's `Authorization`, `KeyService` and, where it is configured, `UploadTokenService`, each with
     /// its limits on messages, and lets in who has a grant.
     #[must_use]
     pub fn add_to(&self, server: Server) -> Server {

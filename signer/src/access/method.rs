@@ -14,6 +14,7 @@ pub struct Method {
 const SIGNER: &str = "safelight.signer.v1.SignerService";
 const VERIFIER: &str = "safelight.signer.v1.VerifierService";
 const TOKENS: &str = "safelight.signer.v1.UploadTokenService";
+const ENVOY: &str = "envoy.service.auth.v3.Authorization";
 const KEYS: &str = "safelight.signer.v1.KeyService";
 
 /// Every method.
@@ -25,6 +26,7 @@ pub const METHODS: &[Method] = &[
     Method { name: "VerifyUrl", service: VERIFIER },
     Method { name: "VerifyUpload", service: VERIFIER },
     Method { name: "VerifyNotification", service: VERIFIER },
+    Method { name: "Check", service: ENVOY },
     Method { name: "CreateUploadToken", service: TOKENS },
     Method { name: "GetUploadToken", service: TOKENS },
     Method { name: "RedeemUploadToken", service: TOKENS },

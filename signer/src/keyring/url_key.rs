@@ -2,7 +2,7 @@
 
 use super::{Algorithm, Allowed, Scheme, State, VersionInfo, Versions};
 use crate::scheme::url::{
-    Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted,
+    Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted, without_parameters,
 };
 
 /// A key for signed URLs.
@@ -38,6 +38,10 @@ pub trait UrlVersions: Send + Sync {
     /// As [`UrlScheme::verify`].
     fn verify(&self, policy: &Policy, presented: &Presented<'_>) -> Result<(Verified, u32), Refusal>;
 
+    /// What to ask an origin for: an authenticated target without the parameters that only the verifier has a use for,
+    /// and without an empty query.
+    fn upstream_target(&self, authenticated: &str) -> String;
+
     /// All versions and their states at `now`, lowest id first.
     fn states(&self, now: u64) -> Vec<(&VersionInfo, State)>;
 }
@@ -57,6 +61,10 @@ impl<S: UrlScheme> UrlVersions for Versions<S> {
         let verified = S::verify(eligible, policy, presented)?;
         let id = self.eligible_id(verified.key, presented.now).unwrap_or_default();
         Ok((verified, id))
+    }
+
+    fn upstream_target(&self, authenticated: &str) -> String {
+        without_parameters(authenticated, S::SPENT_PARAMETERS)
     }
 
     fn states(&self, now: u64) -> Vec<(&VersionInfo, State)> {

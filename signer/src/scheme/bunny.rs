@@ -80,6 +80,7 @@ impl Key {
 
 impl UrlScheme for Key {
     const EXPIRY: Expiry = Expiry::Always;
+    const SPENT_PARAMETERS: &'static [&'static str] = &["expires", "token_path", "token_ignore_params"];
 
     fn sign(&self, policy: &Policy, wanted: &Wanted<'_>) -> Result<Signed, SignError> {
         sign::sign(self, policy, wanted)

@@ -59,6 +59,7 @@ impl Key {
 
 impl UrlScheme for Key {
     const EXPIRY: Expiry = Expiry::Optional;
+    const SPENT_PARAMETERS: &'static [&'static str] = &["expires"];
 
     fn sign(&self, policy: &Policy, wanted: &Wanted<'_>) -> Result<Signed, SignError> {
         only_url_and_expiry(wanted)?;

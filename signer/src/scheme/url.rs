@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use url::Url;
 
+use super::strict::spells;
+
 /// Longest URL that is signed, in bytes.
 pub const MAX_URL_BYTES: usize = 8192;
 
@@ -15,6 +17,9 @@ pub const MAX_URL_BYTES: usize = 8192;
 pub trait UrlScheme: Send + Sync + 'static {
     /// Whether what it signs has an expiry.
     const EXPIRY: Expiry;
+
+    /// Parameters of an authenticated target that only the verifier has a use for, such as the expiry where it is signed.
+    const SPENT_PARAMETERS: &'static [&'static str] = &[];
 
     /// Signs. Pure: the same key and wish give the same answer, but for ECDSA, whose signatures hold a random number.
     ///
@@ -222,6 +227,24 @@ pub enum Refusal {
     ResourceMismatch,
 }
 
+/// A target without the parameters of these names, and without the `?` of a query that is then empty. Everything else
+/// stays as it is written.
+#[must_use]
+pub fn without_parameters(target: &str, names: &[&str]) -> String {
+    let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
+    let mut rest = path.to_owned();
+    let mut separator = '?';
+    for pair in query.split('&') {
+        let (name, _) = pair.split_once('=').unwrap_or((pair, ""));
+        if !query.is_empty() && !names.iter().any(|spent| spells(name, spent).is_some()) {
+            rest.push(separator);
+            rest.push_str(pair);
+            separator = '&';
+        }
+    }
+    rest
+}
+
 /// Parses an absolute http or https URL without credentials.
 ///
 /// # Errors
@@ -342,6 +365,21 @@ mod tests {
             ("/a", "is not an absolute http or https URL"),
         ] {
             assert_eq!(verbatim(url), Err(SignError::Invalid(error)), "{url}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_cut_out_of_a_target() {
+        for (target, rest) in [
+            ("/p", "/p"),
+            ("/p?", "/p"),
+            ("/p?exp=1", "/p"),
+            ("/p?exp=1&a", "/p?a"),
+            ("/p?b=%7E&exp=1&&a=~&b", "/p?b=%7E&&a=~&b"),
+            ("/p?e%78p=1&EXP=2&x=exp=3", "/p?EXP=2&x=exp=3"),
+            ("/exp=1/p??exp=1&n=1", "/exp=1/p??exp=1"),
+        ] {
+            assert_eq!(without_parameters(target, &["exp", "n"]), rest, "{target}");
         }
     }
 

@@ -180,7 +180,7 @@ impl Signer {
 }
 
 /// Verifies a URL, and that the key may be used for it: for what was authenticated, never for what was asked.
-fn verify(key: &UrlKey, presented: &Presented<'_>) -> Result<(Verified, u32), Reason> {
+pub(super) fn verify(key: &UrlKey, presented: &Presented<'_>) -> Result<(Verified, u32), Reason> {
     let (verified, version) = key.versions.verify(&key.policy, presented).map_err(refusal::url_verdict)?;
     match key.allowed.covers_target(presented.origin, &verified.authenticated_target) {
         Some(true) => Ok((verified, version)),
