@@ -4,6 +4,7 @@
 //! - `harness`: a stack with keys of every kind, and what an error must look like
 //! - `sign_url`, `batch`, `sign_upload`, `sign_origin`: `SignerService`
 //! - `verify_url`, `verify_upload`: `VerifierService`
+//! - `envoy`: Envoy's `Authorization`; `envoy_proxy`: a real Envoy with the configuration that `deploy/envoy` ships
 //! - `keys`: `KeyService`
 //! - `rotation`: a key from its old secret to its new one
 //! - `messages`: what is refused before a handler sees it
@@ -17,6 +18,8 @@ mod batch;
 mod botocore;
 mod cloudflare;
 mod cloudinary;
+mod envoy;
+mod envoy_proxy;
 mod examples;
 mod grpcurl;
 mod harness;

@@ -19,6 +19,8 @@ async fn version_1_alpha_lists_and_describes() {
         MessageRequest::ListServices(String::new()),
         MessageRequest::FileContainingSymbol("safelight.signer.v1.SignerService.SignUrl".to_owned()),
         MessageRequest::FileContainingSymbol("google.rpc.ErrorInfo".to_owned()),
+        MessageRequest::FileContainingSymbol("envoy.service.auth.v3.Authorization".to_owned()),
+        MessageRequest::FileContainingSymbol("google.rpc.Status".to_owned()),
     ]
     .map(|question| ServerReflectionRequest { host: String::new(), message_request: Some(question) });
     let mut answers = client.server_reflection_info(stream::iter(questions)).await.unwrap().into_inner();
@@ -29,6 +31,7 @@ async fn version_1_alpha_lists_and_describes() {
     for name in ["SignerService", "VerifierService", "KeyService"] {
         assert!(names.contains(&format!("safelight.signer.v1.{name}").as_str()), "{names:?}");
     }
+    assert!(names.contains(&"envoy.service.auth.v3.Authorization"), "{names:?}");
     assert!(!names.iter().any(|name| name.starts_with("safelight.resizer")), "not served here: {names:?}");
 
     let MessageResponse::FileDescriptorResponse(files) = next().await else { panic!("not a file") };
@@ -36,10 +39,17 @@ async fn version_1_alpha_lists_and_describes() {
     assert_eq!(file.package(), "safelight.signer.v1");
     let comments = file.source_code_info.unwrap().location;
     assert!(
-        comments.iter().any(|place| place.leading_comments().contains("Signs a URL with a key of scheme"))
+        comments.iter().any(|place| place.leading_comments().contains("Signs a URL with a key of a scheme"))
     );
 
     let MessageResponse::FileDescriptorResponse(files) = next().await else { panic!("not a file") };
     let file = FileDescriptorProto::decode(files.file_descriptor_proto[0].as_slice()).unwrap();
     assert!(file.message_type.iter().any(|message| message.name() == "ErrorInfo"));
+
+    for (package, message) in [("envoy.service.auth.v3", "CheckRequest"), ("google.rpc", "Status")] {
+        let MessageResponse::FileDescriptorResponse(files) = next().await else { panic!("not a file") };
+        let file = FileDescriptorProto::decode(files.file_descriptor_proto[0].as_slice()).unwrap();
+        assert_eq!(file.package(), package);
+        assert!(file.message_type.iter().any(|known| known.name() == message), "{message}");
+    }
 }
