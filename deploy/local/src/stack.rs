@@ -117,7 +117,7 @@ impl Stack {
         let (token_file, token) = keys::write_fresh(&secrets, "resizer-token")?;
 
         let config = dir.join("signer.toml");
-        std::fs::write(&config, signer_toml(&secrets, &token, &s3.endpoint()) + &settings.signer_toml)?;
+        std::fs::write(&config, signer_toml(&secrets, &token, &s3) + &settings.signer_toml)?;
         let signer = Signer::new(safelight_signer::Config::load(&config)?, settings.clock);
         let server = Server::new(safelight_signer::limits()).reflection(FILE_DESCRIPTOR_SET);
         let signer = Running::start(signer.add_to(server), settings.signer_port).await?;
@@ -174,7 +174,9 @@ pub async fn connect(running: &Running) -> Result<Channel, tonic::transport::Err
     Endpoint::from_shared(running.endpoint())?.connect().await
 }
 
-fn signer_toml(secrets: &Path, resizer_token: &str, s3: &str) -> String {
+fn signer_toml(secrets: &Path, resizer_token: &str, s3: &EmbeddedS3) -> String {
+    let (path_style, virtual_host) = (s3.endpoint(), s3.virtual_host_endpoint());
+    let virtual_host = virtual_host.replace("://", &format!("://{BUCKET}."));
     let secrets = secrets.display();
     let resizer = hex::encode(Sha256::digest(resizer_token));
     format!(
@@ -188,7 +190,7 @@ sha256 = "{resizer}"
 caller = "resizer"
 methods = ["VerifyUrl", "SignOriginRequest"]
 keys = ["*"]
-url_prefixes = ["{s3}/"]
+url_prefixes = ["{path_style}/", "{virtual_host}/"]
 
 [[grants]]
 caller = "anonymous"

@@ -38,16 +38,7 @@ async fn list(pair: &Pair, page_size: u32) -> (Vec<usize>, Vec<Key>) {
 }
 
 async fn get(pair: &Pair, name: &str) -> Key {
-    let mut key = ok(pair.keys().get_key(GetKeyRequest { name: name.to_owned() }).await).key.unwrap();
-    for version in &mut key.versions {
-        // Random for this process, so that it tells nothing of the secret.
-        assert!(
-            !std::mem::take(&mut version.fingerprint).is_empty()
-                || version.state() == KeyVersionState::Disabled
-        );
-        version.identifier.clear();
-    }
-    key
+    ok(pair.keys().get_key(GetKeyRequest { name: name.to_owned() }).await).key.unwrap()
 }
 
 fn versions(states: &[(u32, KeyVersionState)]) -> Vec<KeyVersion> {
@@ -164,7 +155,7 @@ async fn no_answer_holds_a_secret() {
         .unwrap()
         .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
     let secrets: Vec<String> = SECRETS.iter().map(|secret| (*secret).to_owned()).chain(made_up).collect();
-    assert_eq!(secrets.len(), 8);
+    assert_eq!(secrets.len(), 9);
     let mut answers = vec![ok(pair.keys().list_keys(ListKeysRequest::default()).await).encode_to_vec()];
     for name in NAMES {
         let request = GetKeyRequest { name: name.to_owned() };

@@ -75,12 +75,13 @@ async fn bytes_that_are_no_message_are_refused() {
 
 #[tokio::test]
 async fn the_resizers_methods_are_not_here() {
+    // No grant reaches what is no method of the signer: `*` is every method of its own.
     let pair = Pair::start().await;
     let mut resizer = ResizerServiceClient::new(pair.channel());
     let answer = resizer.list_variants(ListVariantsRequest::default()).await;
-    refused(answer, Code::Unimplemented, "METHOD_UNKNOWN", &[]);
+    refused(answer, Code::PermissionDenied, "CALLER_DENIED", &[]);
     let answer = resizer.deliver(DeliverRequest::default()).await;
-    refused(answer, Code::Unimplemented, "METHOD_UNKNOWN", &[]);
+    refused(answer, Code::PermissionDenied, "CALLER_DENIED", &[]);
     let answer = resizer.resize(stream::empty()).await;
-    refused(answer, Code::Unimplemented, "METHOD_UNKNOWN", &[]);
+    refused(answer, Code::PermissionDenied, "CALLER_DENIED", &[]);
 }
