@@ -69,7 +69,9 @@ async fn services_are_listed_and_described_with_their_manual() {
     let stock = "grpc.health.v1.Health\ngrpc.reflection.v1.ServerReflection\ngrpc.reflection.v1alpha.ServerReflection\n";
     assert_eq!(
         grpcurl.tell(signer, &["list"]),
-        format!("{stock}{SIGNER}.KeyService\n{SIGNER}.SignerService\n{SIGNER}.VerifierService\n")
+        format!(
+            "envoy.service.auth.v3.Authorization\n{stock}{SIGNER}.KeyService\n{SIGNER}.SignerService\n{SIGNER}.VerifierService\n"
+        )
     );
     assert_eq!(grpcurl.tell(resizer, &["list"]), format!("{stock}{RESIZER}\n"));
     assert_eq!(

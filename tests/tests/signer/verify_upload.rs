@@ -113,7 +113,7 @@ async fn every_reason() {
         assert_eq!(verified.key_version, if reason == Reason::Ok { 5 } else { 0 });
         seen.insert(reason.as_str_name());
     }
-    // Every reason of the contract but those that only URLs have.
+    // Every reason of the contract but those that only URLs, or only notifications, have.
     let of_urls = [
         Reason::Unspecified,
         Reason::Expired,
@@ -121,14 +121,21 @@ async fn every_reason() {
         Reason::ExpiryMalformed,
         Reason::AmbiguousPath,
         Reason::InputTooLong,
+        Reason::OriginMissing,
+        Reason::ClientMismatch,
+        Reason::ResourceMismatch,
+        Reason::UrlNotAllowed,
+        Reason::BodyMalformed,
+        Reason::PublicIdInvalid,
+        Reason::VersionMalformed,
     ];
-    let all: BTreeSet<_> = (0..=15)
+    let all: BTreeSet<_> = (0..=22)
         .map(|number| Reason::try_from(number).unwrap())
         .filter(|reason| !of_urls.contains(reason))
         .map(|reason| reason.as_str_name())
         .collect();
     assert_eq!(seen, all);
-    assert!(Reason::try_from(16).is_err(), "a new reason needs a case here or in verify_url");
+    assert!(Reason::try_from(23).is_err(), "a new reason needs a case here or in verify_url");
 }
 
 #[tokio::test]
