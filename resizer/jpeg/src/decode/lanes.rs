@@ -150,9 +150,11 @@ impl Decoder {
         &mut self.coefficients
     }
 
-    /// Makes the lanes' room ready for another chunk.
-    fn wipe(&mut self) {
-        if self.room < self.widest && (0..LANES).any(|i| self.written[i] >= self.limit(i)) {
+    /// Makes the lanes' room ready for another chunk, with `left` MCUs to come.
+    fn wipe(&mut self, left: usize) {
+        let full = (0..LANES).any(|i| self.written[i] >= self.limit(i));
+        // More room is to be zeroed first, which the rest of a small scan would not make up for.
+        if full && self.room < self.widest && left > 2 * LANES * self.lane_mcus {
             self.room = self.widest;
             self.lane_places = Self::lane_places(self.machine.mcu, self.room);
             // The old room goes first, so that only one is ever held.
@@ -172,7 +174,7 @@ impl Decoder {
 
     /// Decodes the next MCUs: at least one, unless the data ends.
     pub(crate) fn chunk(&mut self, input: Input<'_>) -> Chunk {
-        self.wipe();
+        self.wipe(input.left);
         let end = if input.ended { input.bits } else { input.bits.saturating_sub(LARGEST_MCU_BITS) };
         let ahead = end.saturating_sub(input.at);
         let span = (ahead / LANES).min(self.mcu_bits * self.lane_mcus) & !7;
