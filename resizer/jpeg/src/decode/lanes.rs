@@ -104,7 +104,7 @@ impl Decoder {
 
     /// MCUs that a lane holds, in a scan of `total`.
     fn room(mcu: usize, total: usize, spread: usize) -> usize {
-        (Self::lane_mcus(mcu) * spread / 2).min(total)
+        (Self::lane_mcus(mcu).min(total.div_ceil(LANES)) * spread / 2 + 1).min(total)
     }
 
     fn lane_places(mcu: usize, room: usize) -> usize {
