@@ -29,7 +29,7 @@ use crate::keyring::{Algorithm, Scheme, identifier_option};
 /// What `safelight-signer` does beside serving.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write a new secret and print the [[keys]] table that uses it
+    /// Write a new secret and print the table of `keys` that uses it
     Keygen(keygen::Args),
     /// Write the next secret of a key; print the configuration with it, and the plan of the rotation
     Rotate(rotate::Args),
