@@ -118,7 +118,10 @@ fn finish(channels: u64, size: Size, encoding: Encoding, background: Option<Colo
         // list that doubles too.
         Encoding::Jpeg(quality) => {
             let file = if quality > 95 { 9 } else { 6 };
-            size.area() * if size.area() <= JPEG_OWN_TABLES { 18 + file } else { file } + jpeg_strip(size)
+            // Narrow pictures are mostly padding: MCUs of 4:2:0 have 16 pixels a side.
+            let padded =
+                u64::from(size.width).next_multiple_of(16) * u64::from(size.height).next_multiple_of(16);
+            padded * if size.area() <= JPEG_OWN_TABLES { 18 + file } else { file } + jpeg_strip(size)
         }
         // Incompressible pixels are stored as they are, in a buffer that doubles and is then copied into the file,
         // which doubles too.

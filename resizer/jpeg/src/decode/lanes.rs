@@ -117,10 +117,10 @@ impl Decoder {
         (Self::lane_places(mcu, Self::room(mcu, total, WIDE)) * LANES * size_of::<i16>()) as u64
     }
 
-    /// The most bytes that decoding any scan with `mcu` places an MCU allocates.
+    /// The most bytes that decoding any scan with up to `mcu` places an MCU allocates.
     pub(crate) fn most_bytes(mcu: usize) -> u64 {
-        // Places fall as MCUs grow, in steps: the largest lane of the smallest MCU bounds them all.
-        Self::bytes(mcu, usize::MAX / 2).max(Self::bytes(1, usize::MAX / 2))
+        // Places do not grow evenly with MCUs: the cache bounds them from some size on.
+        (1..=mcu.max(1)).map(|mcu| Self::bytes(mcu, usize::MAX / 2)).max().unwrap_or_default()
     }
 
     pub(crate) fn new(machine: Machine, lanes: Lanes, total: usize, data_bytes: usize) -> Self {

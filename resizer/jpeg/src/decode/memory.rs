@@ -31,9 +31,8 @@ pub(crate) fn needed(header: &Header<'_>, file: usize, options: &Options<'_>) ->
     let entropy: u64 = if header.progressive {
         layout.planes.iter().map(Store::bytes).sum()
     } else {
-        let places =
-            layout.planes.iter().map(|plane| (plane.kept() + 1) * if whole { 1 } else { plane.h * plane.v });
-        let mcu = if whole { places.max().unwrap_or(1) } else { places.sum() };
+        // A scan may hold any of the components: at most all of them, interleaved.
+        let mcu = layout.planes.iter().map(|plane| (plane.kept() + 1) * plane.h * plane.v).sum();
         tables::LARGEST + lanes::Decoder::most_bytes(mcu)
     };
     samples + out + window + entropy + Emitter::bytes(&layout) + SMALL

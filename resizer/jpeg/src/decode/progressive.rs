@@ -133,6 +133,9 @@ pub(crate) fn decode(
         let count = interval.min(total - done);
         if done == 0 || super::scan::next_interval(&mut window, markers, &mut note)? {
             pass.interval(&mut window, done, count, stores, options, &mut note)?;
+        } else {
+            // Intervals without data cost little, but a small file can have millions of them.
+            options.check_cancel()?;
         }
         markers = (markers + u8::from(done > 0)) & 7;
         done += count;

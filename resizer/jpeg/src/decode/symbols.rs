@@ -179,7 +179,12 @@ pub(super) fn standard_forms(number: usize, dc_only: bool) -> Option<Forms> {
 
 impl Set {
     pub(super) fn new(specs: &[Specs<'_>]) -> Self {
-        let mut words = Vec::with_capacity(SIZE * (1 + RAW_SIZES + 7 * specs.len()));
+        // Counted beforehand: a list that doubled would take more than `tables::LARGEST`.
+        let of = |spec: &Specs<'_>| {
+            3 + usize::from(spec.skip) + usize::from(spec.deep) + long_tables(spec.dc) + long_tables(spec.ac)
+        };
+        let counted = SIZE * (1 + specs.iter().map(of).sum::<usize>()) + RAW_TABLES.len();
+        let mut words = Vec::with_capacity(counted);
         words.resize(SIZE, 0);
         let codes: Vec<Codes> = specs.iter().map(|spec| Codes::new(&mut words, spec)).collect();
         let most = codes.iter().map(|c| c.dc_long.count.max(c.ac_long.count)).max().unwrap_or(0);
@@ -188,6 +193,7 @@ impl Set {
         assert!(within(&words, largest_step), "a symbol consumes its window and moves to a region at most");
         let raw = words.len();
         words.extend_from_slice(&RAW_TABLES[..]);
+        debug_assert_eq!(words.len(), counted, "the tables are as many as were counted");
         Self { words, codes, raw, largest_step }
     }
 }
@@ -299,6 +305,17 @@ impl Passing<'_> {
             }
         }
     }
+}
+
+/// How many second-level tables a Huffman table takes: one for each prefix of its long codes.
+fn long_tables(spec: &HuffmanSpec) -> usize {
+    let mut last = None;
+    let prefixes = spec.codes().filter(|code| code.length > SHORT);
+    prefixes
+        .filter(|code| {
+            last.replace(code.bits >> (code.length - PREFIX)) != Some(code.bits >> (code.length - PREFIX))
+        })
+        .count()
 }
 
 /// Adds the tables of one Huffman table: the first one's place and the second-level ones.
