@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
 /// How long one case may take, by the wall clock.
 const BUDGET: Duration = Duration::from_secs(4);
 /// Rounds, at least and at most.
@@ -16,11 +18,12 @@ pub(crate) fn rounds() -> impl Iterator<Item = usize> {
     (0..ROUNDS.1).take_while(move |&round| round < ROUNDS.0 || begin.elapsed() < BUDGET)
 }
 
-/// What this thread has used of CPU time, user and system, in milliseconds (Linux: `Documentation/scheduler/sched-stats.rst`).
+/// What this thread has used of CPU time, user and system, in milliseconds.
 pub(crate) fn thread_cpu() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux with /proc");
-    let nanoseconds = text.split(' ').next().and_then(|field| field.parse::<f64>().ok());
-    nanoseconds.expect("a number of nanoseconds") / 1e6
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
+    #[expect(clippy::cast_precision_loss, reason = "a program that runs for minutes")]
+    let milliseconds = tv_sec as f64 * 1e3 + tv_nsec as f64 / 1e6;
+    milliseconds
 }
 
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
