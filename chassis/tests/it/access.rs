@@ -10,7 +10,10 @@ use safelight_chassis::{
     server::{Limits, Security, Server},
     shutdown::{Drain, Shutdown},
 };
-use safelight_proto::reason;
+use safelight_proto::{
+    client::{Credentials, SignerClient},
+    reason,
+};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio_rustls::{
@@ -277,4 +280,43 @@ async fn certificates_are_reloaded_and_bad_ones_are_not() {
     let error = tls.reload().unwrap_err().to_string();
     assert!(error.contains("server.key") && !error.contains("nonsense"), "{error}");
     assert!(!format!("{tls:?}").contains("BEGIN"));
+}
+
+#[tokio::test]
+async fn the_typed_client_shows_its_certificate_and_checks_the_servers() {
+    let authority = Authority::new();
+    authority.sign("server", vec![loopback()]);
+    authority.sign("resizer", vec![uri("spiffe://prod/ns/web/sa/resizer")]);
+    let running = start(&authority.server_text(true), Some(BACKEND)).await;
+    let endpoint = format!("https://{}", running.addr);
+    let path = |name: &str| Some(authority.path(name).into());
+    let ask = async |credentials: &Credentials| {
+        let client = SignerClient::connect_lazy(&endpoint, credentials).unwrap();
+        client.verify_url("web", "/a", LONG).await.unwrap_err().to_string()
+    };
+    let good = Credentials {
+        ca_file: path("ca.crt"),
+        cert_file: path("resizer.crt"),
+        key_file: path("resizer.key"),
+        token_file: None,
+    };
+    // Known, and without a grant: the connection is there.
+    assert_eq!(ask(&good).await, "the signer refused the request (CALLER_DENIED)");
+    // TLS 1.3 refuses a client after its handshake has ended: the code is not always the same.
+    let unavailable = "the signer is unavailable";
+    let nameless = Credentials { cert_file: None, key_file: None, ..good.clone() };
+    assert!(ask(&nameless).await.starts_with(unavailable));
+    let strangers = Authority::new();
+    let other = Credentials { ca_file: Some(strangers.path("ca.crt").into()), ..good.clone() };
+    assert!(ask(&other).await.starts_with(unavailable));
+
+    // What cannot be used is told at the start.
+    for bad in [
+        Credentials { ca_file: path("missing"), ..good.clone() },
+        Credentials { key_file: None, ..good.clone() },
+        Credentials { key_file: path("ca.crt"), ..good.clone() },
+        Credentials { token_file: path("missing"), ..good },
+    ] {
+        assert!(SignerClient::connect_lazy(&endpoint, &bad).is_err(), "{bad:?}");
+    }
 }
