@@ -6,7 +6,8 @@
 //! methods = ["SignUrl", "BatchSignUrls"]       # or ["*"]
 //! keys = ["web"]                               # or ["*"]; for methods that use a key
 //! path_prefixes = ["/photos/"]                 # SignUrl, BatchSignUrls; default: any path
-//! max_ttl = "1h"                               # SignUrl, BatchSignUrls, SignOriginRequest; default: the key's
+//! max_ttl = "1h"                               # SignUrl, BatchSignUrls, SignOriginRequest; default: the key's. With it, no
+//!                                              # scheme whose signatures never expire; requests signed by headers live 15 min
 //! url_prefixes = ["https://s3.example.com/photos/"]   # SignOriginRequest; default: any URL
 //! http_methods = ["GET", "HEAD"]               # SignOriginRequest; the default
 //! accounts = ["acme"]                          # upload tokens; or ["*"]

@@ -26,9 +26,20 @@ pub(super) fn of_url(
     max_ttl: Option<u64>,
 ) -> Result<Option<u64>, CallError> {
     match (key.versions.expiry(), asked) {
-        (Expiry::Never, Asked::Default) => Ok(None),
-        (Expiry::Never, _) => Err(CallError::field("expiry", "what this scheme signs never expires")),
+        (Expiry::Never, _) => endless(asked, max_ttl),
         (Expiry::Always | Expiry::Optional, _) => resolve(asked, now, max_ttl, key.policy.require_expiry),
+    }
+}
+
+/// No expiry, for a scheme that has none: whoever may sign for a limited time only may not sign with it at all.
+fn endless(asked: &Asked, max_ttl: Option<u64>) -> Result<Option<u64>, CallError> {
+    match (asked, max_ttl) {
+        (Asked::Default, None) => Ok(None),
+        (Asked::Default, Some(max)) => {
+            let text = format!("what this scheme signs never expires, and at most {max} s are allowed");
+            Err(out_of_range("expiry", text).with("max_ttl_seconds", max.to_string()))
+        }
+        _ => Err(CallError::field("expiry", "what this scheme signs never expires")),
     }
 }
 
@@ -167,6 +178,14 @@ mod tests {
             let error = resolve(&asked, NOW, max_ttl, false).unwrap_err();
             assert_eq!(error.reason(), Reason::ExpiryOutOfRange);
         }
+    }
+
+    #[test]
+    fn a_limited_grant_does_not_make_endless_urls() {
+        assert_eq!(endless(&Asked::Default, None).unwrap(), None);
+        let limited = endless(&Asked::Default, Some(3600)).unwrap_err();
+        assert_eq!(limited.reason(), Reason::ExpiryOutOfRange);
+        assert_eq!(endless(&after(60, 0), None).unwrap_err().reason(), Reason::FieldInvalid);
     }
 
     #[test]
