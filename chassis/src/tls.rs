@@ -1,4 +1,4 @@
-//! TLS of a server: its certificate, and whose certificates it takes.
+//! TLS of a server: its certificate, and whose certificates it takes. And of a client ([`client`]): whose servers it takes.
 //!
 //! ```toml
 //! [tls]
@@ -17,7 +17,7 @@ use std::{
 };
 
 use rustls::{
-    RootCertStore, ServerConfig,
+    ClientConfig, RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
@@ -168,8 +168,7 @@ impl Content {
 
     fn config(&self, files: &Files) -> Result<ServerConfig, TlsError> {
         let wrong = |path: &Path, what| TlsError::Content { path: path.to_owned(), what };
-        let certs =
-            certificates(&self.cert).ok_or_else(|| wrong(&files.cert, "expected certificates in PEM"))?;
+        let certs = certificates(&self.cert).map_err(|what| wrong(&files.cert, what))?;
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|_| wrong(&files.key, "expected a private key in PEM"))?;
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -178,14 +177,9 @@ impl Content {
             .map_err(|error| TlsError::Unfit(error.to_string()))?;
         let builder = match (&self.client_ca, &files.client_ca) {
             (Some(pem), Some(path)) => {
-                let mut roots = RootCertStore::empty();
-                let authorities =
-                    certificates(pem).ok_or_else(|| wrong(path, "expected certificates in PEM"))?;
-                for authority in authorities {
-                    roots.add(authority).map_err(|_| wrong(path, "expected certificates of authorities"))?;
-                }
+                let roots = Arc::new(authorities(pem).map_err(|what| wrong(path, what))?);
                 let verifier: Arc<dyn ClientCertVerifier> =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                    WebPkiClientVerifier::builder_with_provider(roots, provider)
                         .build()
                         .map_err(|error| TlsError::Unfit(error.to_string()))?;
                 builder.with_client_cert_verifier(verifier)
@@ -203,9 +197,33 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|error| TlsError::Unreadable { path: path.to_owned(), kind: error.kind() })
 }
 
-fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
-    let all: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
-    if all.is_empty() { None } else { Some(all) }
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
+    match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
+        Ok(all) if !all.is_empty() => Ok(all),
+        _ => Err("expected certificates in PEM"),
+    }
+}
+
+fn authorities(pem: &[u8]) -> Result<RootCertStore, &'static str> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(pem)? {
+        roots.add(authority).map_err(|_| "expected certificates of authorities")?;
+    }
+    Ok(roots)
+}
+
+/// TLS of a client: a server must show a certificate for the name that it was asked by, which an authority of this file
+/// (PEM) signed. The system's authorities do not count.
+///
+/// # Errors
+/// The file cannot be read, or has something else in it.
+pub fn client(ca_file: &Path) -> Result<Arc<ClientConfig>, TlsError> {
+    let roots =
+        authorities(&read(ca_file)?).map_err(|what| TlsError::Content { path: ca_file.to_owned(), what })?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Unfit(error.to_string()))?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// The caller that a verified certificate names: its first URI (a SPIFFE ID has exactly one).

@@ -5,6 +5,8 @@
 //! store = "embedded"                 # a file of this process alone; or "postgres", for several signers
 //! path = "/var/lib/safelight/upload-tokens.redb"   # embedded; made when it is not there, its folder is not
 //! url_file = "/run/secrets/postgres-url"           # postgres; holds "postgres://user:password@host/database"; mode 0400 or 0440
+//! ca_file = "/etc/safelight/postgres-ca.pem"       # postgres; authorities of the server's certificate (PEM), for a URL
+//!                                    # with `sslmode=verify-full` (or `require`, which is the same here); read at start
 //! connections = 8                    # postgres; 1 to 64
 //! retention = "24h"                  # how long a token is kept beyond its expiry, at least a minute
 //! private_custom_ids = false         # whether an image with an id of the caller's choice may require signed URLs
@@ -12,7 +14,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use safelight_chassis::config::Section;
+use safelight_chassis::{config::Section, tls};
 use serde::Deserialize;
 
 use super::store::{
@@ -77,6 +79,7 @@ fn read(section: &mut Section) -> Option<Settings> {
     let name = section.or("store", StoreName::Embedded);
     let path = section.optional::<PathBuf>("path");
     let url_file = section.optional::<PathBuf>("url_file");
+    let ca_file = section.optional::<PathBuf>("ca_file");
     let connections = section.optional::<usize>("connections");
     let private_custom_ids = section.or("private_custom_ids", false);
     let retention = section.duration("retention").unwrap_or(DEFAULT_RETENTION);
@@ -85,7 +88,11 @@ fn read(section: &mut Section) -> Option<Settings> {
     }
     let store = match name {
         StoreName::Embedded => {
-            for (key, is_set) in [("url_file", url_file.is_some()), ("connections", connections.is_some())] {
+            for (key, is_set) in [
+                ("url_file", url_file.is_some()),
+                ("ca_file", ca_file.is_some()),
+                ("connections", connections.is_some()),
+            ] {
                 if is_set {
                     section.error(key, "belongs to `store = \"postgres\"`");
                 }
@@ -106,19 +113,17 @@ fn read(section: &mut Section) -> Option<Settings> {
             if !(1..=MAX_CONNECTIONS).contains(&connections) {
                 section.error("connections", "expected 1 to 64");
             }
+            let tls = ca_file.map(|path| tls::client(&path)).transpose();
+            let tls = tls.map_err(|error| section.error("ca_file", error.to_string())).ok();
             let url = match url_file {
                 Some(path) => secret::read_text(&path, false).map_err(|error| error.to_string()),
                 None => Err("missing".to_owned()),
             };
-            let store =
-                url.and_then(|url| PostgresStore::new(&url, connections).map_err(|error| error.to_string()));
-            match store {
-                Ok(store) => Some(Chosen::Postgres(Arc::new(store))),
-                Err(error) => {
-                    section.error("url_file", error);
-                    None
-                }
-            }
+            let url = url.map_err(|error| section.error("url_file", error)).ok();
+            // With one of the two unreadable, what they make together is guesswork.
+            let store = PostgresStore::new(&url?, connections, tls?);
+            let store = store.map_err(|error| section.error("url_file", error.to_string())).ok();
+            store.map(|store| Chosen::Postgres(Arc::new(store)))
         }
     };
     Some(Settings { store: store?, retention, private_custom_ids })

@@ -3,6 +3,7 @@
 //! # Layout
 //! - `place`: where a store is kept, and how it is opened again
 //! - `postgres`: a PostgreSQL server of the test's own
+//! - `postgres_tls`: the same server with a certificate
 //! - `served`: a signer over a real socket, at a time that the test sets
 //! - `store`: what every store must do
 //! - `model`: the stores against a model, by random histories
@@ -17,6 +18,7 @@ mod kill;
 mod model;
 mod place;
 mod postgres;
+mod postgres_tls;
 mod scenarios;
 mod served;
 mod store;

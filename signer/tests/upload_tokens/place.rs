@@ -43,7 +43,7 @@ impl Place {
     pub(crate) fn open(&self) -> Arc<dyn Store> {
         match &self.postgres {
             None => Arc::new(EmbeddedStore::open(&self.path()).unwrap()),
-            Some(postgres) => Arc::new(PostgresStore::new(&postgres.url(), 4).unwrap()),
+            Some(postgres) => Arc::new(PostgresStore::new(&postgres.url(), 4, None).unwrap()),
         }
     }
 

@@ -3,7 +3,10 @@
 use std::{
     env, fs,
     io::Write as _,
-    os::unix::{fs::chown, process::CommandExt as _},
+    os::unix::{
+        fs::{PermissionsExt as _, chown},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
@@ -16,6 +19,9 @@ use tempfile::TempDir;
 /// Where PostgreSQL's programs are, if not in Debian's folder.
 const BIN: &str = "SAFELIGHT_POSTGRES_BIN";
 
+/// In the names of sockets; and not one that the system gives to connections, so that there is no race for it.
+pub(crate) const PORT: u16 = 15_432;
+
 /// A running server. Dropped, it is stopped at once.
 pub(crate) struct Postgres {
     bin: PathBuf,
@@ -23,6 +29,7 @@ pub(crate) struct Postgres {
     server: Server,
     dir: TempDir,
     owner: Option<(u32, u32)>,
+    settings: Vec<String>,
 }
 
 impl Postgres {
@@ -31,6 +38,11 @@ impl Postgres {
     /// # Panics
     /// In CI, where there is none.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&[], vec!["listen_addresses=".to_owned()])
+    }
+
+    /// The same with files in its data folder, and with settings.
+    pub(crate) fn start_with(files: &[(&str, &str)], settings: Vec<String>) -> Option<Self> {
         let Some(bin) = programs() else {
             let line = format!(
                 "NOT TESTED: PostgreSQL is neither in ${BIN} nor in /usr/lib/postgresql (apt: postgresql)"
@@ -47,19 +59,28 @@ impl Postgres {
             chown(dir.path(), Some(user), Some(group)).unwrap();
         }
         make(&bin, &dir.path().join("data"), owner);
-        let server = serve(&bin, dir.path(), owner);
-        Some(Self { bin, server, dir, owner })
+        for (name, content) in files {
+            let path = dir.path().join("data").join(name);
+            fs::write(&path, content).unwrap();
+            // It takes no key that others may read.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            if let Some((user, group)) = owner {
+                chown(&path, Some(user), Some(group)).unwrap();
+            }
+        }
+        let server = serve(&bin, dir.path(), owner, &settings);
+        Some(Self { bin, server, dir, owner, settings })
     }
 
     /// What `url_file` is to hold.
     pub(crate) fn url(&self) -> String {
-        format!("host={} user=safelight dbname=postgres", self.dir.path().display())
+        format!("host={} port={PORT} user=safelight dbname=postgres", self.dir.path().display())
     }
 
     /// The same with spaces where a secret file has none.
     pub(crate) fn file_url(&self) -> String {
         let socket = self.dir.path().display().to_string().replace('/', "%2F");
-        format!("postgres://safelight@{socket}/postgres")
+        format!("postgres://safelight@{socket}:{PORT}/postgres")
     }
 
     /// Stops it without a checkpoint, as a crash would.
@@ -69,7 +90,7 @@ impl Postgres {
 
     /// Starts it again; it recovers.
     pub(crate) fn recover(&mut self) {
-        self.server = serve(&self.bin, self.dir.path(), self.owner);
+        self.server = serve(&self.bin, self.dir.path(), self.owner, &self.settings);
     }
 }
 
@@ -155,11 +176,13 @@ fn command(bin: &Path, program: &str, owner: Option<(u32, u32)>) -> Command {
     command
 }
 
-fn serve(bin: &Path, dir: &Path, owner: Option<(u32, u32)>) -> Server {
-    let server = command(bin, "postgres", owner)
+fn serve(bin: &Path, dir: &Path, owner: Option<(u32, u32)>, settings: &[String]) -> Server {
+    let mut server = command(bin, "postgres", owner)
         .arg("-D")
         .arg(dir.join("data"))
-        .args(["-c", "listen_addresses=", "-c"])
+        .args(["-p", &PORT.to_string()])
+        .args(settings.iter().flat_map(|setting| ["-c", setting]))
+        .arg("-c")
         .arg(format!("unix_socket_directories={}", dir.display()))
         .args(["-c", "max_connections=64", "-c", "shared_buffers=16MB", "-c", "log_min_messages=fatal"])
         .stdout(Stdio::null())
@@ -172,13 +195,14 @@ fn serve(bin: &Path, dir: &Path, owner: Option<(u32, u32)>) -> Server {
         let ready = command(bin, "pg_isready", owner)
             .arg("-qh")
             .arg(dir)
-            .args(["-U", "safelight", "-d", "postgres"])
+            .args(["-p", &PORT.to_string(), "-U", "safelight", "-d", "postgres"])
             .status()
             .unwrap();
         if ready.success() {
             return server;
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "PostgreSQL does not start");
+        let ended = server.0.try_wait().unwrap();
+        assert!(ended.is_none() && began.elapsed() < Duration::from_secs(30), "PostgreSQL does not start");
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -249,7 +249,7 @@ async fn a_database_may_come_and_go() {
 
 #[tokio::test]
 async fn a_database_that_was_never_there() {
-    let store = PostgresStore::new("host=/nonexistent user=nobody dbname=none", 2).unwrap();
+    let store = PostgresStore::new("host=/nonexistent user=nobody dbname=none", 2, None).unwrap();
     let error = store.get(id(1)).await.unwrap_err();
     assert!(!error.to_string().is_empty());
 }

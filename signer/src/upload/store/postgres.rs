@@ -5,8 +5,12 @@
 //!
 //! # Layout
 //! - `session`: a connection with its statements prepared
+//! - `tls`: rustls as tokio-postgres wants it
+//! - `url`: where to connect, and whether it is encrypted
 
 mod session;
+mod tls;
+mod url;
 
 use std::{
     sync::{
@@ -18,10 +22,12 @@ use std::{
 
 use async_trait::async_trait;
 use prost::Message;
+use rustls::ClientConfig;
 use tokio::sync::Mutex;
-use tokio_postgres::{Config, Row, config::Host, config::SslMode};
+use tokio_postgres::{Config, Row};
 
-use self::session::Session;
+pub use self::url::UrlError;
+use self::{session::Session, tls::Tls};
 use super::{Store, StoreError};
 use crate::upload::{
     Event, Outcome, Record, Refusal, State, TokenId, machine, machine::EventKind, record::Details,
@@ -38,58 +44,28 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How often an event is tried on a row that somebody else changes between the two queries.
 const ATTEMPTS: usize = 3;
 
-/// Why a URL is not one to connect to. None shows any of it: there is a password in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UrlError {
-    /// Not PostgreSQL's syntax.
-    #[error("is not a PostgreSQL connection URL")]
-    Malformed,
-    /// No host in it.
-    #[error("names no host")]
-    NoHost,
-    /// TLS is asked for.
-    #[error(
-        "asks for TLS, which is not supported: use a Unix socket, a loopback address or a proxy that encrypts"
-    )]
-    Tls,
-    /// The host is another machine, and the URL does not say that this is meant.
-    #[error(
-        "names a host that is not this machine, to which nothing would be encrypted: add `sslmode=disable` if the network \
-         between is trusted"
-    )]
-    Plaintext,
-}
-
 /// A store in a PostgreSQL database. Connects when it is first asked, and again whenever that is needed.
 pub struct PostgresStore {
     config: Config,
+    tls: Option<Tls>,
     sessions: Vec<Mutex<Option<Arc<Session>>>>,
     next: AtomicUsize,
 }
 
 impl PostgresStore {
-    /// A store behind a connection URL (or libpq's `key=value` form), with so many connections at most.
+    /// A store behind a connection URL (or libpq's `key=value` form), with so many connections at most. `tls` is for a URL
+    /// that asks for TLS (see [`safelight_chassis::tls::client`]).
     ///
     /// # Errors
     /// [`UrlError`]. That nobody answers is none: a signer starts without its database.
-    pub fn new(url: &str, connections: usize) -> Result<Self, UrlError> {
-        let mut config: Config = url.parse().map_err(|_| UrlError::Malformed)?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(UrlError::NoHost);
-        }
-        match config.get_ssl_mode() {
-            SslMode::Disable => {}
-            SslMode::Prefer if is_local(&config) => {}
-            SslMode::Prefer => return Err(UrlError::Plaintext),
-            _ => return Err(UrlError::Tls),
-        }
-        // tokio-postgres asks the server for TLS wherever that is allowed, only to do without.
-        config.ssl_mode(SslMode::Disable).connect_timeout(CONNECT_TIMEOUT);
+    pub fn new(url: &str, connections: usize, tls: Option<Arc<ClientConfig>>) -> Result<Self, UrlError> {
+        let mut config = url::read(url, tls.is_some())?;
+        config.connect_timeout(CONNECT_TIMEOUT);
         if config.get_application_name().is_none() {
             config.application_name("safelight-signer");
         }
         let sessions = (0..connections.clamp(1, MAX_CONNECTIONS)).map(|_| Mutex::new(None)).collect();
-        Ok(Self { config, sessions, next: AtomicUsize::new(0) })
+        Ok(Self { config, tls: tls.map(Tls), sessions, next: AtomicUsize::new(0) })
     }
 
     /// A living connection. Statements of several callers share one, in turn.
@@ -102,7 +78,8 @@ impl PostgresStore {
         if let Some(session) = slot.as_ref().filter(|session| session.is_alive()) {
             return Ok(Arc::clone(session));
         }
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, Session::connect(&self.config));
+        let connecting =
+            tokio::time::timeout(CONNECT_TIMEOUT, Session::connect(&self.config, self.tls.as_ref()));
         let session = connecting.await.map_err(|_| StoreError("no connection in time".to_owned()))??;
         Ok(Arc::clone(slot.insert(Arc::new(session))))
     }
@@ -163,18 +140,6 @@ impl Store for PostgresStore {
     }
 }
 
-/// Whether every host is a Unix socket or a loopback address, of which nothing leaves the machine.
-fn is_local(config: &Config) -> bool {
-    let hosts = config.get_hosts().iter().all(|host| match host {
-        Host::Unix(_) => true,
-        Host::Tcp(name) => {
-            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|addr| addr.is_loopback())
-        }
-    });
-    // Where addresses are given, they are what is connected to.
-    hosts && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
-}
-
 /// Seconds as PostgreSQL's bigint. Nothing that the rules let through is beyond it.
 fn bigint(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
@@ -195,36 +160,4 @@ fn record(row: &Row) -> Result<Record, StoreError> {
     let details =
         Details::decode(details).map_err(|_| StoreError("a record cannot be decoded".to_owned()))?;
     Ok(Record { account, expires: expires.cast_unsigned(), state, details })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_sent_in_plaintext_unasked() {
-        let error = |url: &str| PostgresStore::new(url, 1).err();
-        for url in [
-            "postgres://user:pw@127.0.0.1/db",
-            "postgres://user:pw@localhost:5433/db",
-            "postgres://user:pw@[::1]/db",
-            "postgres://user@%2Fvar%2Frun%2Fpostgresql/db",
-            "host=/tmp user=a",
-            "postgres://user:pw@db.internal/db?sslmode=disable",
-        ] {
-            assert_eq!(error(url), None, "{url}");
-        }
-        for (url, expected) in [
-            ("postgres://user:pw@db.internal/db", UrlError::Plaintext),
-            ("postgres://user:pw@10.0.0.1/db", UrlError::Plaintext),
-            ("postgres://user:pw@localhost,db.internal/db", UrlError::Plaintext),
-            ("host=localhost hostaddr=10.0.0.1 user=a", UrlError::Plaintext),
-            ("postgres://user:pw@localhost/db?sslmode=require", UrlError::Tls),
-            ("postgres:///db?user=a", UrlError::NoHost),
-            ("mysql://user:pw@localhost/db", UrlError::Malformed),
-            ("", UrlError::NoHost),
-        ] {
-            assert_eq!(error(url), Some(expected), "{url}");
-        }
-    }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio_postgres::{Client, Config, NoTls, Row, Statement, types::ToSql};
+use tokio_postgres::{Client, Config, NoTls, Row, Socket, Statement, tls::MakeTlsConnect, types::ToSql};
 
-use super::STATEMENT_TIMEOUT;
+use super::{STATEMENT_TIMEOUT, tls::Tls};
 use crate::upload::StoreError;
 
 /// What a session sets for itself. A commit that is lost when the server crashes would be a token redeemed twice: where the
@@ -70,14 +70,12 @@ pub(super) struct Statements {
 
 impl Session {
     /// Connects, makes the table if there is none, prepares the statements.
-    pub(super) async fn connect(config: &Config) -> Result<Self, StoreError> {
-        let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
-        // Ends with the client, or when the server does.
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::warn!(error = %text(&error), "the connection to PostgreSQL has ended");
-            }
-        });
+    pub(super) async fn connect(config: &Config, tls: Option<&Tls>) -> Result<Self, StoreError> {
+        let client = match tls {
+            Some(tls) => open(config, tls.clone()).await,
+            None => open(config, NoTls).await,
+        };
+        let client = client.map_err(failed)?;
         client.batch_execute(SETTINGS).await.map_err(failed)?;
         let there: bool = client
             .query_one("SELECT to_regclass('safelight_upload_tokens') IS NOT NULL", &[])
@@ -132,6 +130,20 @@ impl Session {
             }
         }
     }
+}
+
+/// Connects. What drives the connection ends with the client, or when the server does.
+async fn open<T>(config: &Config, tls: T) -> Result<Client, tokio_postgres::Error>
+where
+    T: MakeTlsConnect<Socket, Stream: Send + 'static>,
+{
+    let (client, connection) = config.connect(tls).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::warn!(error = %text(&error), "the connection to PostgreSQL has ended");
+        }
+    });
+    Ok(client)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
