@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 /// For fuzzing: every input is decided in milliseconds.
 pub const SMALL: Limits = Limits { extent: 2048, pixels: 1 << 16, memory: 16 << 20, scans: 12 };
 
-/// Behind a file, so that it is no longer decoded as a small one, by its codes one by one. More than
-/// `plain::LARGEST_FILE`.
-const PADDING: usize = 8 << 10;
+/// Behind a file, so that it is no longer decoded as a small one, by its codes one by one. No less than
+/// `plain::SMALL_SHORT`.
+const PADDING: usize = 32 << 10;
 
 /// Memory for reading a header, at most: tables and lists of components, whatever the file's size.
 const HEADER_BYTES: u64 = 64 << 10;

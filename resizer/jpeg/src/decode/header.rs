@@ -90,8 +90,8 @@ impl<'a> Header<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Parsed<'a> {
     pub(crate) header: Header<'a>,
-    /// The tables in force at the first scan.
-    pub(crate) tables: Tables,
+    /// The tables in force at the first scan. Boxed: they are large, and moved from hand to hand.
+    pub(crate) tables: Box<Tables>,
     /// The first scan.
     pub(crate) scan: ScanHeader,
     /// The first byte of its entropy-coded data.
@@ -113,7 +113,7 @@ pub(crate) fn parse<'a>(data: &'a [u8], limits: &Limits) -> Result<Parsed<'a>, E
         return Err(Error::NotJpeg);
     }
     let mut walker = Walker::new(data, 2);
-    let mut tables = Tables::default();
+    let mut tables: Box<Tables> = Box::default();
     let mut frame: Option<Frame> = None;
     let mut jfif = false;
     let mut adobe = None;
@@ -202,7 +202,7 @@ fn finish<'a>(
     data: &'a [u8],
     limits: &Limits,
     mut frame: Frame,
-    mut tables: Tables,
+    mut tables: Box<Tables>,
     scan: ScanHeader,
     at: usize,
     jfif: bool,

@@ -112,15 +112,11 @@ impl Decoder {
         (room + 1) * mcu + SLACK
     }
 
-    /// Bytes that decoding a scan of `total` MCUs with `mcu` places each allocates.
-    fn bytes(mcu: usize, total: usize) -> u64 {
-        (Self::lane_places(mcu, Self::room(mcu, total, WIDE)) * LANES * size_of::<i16>()) as u64
-    }
-
     /// The most bytes that decoding any scan with up to `mcu` places an MCU allocates.
     pub(crate) fn most_bytes(mcu: usize) -> u64 {
         // Places do not grow evenly with MCUs: the cache bounds them from some size on.
-        (1..=mcu.max(1)).map(|mcu| Self::bytes(mcu, usize::MAX / 2)).max().unwrap_or_default()
+        let meant = (COEFFICIENT_BYTES / 2 / LANES).max(SMALLEST_LANE * mcu).min(LARGEST_LANE * mcu);
+        ((meant * WIDE / 2 + 2 * mcu + SLACK) * LANES * size_of::<i16>()) as u64
     }
 
     pub(crate) fn new(machine: Machine, lanes: Lanes, total: usize, data_bytes: usize) -> Self {

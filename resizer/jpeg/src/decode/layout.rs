@@ -63,16 +63,53 @@ pub(crate) struct Block {
     pub(crate) stride: usize,
 }
 
-impl Block {
-    /// Where the `k`-th coefficient of the stream goes.
-    pub(crate) fn place(&self, k: usize) -> usize {
-        let natural = usize::from(NATURAL[k & 63]);
-        let (x, y) = (natural & 7, natural >> 3);
-        if x < self.keep_width && y < self.keep_height {
-            y * self.keep_width + x
-        } else {
-            self.keep_width * self.keep_height
+/// Where coefficients go in a block that keeps the lowest frequencies.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// The place of each of the stream: among those kept, row by row, or behind them. A run behind the block falls on the
+    /// last one, as in libjpeg.
+    pub(crate) of: [u8; 64 + 16],
+    /// The last coefficient that is kept.
+    pub(crate) last: usize,
+}
+
+impl Places {
+    const fn new(width: u8, height: u8) -> Self {
+        let mut of = [width * height; 64 + 16];
+        let mut last = 0;
+        let mut k = 0;
+        while k < of.len() {
+            let natural = NATURAL[if k < 64 { k } else { 63 }];
+            let (x, y) = (natural & 7, natural >> 3);
+            if x < width && y < height {
+                of[k] = y * width + x;
+                last = if k < 64 { k } else { 63 };
+            }
+            k += 1;
         }
+        Self { of, last }
+    }
+}
+
+/// For 0, 1, 2, 4 and 8 kept across, then down.
+static PLACES: [[Places; 5]; 5] = {
+    const fn row(width: u8) -> [Places; 5] {
+        [
+            Places::new(width, 0),
+            Places::new(width, 1),
+            Places::new(width, 2),
+            Places::new(width, 4),
+            Places::new(width, 8),
+        ]
+    }
+    [row(0), row(1), row(2), row(4), row(8)]
+};
+
+impl Block {
+    /// Where its coefficients go.
+    pub(crate) fn places(&self) -> &'static Places {
+        let number = |kept: usize| (usize::BITS - kept.leading_zeros()) as usize;
+        &PLACES[number(self.keep_width)][number(self.keep_height)]
     }
 }
 

@@ -1,21 +1,24 @@
 //! Small sequential scans, code by code: the state tables of [`super::tables`] take longer to build than these scans
 //! take to decode.
 
-use super::codes::{Lookup, Reader};
+mod code;
+
 use super::lanes::{Chunk, End, Input, LARGEST_MCU_BITS, Stretch};
-use super::layout::Block;
+use super::layout::{Block, Places};
 use super::segments::{HuffmanSpec, STANDARD, Tables};
 use super::symbols::{self, ENDED, Forms, MOST_PASSED, PAST, PLAIN, RAW, SIZE, TAIL, standard_forms};
-use super::tables::last_kept;
+use code::{Bits, Lookup};
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-/// Files below this many bytes are decoded this way.
-pub(crate) const LARGEST_FILE: usize = 5 << 10;
+/// Scans of fewer bytes are decoded this way: with tables that are made beforehand, with tables of the file's own, and
+/// in any case with fewer MCUs than lanes need to get into step.
+const SMALL: usize = 5 << 10;
+const SMALL_OWN: usize = 16 << 10;
+const SMALL_SHORT: usize = 32 << 10;
+const SHORT: usize = 100;
 /// MCUs decoded at once.
 const MCUS: usize = 32;
-/// The largest level of 8-bit samples in bits.
-const LARGEST_SIZE: u8 = 11;
 
 /// A scan's tables and the coefficients of a few MCUs.
 pub(crate) struct Decoder {
@@ -32,9 +35,7 @@ struct Own {
     ac: usize,
     /// Places it takes, and where its coefficients go.
     stride: usize,
-    places: [u8; 64],
-    /// The last coefficient that is kept.
-    last: usize,
+    places: &'static Places,
     /// Tables with more than one code in a window, where there are such.
     forms: Option<Forms>,
 }
@@ -42,6 +43,20 @@ struct Own {
 /// Lookups of annex K's tables, which most small files have.
 static STANDARD_LOOKUPS: LazyLock<Vec<Lookup>> =
     LazyLock::new(|| (0..4).map(|i| Lookup::new(&STANDARD[i], i < 2)).collect());
+
+/// Which of annex K's tables this is.
+fn standard(spec: &HuffmanSpec, dc: bool) -> Option<usize> {
+    let kinds = if dc { 0..2 } else { 2..4 };
+    kinds.into_iter().find(|i| STANDARD[*i] == *spec)
+}
+
+/// Whether a scan of `total` MCUs in at most so many bytes is better decoded code by code.
+pub(crate) fn suits(tables: &Tables, blocks: &[Block], total: usize, bytes: usize) -> bool {
+    let known =
+        |spec: &Option<HuffmanSpec>, dc| spec.as_ref().is_none_or(|spec| standard(spec, dc).is_some());
+    let own = || blocks.iter().any(|b| !known(&tables.dc[b.dc], true) || !known(&tables.ac[b.ac], false));
+    bytes < SMALL || bytes < SMALL_SHORT && (total < SHORT || bytes < SMALL_OWN && own())
+}
 
 impl Decoder {
     /// The tables for an MCU of these blocks, in a scan of `total` MCUs. A Huffman table that the file lacks is an error
@@ -57,28 +72,23 @@ impl Decoder {
                 needed.len() - 1
             })
         };
-        let mut own: Vec<Own> = Vec::with_capacity(blocks.len());
-        for (i, block) in blocks.iter().enumerate() {
-            #[expect(clippy::cast_possible_truncation, reason = "places are below 65")]
-            let (places, last) = match i.checked_sub(1) {
-                Some(before) if blocks[before].component == block.component => {
-                    (own[before].places, own[before].last)
-                }
-                _ => (std::array::from_fn(|k| block.place(k) as u8), last_kept(block)),
-            };
-            let (dc, ac) = (number((block.dc, true)), number((block.ac, false)));
-            own.push(Own { dc, ac, stride: block.stride, places, last, forms: None });
-        }
-        let standard = |key: &(usize, bool)| {
-            let kinds = if key.1 { 0..2 } else { 2..4 };
-            spec(*key).and_then(|spec| kinds.into_iter().find(|i| STANDARD[*i] == *spec))
-        };
-        let lookups = if let Some(known) = needed.iter().map(standard).collect::<Option<Vec<usize>>>() {
+        let mut own: Vec<Own> = blocks
+            .iter()
+            .map(|block| Own {
+                dc: number((block.dc, true)),
+                ac: number((block.ac, false)),
+                stride: block.stride,
+                places: block.places(),
+                forms: None,
+            })
+            .collect();
+        let known = |key: &(usize, bool)| spec(*key).and_then(|spec| standard(spec, key.1));
+        let lookups = if let Some(known) = needed.iter().map(known).collect::<Option<Vec<usize>>>() {
             for block in &mut own {
                 (block.dc, block.ac) = (known[block.dc], known[block.ac]);
                 // A DC table's *near* and *deep* forms are for the AC table of the same number.
                 if block.dc == block.ac - 2 {
-                    block.forms = standard_forms(block.dc, block.last == 0);
+                    block.forms = standard_forms(block.dc, block.places.last == 0);
                 }
             }
             Cow::Borrowed(&STANDARD_LOOKUPS[..])
@@ -102,10 +112,10 @@ impl Decoder {
 
     /// Decodes the next MCUs: at least one, unless the data ends.
     pub(crate) fn chunk(&mut self, input: Input<'_>) -> Chunk {
-        let mut reader = Reader::new(input.data, input.at);
+        let mut bits = Bits::new(input.data, input.at);
         let mut chunk = Chunk { stretches: Default::default(), at: input.at, end: End::More, dead: None };
         for mcu in self.coefficients.chunks_exact_mut(self.mcu).take(input.left) {
-            if !input.ended && reader.at() + LARGEST_MCU_BITS > input.bits {
+            if !input.ended && bits.at() + LARGEST_MCU_BITS > input.bits {
                 break;
             }
             mcu.fill(0);
@@ -114,18 +124,18 @@ impl Decoder {
                 let (own, others) = rest.split_at_mut(block.stride);
                 rest = others;
                 let (dc, ac) = (&self.lookups[block.dc], &self.lookups[block.ac]);
-                if !decode(&mut reader, dc, ac, block, own) {
-                    let at = reader.at();
+                if decode(&mut bits, dc, ac, block, own) == Err(Stop::Dead) {
+                    let at = bits.at();
                     chunk.dead.get_or_insert(at);
-                    reader.skip(8);
+                    bits.skip(8);
                 }
             }
-            if reader.at() > input.bits {
+            if bits.at() > input.bits {
                 chunk.end = End::Short;
                 break;
             }
             chunk.stretches[0].count += 1;
-            chunk.at = reader.at();
+            chunk.at = bits.at();
             if chunk.dead.is_some() {
                 break;
             }
@@ -136,68 +146,113 @@ impl Decoder {
     }
 }
 
-/// One block; whether its codes were ones.
+/// What a block ends with before its 64th coefficient.
+#[derive(PartialEq, Eq)]
+enum Stop {
+    /// The code that says so.
+    End,
+    /// Bits that are no code.
+    Dead,
+}
+
+/// One block.
 #[inline]
-fn decode(reader: &mut Reader<'_>, dc: &Lookup, ac: &Lookup, block: &Own, out: &mut [i16]) -> bool {
-    let mut put = |k: usize, level: i16| out[usize::from(block.places[k.min(63)])] = level;
-    #[expect(clippy::cast_possible_truncation, reason = "at most 11 bits and a sign")]
-    let narrow = |level: i32| level as i16;
-    let look = |table: &[u32; SIZE], reader: &Reader<'_>| {
-        let symbol = table[(reader.peek() >> (64 - symbols::WINDOW)) as usize];
-        (symbols::step(symbol), symbols::bits(symbol), symbols::addend(symbol))
-    };
+fn decode(bits: &mut Bits<'_>, dc: &Lookup, ac: &Lookup, block: &Own, out: &mut [i16]) -> Result<(), Stop> {
     let mut k = 1;
-    match block.forms.map(|forms| look(forms.dc, reader)) {
-        Some((step, bits, level)) if step < RAW => {
-            reader.skip(bits);
-            put(0, level);
+    bits.refill();
+    match block.forms.map(|forms| look(forms.dc, bits)) {
+        Some((step, taken, level)) if step < RAW => {
+            bits.skip(taken);
+            out[0] = level;
             match step {
                 ..PLAIN => {}
-                PLAIN..PAST => return true,
+                PLAIN..PAST => return Err(Stop::End),
                 _ => k = step - PAST,
             }
         }
-        _ => {
-            let Some(found) = dc.read(reader) else { return false };
-            if found.symbol > LARGEST_SIZE {
-                return false;
-            }
-            put(0, narrow(found.level));
+        _ => out[0] = dc.find(bits).ok_or(Stop::Dead)?.take(bits),
+    }
+    let last = block.places.last;
+    if let Some(forms) = &block.forms {
+        // One loop for both would wait for the choice of the table.
+        while k < TAIL.min(last + 1) {
+            bits.refill();
+            k = several(bits, forms.fused, ac, block, out, k)?;
+        }
+        while k < TAIL {
+            bits.refill();
+            k = several(bits, forms.skip, ac, block, out, k)?;
+        }
+    }
+    while k <= last {
+        bits.refill();
+        k = one(bits, ac, block, out, k)?;
+        if k <= last {
+            k = one(bits, ac, block, out, k)?;
         }
     }
     while k < 64 {
-        if let Some(forms) = &block.forms
-            && k < TAIL
-        {
-            let table = if k > block.last { forms.skip } else { forms.fused };
-            let (step, bits, level) = look(table, reader);
-            if step <= MOST_PASSED {
-                reader.skip(bits);
-                put(k + step - 1, level);
-                k += step;
-                continue;
-            }
-            if step < PAST {
-                reader.skip(bits);
-                if step > ENDED {
-                    put(k + step - ENDED - 1, level);
-                }
-                break;
-            }
-        }
-        let Some(found) = ac.read(reader) else { return false };
-        let (run, size) = (usize::from(found.symbol >> 4), found.symbol & 15);
-        match (run, size) {
-            (_, 1..=LARGEST_SIZE) => {
-                put(k + run, narrow(found.level));
-                k += run + 1;
-            }
-            (15, 0) => k += 16,
-            (_, 0) => break,
-            _ => return false,
+        bits.refill();
+        k = skip(bits, ac, k)?;
+        if k < 64 {
+            k = skip(bits, ac, k)?;
         }
     }
-    true
+    Ok(())
+}
+
+/// What the next bits mean: how far they move the state, how many they are and what they add.
+#[inline(always)]
+fn look(table: &[u32; SIZE], bits: &Bits<'_>) -> (usize, u32, i16) {
+    let symbol = table[bits.top::<{ symbols::WINDOW }>()];
+    (symbols::step(symbol), symbols::bits(symbol), symbols::addend(symbol))
+}
+
+/// The codes of a window from coefficient `k` on; the coefficient behind.
+#[inline(always)]
+fn several(
+    bits: &mut Bits<'_>,
+    table: &[u32; SIZE],
+    ac: &Lookup,
+    block: &Own,
+    out: &mut [i16],
+    k: usize,
+) -> Result<usize, Stop> {
+    let (step, taken, level) = look(table, bits);
+    let mut put = |passed: usize| out[usize::from(block.places.of[k + passed - 1])] = level;
+    if step <= MOST_PASSED {
+        bits.skip(taken);
+        put(step);
+        Ok(k + step)
+    } else if step < PAST {
+        bits.skip(taken);
+        if step > ENDED {
+            put(step - ENDED);
+        }
+        Err(Stop::End)
+    } else {
+        one(bits, ac, block, out, k)
+    }
+}
+
+/// The next code and its level; the coefficient behind.
+#[inline(always)]
+fn one(bits: &mut Bits<'_>, ac: &Lookup, block: &Own, out: &mut [i16], k: usize) -> Result<usize, Stop> {
+    let code = ac.find(bits).ok_or(Stop::Dead)?;
+    if code.ends() {
+        bits.skip(code.bits());
+        return Err(Stop::End);
+    }
+    out[usize::from(block.places.of[k + code.run()])] = code.take(bits);
+    Ok(k + code.run() + 1)
+}
+
+/// The next code, without its level; the coefficient behind.
+#[inline(always)]
+fn skip(bits: &mut Bits<'_>, ac: &Lookup, k: usize) -> Result<usize, Stop> {
+    let code = ac.find(bits).ok_or(Stop::Dead)?;
+    bits.skip(code.bits());
+    if code.ends() { Err(Stop::End) } else { Ok(k + code.run() + 1) }
 }
 
 /// Which of the two decodes a scan.

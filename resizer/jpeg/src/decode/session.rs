@@ -117,7 +117,7 @@ impl Session<'_, '_, '_> {
         let (blocks, mcus_x, mcus_y) = self.layout.mcu(scan);
         let mcus = mcus_x * mcus_y;
         let bytes = self.file.len() - at.min(self.file.len());
-        let mut entropy = if bytes < plain::LARGEST_FILE {
+        let mut entropy = if plain::suits(tables, &blocks, mcus, bytes) {
             Entropy::Plain(plain::Decoder::new(tables, &blocks, mcus))
         } else {
             let machine = Machine::new(tables, &blocks, bytes);

@@ -99,7 +99,7 @@ impl Machine {
     /// The tables for an MCU of these blocks, in a scan of so many bytes. A Huffman table that the file lacks is an error the caller has
     /// already reported.
     pub(crate) fn new(tables: &Tables, blocks: &[Block], bytes: usize) -> Self {
-        let mut last: Vec<usize> = blocks.iter().map(last_kept).collect();
+        let mut last: Vec<usize> = blocks.iter().map(|block| block.places().last).collect();
         let mut pairs: Vec<(usize, usize)> = Vec::with_capacity(4);
         let mut specs: Vec<Specs<'_>> = Vec::with_capacity(4);
         for (block, last) in blocks.iter().zip(&last) {
@@ -214,7 +214,8 @@ impl Machine {
 fn extend(states: &mut Vec<u64>, block: &Block, codes: &Codes, last: usize, raw: usize, long: usize) {
     let own = states.len();
     // Each coefficient's place and its own state. Behind the block every level falls on the last one, as in libjpeg.
-    let levels: [u64; RAW_WIDTH] = std::array::from_fn(|k| next(block.place(k.min(63)), 0, own + k, 0));
+    let places = &block.places().of;
+    let levels: [u64; RAW_WIDTH] = std::array::from_fn(|k| next(places[k].into(), 0, own + k, 0));
     let to = |table: usize| next(0, 0, 0, table);
     let ac = |k: usize| {
         to(if k >= TAIL {
@@ -249,10 +250,4 @@ fn extend(states: &mut Vec<u64>, block: &Block, codes: &Codes, last: usize, raw:
         states.push(long(0, codes.dc_long));
         states.extend((1..64).map(|k| long(k, codes.ac_long)));
     }
-}
-
-/// The last coefficient of the stream that is kept.
-pub(crate) fn last_kept(block: &Block) -> usize {
-    let kept = block.keep_width * block.keep_height;
-    (0..64).rev().find(|k| block.place(*k) < kept).unwrap_or(0)
 }

@@ -78,7 +78,7 @@ fn a_tiny_picture_for_four_lanes() {
     let mut file = Vec::new();
     encoder(&mut file, false, SamplingFactor::F_1_1).encode(&gray, width, height, ColorType::Luma).unwrap();
     // Behind the end: what is no longer decoded as a small file, code by code.
-    file.extend([0; 6 << 10]);
+    file.extend([0; 32 << 10]);
     let decoder = Decoder::new(&file, Limits::default()).unwrap();
     for scale in if cfg!(miri) { &[Scale::Quarter][..] } else { &Scale::ALL } {
         let options =
