@@ -7,9 +7,9 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The Python that has the counterparts' packages (`boto3`, `cloudinary`), for instance of a virtual environment.
+/// The Python that has the counterparts' packages (`boto3`, `cloudinary`, …), for instance of a virtual environment.
 pub const PYTHON: &str = "SAFELIGHT_PYTHON";
-/// The `node_modules` folder that has the counterparts' packages (`cloudinary`).
+/// The `node_modules` folder that has the counterparts' packages (`cloudinary`, …).
 pub const NODE_MODULES: &str = "SAFELIGHT_NODE_PATH";
 
 /// The interpreter that [`PYTHON`] names.

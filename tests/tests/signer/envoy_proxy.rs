@@ -9,9 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use safelight_local::keys;
-use safelight_proto::signer::v1::SignUrlRequest;
-use safelight_signer::Clock;
+use safelight_proto::signer::v1::{SignUrlRequest, SignatureCarrier};
 use safelight_tests::{
     counterpart,
     faulty_origin::{FaultyOrigin, Received, Reply},
@@ -23,7 +21,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{NOW, Pair, URL_NEW, hmac, ok, target, url_request};
+use crate::harness::{NOW, Pair, URL_NEW, cookie_header, hmac, ok, target, url_request};
 
 /// How long Envoy may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -224,24 +222,8 @@ async fn a_route_without_a_key_lets_nothing_pass() {
 }
 
 #[tokio::test]
-async fn signatures_in_the_path_and_of_an_address() {
-    let secrets = tempfile::tempdir().unwrap();
-    keys::write(secrets.path(), "hex", "00112233445566778899aabbccddeeff").unwrap();
-    let file = format!("secret_file = \"{}/hex\"", secrets.path().display());
-    let text = format!(
-        r#"
-        [[keys]]
-        name = "imgproxy"
-        scheme = "imgproxy"
-        versions = [{{ id = 1, state = "primary", {file}, {salt} }}]
-        [[keys]]
-        name = "bunny"
-        scheme = "bunny"
-        versions = [{{ id = 1, state = "primary", {file} }}]
-        "#,
-        salt = file.replace("secret_file", "salt_file"),
-    );
-    let pair = Pair::with(&text, Clock::fixed(NOW)).await;
+async fn signatures_in_the_path_in_cookies_and_of_an_address() {
+    let pair = Pair::of_schemes().await;
     let backend = FaultyOrigin::start().await.unwrap();
     let signer = pair.stack.signer.address();
     let Some(envoy) = Envoy::start("key: imgproxy", signer, backend.address()).await else { return };
@@ -272,4 +254,33 @@ async fn signatures_in_the_path_and_of_an_address() {
         assert_eq!(answer.status, status, "{address}: {answer:?}");
     }
     assert_eq!(backend.requests().len(), 2);
+    drop(envoy);
+
+    let Some(envoy) = Envoy::start("key: cloudfront", signer, backend.address()).await else { return };
+    let request = SignUrlRequest {
+        scope: vec!["http://images.example.com*.jpg".to_owned()],
+        carrier: SignatureCarrier::Cookies.into(),
+        ..url_request("cloudfront", "http://images.example.com/a.jpg", Some(60))
+    };
+    let cookies = cookie_header(&ok(pair.signer().sign_url(request).await).cookies);
+    for (path, cookies, status) in [
+        ("/a.jpg", format!("cookie: {cookies}\r\n"), 200),
+        ("/a.png", format!("cookie: {cookies}\r\n"), 403),
+        ("/a.jpg", String::new(), 403),
+    ] {
+        let answer = envoy.ask(format!("GET {path}").as_bytes(), &cookies).await;
+        assert_eq!(answer.status, status, "{path} {cookies}: {answer:?}");
+    }
+    // Over HTTP/2 browsers send cookies one by one (RFC 9113, section 8.2.3).
+    let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge();
+    let client = client.resolve("images.example.com", envoy.address).build().unwrap();
+    let mut request = client.get(format!("http://images.example.com:{}/a.jpg", envoy.address.port()));
+    for cookie in cookies.split("; ") {
+        request = request.header("cookie", cookie);
+    }
+    let answer = request.send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
+    let [.., received] = &backend.requests()[..] else { panic!("none") };
+    assert_eq!(backend.requests().len(), 4);
+    assert!(header(received, "cookie").is_empty(), "they end at Envoy: {received:?}");
 }

@@ -1,6 +1,7 @@
 //! A stack with keys of every kind, and what an error must look like.
 
 use std::{
+    fs,
     io::Write as _,
     path::Path,
     process::{Command, Stdio},
@@ -10,7 +11,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use prost_types::{Duration, ListValue, Struct, Timestamp, Value, value::Kind};
 use safelight_local::{Settings, Stack, keys, stack::connect};
 use safelight_proto::signer::v1::{
-    SignUrlRequest, key_service_client::KeyServiceClient, sign_url_request::Expiry,
+    Cookie, SignUrlRequest, SignUrlResponse, VerifyUrlRequest, VerifyUrlResponse,
+    key_service_client::KeyServiceClient, sign_url_request::Expiry,
     signer_service_client::SignerServiceClient, verifier_service_client::VerifierServiceClient,
 };
 use safelight_signer::Clock;
@@ -19,6 +21,8 @@ use sha2::Sha256;
 use tempfile::TempDir;
 use tonic::{Code, Response, Status, transport::Channel};
 use tonic_types::StatusExt as _;
+
+use crate::schemes;
 
 /// What the fixed clock shows.
 pub(crate) const NOW: u64 = 1_700_000_000;
@@ -90,12 +94,15 @@ secret_file = "DIR/s3"
 session_token_file = "DIR/s3-token"
 "#;
 
+/// Where the secret files of the tests are.
+const SECRETS_DIR: &str = "secrets-of-the-tests";
+
 /// A running stack and its clock.
 pub(crate) struct Pair {
     pub(crate) stack: Stack,
     pub(crate) clock: Clock,
     channel: Channel,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Pair {
@@ -114,24 +121,49 @@ impl Pair {
         Self::with(KEYS, Clock::system()).await
     }
 
+    /// With [`schemes::KEYS`], at [`NOW`].
+    pub(crate) async fn of_schemes() -> Self {
+        let clock = Clock::fixed(NOW);
+        let settings = Settings { signer_toml: schemes::KEYS.to_owned(), clock, ..Settings::default() };
+        Self::with_secrets(settings, &schemes::secrets()).await
+    }
+
     /// With these settings; `DIR` in them stands for the folder of the secret files.
     pub(crate) async fn started(settings: Settings) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let secrets = dir.path().join("secrets-of-the-tests");
-        for (name, secret) in [
+        let secrets = [
             ("url-old", URL_OLD),
             ("url-new", URL_NEW),
             ("upload", UPLOAD),
             ("s3", S3),
             ("s3-token", S3_TOKEN),
-        ] {
+        ];
+        Self::with_secrets(settings, &secrets.map(|(name, secret)| (name, secret.to_owned()))).await
+    }
+
+    async fn with_secrets(settings: Settings, files: &[(&str, String)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let secrets = dir.path().join(SECRETS_DIR);
+        for (name, secret) in files {
             keys::write(&secrets, name, secret).unwrap();
         }
         let clock = settings.clock.clone();
         let signer_toml = settings.signer_toml.replace("DIR", &secrets.display().to_string());
         let stack = Stack::start(dir.path(), Settings { signer_toml, ..settings }).await.unwrap();
         let channel = connect(&stack.signer).await.unwrap();
-        Self { stack, clock, channel, _dir: dir }
+        Self { stack, clock, channel, dir }
+    }
+
+    /// What is in a secret file.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        fs::read_to_string(self.dir.path().join(SECRETS_DIR).join(name)).unwrap()
+    }
+
+    pub(crate) async fn sign(&self, request: SignUrlRequest) -> SignUrlResponse {
+        ok(self.signer().sign_url(request).await)
+    }
+
+    pub(crate) async fn verify(&self, request: VerifyUrlRequest) -> VerifyUrlResponse {
+        ok(self.verifier().verify_url(request).await)
     }
 
     pub(crate) fn channel(&self) -> Channel {
@@ -185,6 +217,23 @@ pub(crate) const fn duration(seconds: i64) -> Duration {
 pub(crate) fn url_request(key: &str, url: &str, ttl: Option<i64>) -> SignUrlRequest {
     let expiry = ttl.map(|seconds| Expiry::Ttl(duration(seconds)));
     SignUrlRequest { key: key.to_owned(), url: url.to_owned(), expiry, ..SignUrlRequest::default() }
+}
+
+/// Asks whether this URL is good for a client of whom nothing is known but the URL.
+pub(crate) fn verify_request(key: &str, url: &str) -> VerifyUrlRequest {
+    let target = target(url);
+    VerifyUrlRequest {
+        key: key.to_owned(),
+        request_target: target.to_owned(),
+        origin: url[..url.find(target).unwrap()].to_owned(),
+        ..VerifyUrlRequest::default()
+    }
+}
+
+/// Cookies as a browser sends them.
+pub(crate) fn cookie_header(cookies: &[Cookie]) -> String {
+    let pairs: Vec<_> = cookies.iter().map(|Cookie { name, value }| format!("{name}={value}")).collect();
+    pairs.join("; ")
 }
 
 /// What a client would send for this URL: everything after the host, without the fragment.
