@@ -72,6 +72,8 @@ reasons! {
     KeyNotFound = "KEY_NOT_FOUND", NotFound, false;
     /// The key is of a scheme that this call does not serve.
     KeySchemeMismatch = "KEY_SCHEME_MISMATCH", FailedPrecondition, false;
+    /// The key's temporary credentials have expired, or none were obtained yet; why is in the signer's log.
+    CredentialsUnavailable = "CREDENTIALS_UNAVAILABLE", Unavailable, true;
     /// The URL is not an absolute http or https URL, or cannot be signed so that it would verify.
     UrlInvalid = "URL_INVALID", InvalidArgument, false;
     /// The key's allowed hosts or path prefixes do not cover the URL.

@@ -32,7 +32,7 @@ mod tests;
 mod url_key;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub use allowed::Allowed;
 pub use load::{
@@ -46,7 +46,10 @@ pub(crate) use secret::read_secret;
 pub use url_key::{UrlKey, UrlVersions};
 pub use versions::{Version, VersionInfo, Versions};
 
-use crate::scheme::{aws_sigv4, cloudinary_upload};
+use crate::{
+    credentials::{self, Provider, Source, Tasks},
+    scheme::cloudinary_upload,
+};
 
 /// Every key of the signer, by name. Holds secrets: has neither `Debug` nor `Clone`.
 pub struct Keyring {
@@ -76,7 +79,7 @@ pub struct CloudinaryUploadKey {
 /// A key for requests to S3.
 pub struct AwsSigv4Key {
     /// Its credentials. The access key id belongs to the version: AWS changes it with the secret.
-    pub versions: Versions<aws_sigv4::Credentials>,
+    pub versions: Versions<Source>,
     /// Longest life of a presigned URL, in seconds; `None` for the seven days that AWS allows.
     pub max_ttl: Option<u64>,
     /// Which URLs it may sign.
@@ -138,6 +141,28 @@ impl Keyring {
             Some(Key::AwsSigv4(key)) => Ok(key),
             other => Err(Self::refuse(other)),
         }
+    }
+
+    /// Starts the providers of credentials. Those that `before` has with the same settings go on as they are.
+    pub(crate) fn start_providers(&mut self, before: Option<&Self>, tasks: &Tasks) {
+        let running = before.into_iter().flat_map(Self::providers).map(Arc::clone).collect();
+        let sources = self.keys.values_mut().filter_map(|key| match key {
+            Key::AwsSigv4(key) => Some(key.versions.materials_mut()),
+            Key::Url(_) | Key::CloudinaryUpload(_) => None,
+        });
+        credentials::start_all(sources.flatten(), running, tasks);
+    }
+
+    /// The providers of credentials.
+    pub(crate) fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        let sources = self.keys.values().filter_map(|key| match key {
+            Key::AwsSigv4(key) => Some(key.versions.materials()),
+            Key::Url(_) | Key::CloudinaryUpload(_) => None,
+        });
+        sources.flatten().filter_map(|source| match source {
+            Source::Provider(provider) => Some(provider),
+            Source::Files(_) => None,
+        })
     }
 
     const fn refuse(found: Option<&Key>) -> KeyError {

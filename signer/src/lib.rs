@@ -5,6 +5,7 @@
 //! - [`access`]: grants: who may do what
 //! - [`audit`]: what was done, by whom
 //! - [`keyring`]: keys, their versions and states, loading
+//! - [`credentials`]: AWS credentials of origins, and the providers that issue them
 //! - [`upload`]: one-time upload tokens and their stores
 //! - [`clock`]: what time it is
 //! - `service`: the gRPC handlers; they translate and call
@@ -14,7 +15,7 @@
 //! - [`limits`]: what the server bounds
 //! - [`Signer`]: all of it, to be added to a server
 //!
-//! Dependency direction: `service` → `keyring` → `scheme`, and `service` → `upload`. Below `service` nothing names a tonic type, and nothing
+//! Dependency direction: `service` → `keyring` → `credentials` → `scheme`, and `service` → `upload`. Below `service` nothing names a tonic type, and nothing
 //! asks for the time. Secrets come in by files, are held once, wiped on drop, and never go out: no type that holds
 //! one has `Debug` or `Clone`.
 
@@ -25,6 +26,7 @@ pub mod audit;
 pub mod clock;
 mod command;
 mod config;
+pub mod credentials;
 pub mod keyring;
 mod limits;
 mod reload;

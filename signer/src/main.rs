@@ -58,7 +58,17 @@ fn serve(args: &ServeArgs) -> ExitCode {
         let signer = Signer::open(config, Clock::system())?;
         signer.reload_from(path)?;
         let server = signer.add_to(server);
-        server.health().ready().await;
+        // Keys are there. Not ready without credentials that have to be asked for: what is said of that is in the log, and the
+        // pods that have theirs go on. Once there were some, the rest of the signer is worth more than to be taken away.
+        if signer.has_credentials() {
+            server.health().ready().await;
+        } else {
+            let (credentials, health) = (signer.credentials(), server.health().clone());
+            tokio::spawn(async move {
+                credentials.await;
+                health.ready().await;
+            });
+        }
         Ok(server)
     })
 }

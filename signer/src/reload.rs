@@ -28,6 +28,7 @@ use crate::{
     access::Grants,
     audit::{Entry, Event, WeakAudit},
     config::Config,
+    credentials::Tasks,
     keyring::{Keyring, seen::Digests},
 };
 
@@ -68,6 +69,7 @@ impl Reloads {
 /// The system does not let us handle SIGHUP, or gives no thread.
 pub(crate) fn watch(
     held: Held,
+    tasks: Tasks,
     audit: WeakAudit,
     reloads: Arc<Reloads>,
     path: PathBuf,
@@ -75,7 +77,7 @@ pub(crate) fn watch(
     loaded: Digests,
 ) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut watcher = Watcher { held, audit, reloads, path, known: loaded };
+    let mut watcher = Watcher { held, tasks, audit, reloads, path, known: loaded };
     let (ask, asked) = mpsc::channel();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
@@ -106,6 +108,8 @@ pub(crate) struct Held {
 
 struct Watcher {
     held: Held,
+    /// For providers of credentials that are new.
+    tasks: Tasks,
     audit: WeakAudit,
     reloads: Arc<Reloads>,
     path: PathBuf,
@@ -132,7 +136,8 @@ impl Watcher {
         };
         self.known = read;
         match config {
-            Ok(config) => {
+            Ok(mut config) => {
+                config.keyring.start_providers(Some(&self.held.keyring.load()), &self.tasks);
                 let keys = config.keyring.all().len();
                 self.held.keyring.store(Arc::new(config.keyring));
                 self.held.grants.store(Arc::new(config.grants));

@@ -5,16 +5,22 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use arc_swap::{ArcSwap, Guard};
 use safelight_chassis::server::{Security, Server};
 
+use tokio::runtime::Handle;
+
 use crate::{
     access::{Door, Grants},
     audit::{self, Audit},
     clock::Clock,
     config::Config,
+    credentials::{Provider, Tasks},
     keyring::{Keyring, seen::Digests},
     reload::{self, Held, Reloads},
     service,
     upload::{UploadTokens, config::OpenError},
 };
+
+/// How often it is looked whether all credentials are there, while the signer is not ready for want of them.
+const CREDENTIALS_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Why a signer cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +48,8 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer with the keys and grants of a configuration, without its upload tokens and its audit trail.
+    /// A signer with the keys and grants of a configuration, without its upload tokens, its audit trail and what
+    /// providers of credentials issue.
     #[must_use]
     pub fn new(config: Config, clock: Clock) -> Self {
         Self {
@@ -67,6 +74,7 @@ impl Signer {
         let loaded = self.loaded.ok_or_else(|| io::Error::other("the configuration is not from a file"))?;
         reload::watch(
             Held { keyring: Arc::clone(&self.keyring), grants: Arc::clone(&self.grants) },
+            Tasks { runtime: Handle::current(), clock: self.clock.clone() },
             self.audit.downgrade(),
             Arc::clone(&self.reloads),
             path,
@@ -86,7 +94,24 @@ impl Signer {
         self.keyring.load()
     }
 
-    /// A signer with all of a configuration. Must be called inside a tokio runtime, where expired upload tokens are swept.
+    /// Whether every provider of credentials has issued some. One that once did counts from then on.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        have_issued(&self.keyring)
+    }
+
+    /// Waits for that, by the keys as they are then: a reload may have brought others. Holds nothing of the signer but them.
+    pub fn credentials(&self) -> impl Future<Output = ()> + Send + use<> {
+        let keyring = Arc::clone(&self.keyring);
+        async move {
+            while !have_issued(&keyring) {
+                tokio::time::sleep(CREDENTIALS_INTERVAL).await;
+            }
+        }
+    }
+
+    /// A signer with all of a configuration. Must be called inside a tokio runtime, where expired upload tokens are swept and
+    /// credentials refreshed.
     ///
     /// # Errors
     /// The embedded store of upload tokens, or the audit file, cannot be opened: most often because another process has it.
@@ -98,6 +123,7 @@ impl Signer {
         let settings = config.upload_tokens.take();
         let upload_tokens =
             settings.map(|settings| UploadTokens::open(&settings, clock.clone())).transpose()?;
+        config.keyring.start_providers(None, &Tasks { runtime: Handle::current(), clock: clock.clone() });
         Ok(Self { upload_tokens, audit, ..Self::new(config, clock) })
     }
 
@@ -109,4 +135,8 @@ impl Signer {
         let server = server.security(self.security.clone()).authorise(Arc::new(door));
         service::add(self, server)
     }
+}
+
+fn have_issued(keyring: &ArcSwap<Keyring>) -> bool {
+    keyring.load().providers().all(|provider| Provider::has_issued(provider))
 }

@@ -23,6 +23,8 @@
 //! primary_from = 2026-12-01T00:00:00Z    # pending: it is the primary from then on
 //! verify_until = 2026-12-02T00:00:00Z    # from then on it is disabled
 //! secret_file = "/run/secrets/web-2"
+//! # For aws-sigv4 access_key_id and session_token_file beside it, or instead of these `credentials`: see
+//! # `credentials/settings.rs`.
 //! ```
 //!
 //! # Layout

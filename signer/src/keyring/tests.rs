@@ -124,7 +124,7 @@ fn every_scheme_with_every_option() {
     assert_eq!(uploads.api_key.as_deref(), Some("1234"));
 
     let s3 = ring.aws_sigv4("s3").unwrap();
-    assert_eq!(s3.versions.primary(0).material.access_key_id(), "AKIAFAKE2");
+    assert_eq!(s3.versions.primary(0).material.at(0).unwrap().credentials.access_key_id(), "AKIAFAKE2");
     assert_eq!(s3.versions.eligible(0).map(|version| version.info.id).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(s3.max_ttl, Some(3600));
 
@@ -346,7 +346,12 @@ fn what_holds_secrets_can_neither_be_shown_nor_copied() {
     assert!(!has!(Key: std::fmt::Debug) && !has!(Key: Clone));
     assert!(!has!(cloudflare_images::Key: std::fmt::Debug) && !has!(cloudflare_images::Key: Clone));
     assert!(!has!(cloudinary_upload::Key: std::fmt::Debug) && !has!(cloudinary_upload::Key: Clone));
-    assert!(!has!(aws_sigv4::Credentials: std::fmt::Debug) && !has!(aws_sigv4::Credentials: Clone));
+    assert!(
+        !has!(crate::scheme::aws_sigv4::Credentials: std::fmt::Debug)
+            && !has!(crate::scheme::aws_sigv4::Credentials: Clone)
+    );
+    assert!(!has!(credentials::Issued: std::fmt::Debug) && !has!(credentials::Issued: Clone));
+    assert!(!has!(Source: std::fmt::Debug) && !has!(Provider: std::fmt::Debug));
     assert!(!has!(crate::Signer: std::fmt::Debug));
 }
 

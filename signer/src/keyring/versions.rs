@@ -13,7 +13,8 @@ pub struct VersionInfo {
     pub identifier: Option<String>,
     /// The public key of an asymmetric scheme, as the CDN wants it.
     pub public_key: Option<String>,
-    /// Tells secrets apart, and says nothing about them. Empty for a disabled version.
+    /// Tells secrets apart, and says nothing about them. Empty for a disabled version, and where a
+    /// provider issues the credentials.
     pub fingerprint: String,
 }
 
@@ -57,6 +58,16 @@ impl<M> Versions<M> {
             version.info.id != primary.info.id && version.info.schedule.beside_primary(now) != State::Disabled
         };
         std::iter::once(primary).chain(std::iter::once(&self.first).chain(&self.others).filter(verifies))
+    }
+
+    /// The secrets of all versions that are not disabled.
+    pub(crate) fn materials(&self) -> impl Iterator<Item = &M> {
+        std::iter::once(&self.first).chain(&self.others).map(|version| &version.material)
+    }
+
+    /// The same, to be replaced.
+    pub(crate) fn materials_mut(&mut self) -> impl Iterator<Item = &mut M> {
+        std::iter::once(&mut self.first).chain(&mut self.others).map(|version| &mut version.material)
     }
 
     /// The id of the eligible version at this place.

@@ -7,6 +7,7 @@ use safelight_proto::{
 
 use crate::{
     access::Denied,
+    credentials,
     keyring::KeyError,
     scheme::{
         aws_sigv4::{RequestError, SignError},
@@ -25,6 +26,10 @@ pub(super) fn key(error: KeyError) -> CallError {
         KeyError::SchemeMismatch => Reason::KeySchemeMismatch,
     }
     .error(error.to_string())
+}
+
+pub(super) fn credentials(error: credentials::Unavailable) -> CallError {
+    Reason::CredentialsUnavailable.error(error.to_string())
 }
 
 pub(super) fn unsigned_url(error: url::SignError) -> CallError {

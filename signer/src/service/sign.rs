@@ -186,22 +186,26 @@ impl Signer {
         let scope = Scope::s3(checked.region);
         let now = self.clock.now();
         let version = key.versions.primary(now);
+        let issued = version.material.at(now).map_err(refusal::credentials)?;
+        let credentials = &issued.credentials;
 
         let (headers, url, lifetime) = if presigned {
             let ttl = request.ttl.as_ref();
             let max_ttl = granted.max_ttl(key.max_ttl);
             let lifetime =
                 expiry::lifetime(ttl, DEFAULT_PRESIGNED_LIFETIME, MAX_PRESIGNED_LIFETIME, max_ttl)?;
-            let url = aws_sigv4::presign(&version.material, &checked.request, &scope, now, lifetime)
+            // Cut, not refused: how much is left of temporary credentials is nothing that a caller could know.
+            let lifetime = issued.at_most(lifetime, now);
+            let url = aws_sigv4::presign(credentials, &checked.request, &scope, now, lifetime)
                 .map_err(refusal::unsignable)?;
             (Vec::new(), url, lifetime)
         } else {
-            let headers = aws_sigv4::sign_headers(&version.material, &checked.request, &scope, now)
+            let headers = aws_sigv4::sign_headers(credentials, &checked.request, &scope, now)
                 .map_err(refusal::unsignable)?
                 .into_iter()
                 .map(|(name, value)| Header { name: name.to_owned(), value })
                 .collect();
-            (headers, request.url, HEADERS_LIFETIME)
+            (headers, request.url, issued.at_most(HEADERS_LIFETIME, now))
         };
         call.note(|entry| entry.key_version = Some(version.info.id));
         Ok(SignOriginRequestResponse {

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod audit;
+mod credentials;
 mod reload;
 
 use std::{
@@ -28,6 +29,12 @@ pub(crate) struct Signer {
 impl Signer {
     pub(crate) fn start(config: &Path) -> Self {
         Self::spawn(Command::new(env!("CARGO_BIN_EXE_safelight-signer")).env_clear(), config)
+    }
+
+    /// One with these variables in its environment, and no others.
+    pub(crate) fn start_with(config: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_safelight-signer"));
+        Self::spawn(command.env_clear().envs(environment.iter().copied()), config)
     }
 
     /// One that can write files of this many bytes (in blocks of 1,024), as on a disk that is full.

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
-use safelight_local::{Settings, s3::REGION, stack::BUCKET};
+use safelight_local::{
+    Settings,
+    s3::{Credentials, EmbeddedS3, REGION},
+    stack::BUCKET,
+};
 use safelight_proto::signer::v1::{
     Header, SignOriginRequestRequest, SignOriginRequestResponse, SignatureLocation,
 };
 use tonic::Code;
 
-use crate::harness::{NOW, Pair, S3_ID, duration, ok, refused, timestamp};
+use crate::harness::{NOW, Pair, S3, S3_ID, S3_TOKEN, duration, ok, refused, timestamp};
 
 const URL: &str = "https://photos.s3.eu-west-1.amazonaws.com/a%20b.jpg";
 
@@ -146,6 +150,23 @@ async fn what_is_signed_is_fetched_from_an_origin_that_verifies() {
     assert_eq!(send("GET", &longer, &[]).await.0, StatusCode::FORBIDDEN, "another lifetime");
     tokio::time::sleep(Duration::from_millis(2100)).await;
     assert_eq!(send("GET", &presigned, &[]).await.0, StatusCode::FORBIDDEN, "past its lifetime");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn temporary_credentials_are_accepted_with_their_token() {
+    let pair = Pair::in_real_time().await;
+    let root = tempfile::tempdir().unwrap();
+    let credentials = Credentials { session_token: Some(S3_TOKEN.to_owned()), ..Credentials::new(S3_ID, S3) };
+    let s3 = EmbeddedS3::start(root.path(), &credentials).await.unwrap();
+    s3.create_bucket(BUCKET).await.unwrap();
+    s3.put(BUCKET, "plain.jpg", "plain").await.unwrap();
+    let url = format!("{}/{BUCKET}/plain.jpg", s3.endpoint());
+    for (key, status) in [("s3-temporary", StatusCode::OK), ("s3", StatusCode::FORBIDDEN)] {
+        for request in [request(key, "GET", &url), presigned(key, "GET", &url, None)] {
+            let signed = ok(pair.signer().sign_origin_request(request).await);
+            assert_eq!(send("GET", &signed, &[]).await.0, status, "{key}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

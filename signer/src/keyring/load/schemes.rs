@@ -3,6 +3,8 @@
 //! A new scheme is a name in [`Scheme`], an entry in [`read`], and its options in [`KEY_OPTIONS`] or
 //! [`VERSION_OPTIONS`]. What an entry does not take is refused.
 
+use std::sync::Arc;
+
 use safelight_chassis::config::Section;
 use serde::Deserialize;
 
@@ -12,6 +14,7 @@ use super::{
     version::{Common, VersionReader, read_versions},
 };
 use crate::{
+    credentials::{Issued, Source},
     keyring::{
         Algorithm::{
             self, EcdsaSha256, Ed25519, HmacMd5, HmacSha1, HmacSha256, Md5Prefix, RsaSha1, RsaSha256,
@@ -58,6 +61,7 @@ pub(super) const VERSION_OPTIONS: &[&str] = &[
     "access_key_id",
     "access_key_id_file",
     "session_token_file",
+    "credentials",
 ];
 
 /// The algorithms that a scheme has, its default first.
@@ -266,6 +270,9 @@ impl<'k> KeyReader<'k, '_> {
         let allowed = allowed_urls(self.section);
         let common = self.common(algorithm)?;
         let build = |version: &mut VersionReader<'_>| {
+            if let Some(provider) = version.provider()? {
+                return Some(Source::Provider(Arc::new(provider)));
+            }
             let id = version.identifier("access_key_id");
             let secret = version.secret("secret_file");
             let secret = secret.and_then(|secret| version.text("secret_file", &secret));
@@ -274,7 +281,8 @@ impl<'k> KeyReader<'k, '_> {
                 None => None,
             };
             let token = token.as_ref().map(|token| token.as_str());
-            Some(aws_sigv4::Credentials::new(&id?, &secret?, token))
+            let credentials = aws_sigv4::Credentials::new(&id?, &secret?, token);
+            Some(Source::Files(Arc::new(Issued { credentials, expires: None })))
         };
         let versions = read_versions(self.section, self.files, Some((common, &build)));
         algorithm?;

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, num::NonZeroU32, path::PathBuf};
 
 use safelight_chassis::config::Section;
+use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::{
@@ -11,6 +12,7 @@ use super::{
     schemes::VERSION_OPTIONS,
 };
 use crate::{
+    credentials::{Provider, Settings},
     keyring::{
         Algorithm, Schedule, Scheme, State, Version, VersionInfo, Versions,
         fingerprint::{Fingerprint, Fingerprints},
@@ -25,6 +27,10 @@ pub const MAX_ELIGIBLE_VERSIONS: usize = 8;
 
 /// Most versions of a key, disabled ones included.
 pub const MAX_VERSIONS: usize = 64;
+
+/// What a version with a provider of credentials does not have.
+const INSTEAD_OF_A_PROVIDER: [&str; 4] =
+    ["access_key_id", "access_key_id_file", "secret_file", "session_token_file"];
 
 /// What the versions of a key have in common.
 #[derive(Clone, Copy)]
@@ -88,6 +94,24 @@ impl VersionReader<'_> {
         }
         self.identifier.clone_from(&identifier);
         identifier
+    }
+
+    /// The provider that `credentials` names, if there is one: nothing of the version is read from files then.
+    #[expect(clippy::option_option, reason = "absent and bad are two things")]
+    pub(super) fn provider(&mut self) -> Option<Option<Provider>> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let Some(settings) =
+            self.section.table("credentials", |section| Settings::read(section, &environment))
+        else {
+            return Some(None);
+        };
+        for option in INSTEAD_OF_A_PROVIDER {
+            if self.section.optional::<IgnoredAny>(option).is_some() {
+                self.section.error(option, "either this or credentials, not both");
+            }
+        }
+        self.fingerprint = None;
+        Some(Some(Provider::new(settings?)))
     }
 
     /// The public key, for operators to give to the CDN.

@@ -1,0 +1,181 @@
+//! AWS credentials of origins: from files, or from a provider that issues them for a limited time.
+//!
+//! What a provider issued is held, and replaced well before it expires by a task in the background. A call takes what is
+//! held at that moment and waits for nothing: as long as it is valid, no failure of the provider is noticed.
+//!
+//! # Layout
+//! - [`Source`]: where the credentials of a version come from
+//! - [`Settings`]: what the configuration says of a provider
+//! - `refresh`: the task, and when it asks again
+//! - `load`: asks a provider, with the crate `aws-config`
+//! - `failure`: why it did not answer, in words that may be logged
+
+mod failure;
+mod load;
+mod refresh;
+mod settings;
+
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwapOption;
+use tokio::{runtime::Handle, task::AbortHandle};
+
+pub(crate) use settings::Settings;
+
+use crate::{clock::Clock, scheme::aws_sigv4::Credentials};
+
+/// Credentials and their end. Hold secrets: have neither `Debug` nor `Clone`.
+pub struct Issued {
+    /// Sign with these.
+    pub credentials: Credentials,
+    /// From when on AWS refuses them, in Unix seconds; `None` if that is not known.
+    pub expires: Option<u64>,
+}
+
+/// There are no valid credentials: the provider has not issued any yet, or could not in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key's temporary credentials have expired, or none were obtained yet")]
+pub struct Unavailable;
+
+/// Where the credentials of a version come from.
+pub enum Source {
+    /// Secret files: they stay what they are until the files change.
+    Files(Arc<Issued>),
+    /// A provider.
+    Provider(Arc<Provider>),
+}
+
+impl Issued {
+    /// How long AWS accepts them from `now` on, in seconds, at most `longest`.
+    #[must_use]
+    pub fn at_most(&self, longest: u64, now: u64) -> u64 {
+        self.expires.map_or(longest, |expires| longest.min(expires.saturating_sub(now)))
+    }
+
+    fn is_valid(&self, now: u64) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
+    }
+}
+
+impl Source {
+    /// The credentials that are valid at `now` (Unix seconds). Never waits.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn at(&self, now: u64) -> Result<Arc<Issued>, Unavailable> {
+        match self {
+            Self::Files(issued) => Ok(Arc::clone(issued)),
+            Self::Provider(provider) => {
+                provider.issued.load_full().filter(|issued| issued.is_valid(now)).ok_or(Unavailable)
+            }
+        }
+    }
+}
+
+/// A provider, and what it issued last. Ends its task when it is dropped.
+pub struct Provider {
+    settings: Settings,
+    issued: Arc<ArcSwapOption<Issued>>,
+    task: OnceLock<AbortHandle>,
+}
+
+impl Provider {
+    /// Does not ask for anything until [`start_all`].
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self { settings, issued: Arc::default(), task: OnceLock::new() }
+    }
+
+    /// Whether it has issued anything since it was started.
+    pub(crate) fn has_issued(&self) -> bool {
+        self.issued.load().is_some()
+    }
+
+    fn start(&self, tasks: &Tasks) {
+        self.task.get_or_init(|| {
+            let (settings, issued) = (self.settings.clone(), Arc::clone(&self.issued));
+            tasks.runtime.spawn(refresh::run(settings, issued, tasks.clock.clone())).abort_handle()
+        });
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
+    }
+}
+
+/// Where the tasks of providers run, and the clock that they go by.
+#[derive(Clone)]
+pub(crate) struct Tasks {
+    pub(crate) runtime: Handle,
+    pub(crate) clock: Clock,
+}
+
+/// Starts the providers of `sources`, one for all that have the same settings. One that runs already goes on with what it
+/// holds.
+pub(crate) fn start_all<'a>(
+    sources: impl Iterator<Item = &'a mut Source>,
+    mut running: Vec<Arc<Provider>>,
+    tasks: &Tasks,
+) {
+    for source in sources {
+        let Source::Provider(provider) = source else { continue };
+        if let Some(same) = running.iter().find(|running| running.settings == provider.settings) {
+            *provider = Arc::clone(same);
+        } else {
+            provider.start(tasks);
+            running.push(Arc::clone(provider));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issued(id: &str, expires: Option<u64>) -> Issued {
+        Issued { credentials: Credentials::new(id, "fake", None), expires }
+    }
+
+    #[test]
+    fn what_is_held_serves_until_it_expires() {
+        let provider = Provider::new(Settings::Container);
+        let held = Arc::clone(&provider.issued);
+        let source = Source::Provider(Arc::new(provider));
+        assert_eq!(source.at(0).err(), Some(Unavailable));
+        held.store(Some(Arc::new(issued("A", Some(100)))));
+        let taken = source.at(99).unwrap();
+        assert_eq!((taken.at_most(900, 99), taken.at_most(900, 40), taken.at_most(30, 40)), (1, 60, 30));
+        assert_eq!(source.at(100).err(), Some(Unavailable));
+        held.store(Some(Arc::new(issued("B", None))));
+        assert_eq!(source.at(u64::MAX).unwrap().at_most(900, u64::MAX), 900);
+        assert_eq!(taken.credentials.access_key_id(), "A", "a call finishes with what it took");
+    }
+
+    #[tokio::test]
+    async fn equal_settings_share_a_provider_and_one_that_is_dropped_ends_its_task() {
+        let tasks = Tasks { runtime: Handle::current(), clock: Clock::system() };
+        let source = || Source::Provider(Arc::new(Provider::new(Settings::Environment)));
+        let provider = |source: &Source| match source {
+            Source::Provider(provider) => Arc::clone(provider),
+            Source::Files(_) => unreachable!(),
+        };
+        let mut first = [source(), source()];
+        start_all(first.iter_mut(), Vec::new(), &tasks);
+        let running = provider(&first[0]);
+        assert!(Arc::ptr_eq(&running, &provider(&first[1])));
+
+        // A reload.
+        let mut second = [source(), Source::Provider(Arc::new(Provider::new(Settings::Container)))];
+        start_all(second.iter_mut(), vec![running], &tasks);
+        assert!(Arc::ptr_eq(&provider(&first[0]), &provider(&second[0])));
+        let task = provider(&second[1]).task.get().unwrap().clone();
+        drop(second);
+        while !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!provider(&first[0]).task.get().unwrap().is_finished() || provider(&first[0]).has_issued());
+    }
+}

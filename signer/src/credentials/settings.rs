@@ -1,0 +1,209 @@
+//! What the configuration says of a provider of credentials.
+//!
+//! ```toml
+//! credentials = { provider = "environment" }         # AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
+//! credentials = { provider = "web-identity" }        # IRSA: STS gives them for a token that Kubernetes renews
+//!     # role_arn, token_file, region and role_session_name; without one of these, AWS_ROLE_ARN,
+//!     # AWS_WEB_IDENTITY_TOKEN_FILE, AWS_REGION (AWS_DEFAULT_REGION) and AWS_ROLE_SESSION_NAME ("safelight-signer")
+//! credentials = { provider = "container" }           # ECS tasks and EKS Pod Identity, by the variables that these set:
+//!     # AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE
+//! credentials = { provider = "instance-metadata" }   # EC2, IMDSv2
+//! ```
+//!
+//! There is no chain that tries one after the other: a pod whose role is misconfigured would silently get the node's.
+//!
+//! A process keeps the environment that it was started with, so what is missing there is an error of the configuration.
+
+use std::path::PathBuf;
+
+use safelight_chassis::config::Section;
+use serde::Deserialize;
+
+/// What a session of ours is called in AWS's logs.
+const SESSION_NAME: &str = "safelight-signer";
+
+/// A provider of credentials. Equal ones issue the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Settings {
+    /// The environment of the process.
+    Environment,
+    /// `AssumeRoleWithWebIdentity` of AWS's Security Token Service.
+    WebIdentity(WebIdentity),
+    /// The agent of ECS or of EKS Pod Identity.
+    Container,
+    /// The metadata service of an EC2 instance.
+    InstanceMetadata,
+}
+
+/// Which role, and by which token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WebIdentity {
+    pub(super) role_arn: String,
+    pub(super) token_file: PathBuf,
+    /// Of the service that is asked.
+    pub(super) region: String,
+    pub(super) role_session_name: String,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Name {
+    Environment,
+    WebIdentity,
+    Container,
+    InstanceMetadata,
+}
+
+impl Settings {
+    /// Reads the table `credentials`. `environment` answers what a variable holds.
+    pub(crate) fn read(section: &mut Section, environment: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        // An empty variable is an absent one, as to AWS's SDKs.
+        let variable = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
+        let one_of = |section: &mut Section, names: &[&str]| {
+            let is_set = names.iter().any(|name| variable(name).is_some());
+            if !is_set {
+                section.error("provider", format!("{} is not set in the environment", names.join(" or ")));
+            }
+            is_set
+        };
+        match section.required::<Option<Name>>("provider")? {
+            Name::Environment => {
+                let id = one_of(section, &["AWS_ACCESS_KEY_ID"]);
+                let secret = one_of(section, &["AWS_SECRET_ACCESS_KEY"]);
+                (id && secret).then_some(Self::Environment)
+            }
+            Name::WebIdentity => WebIdentity::read(section, &variable).map(Self::WebIdentity),
+            Name::Container => {
+                let addresses =
+                    ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+                one_of(section, &addresses).then_some(Self::Container)
+            }
+            Name::InstanceMetadata => Some(Self::InstanceMetadata),
+        }
+    }
+
+    /// As the configuration calls it.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::WebIdentity(_) => "web-identity",
+            Self::Container => "container",
+            Self::InstanceMetadata => "instance-metadata",
+        }
+    }
+}
+
+impl WebIdentity {
+    fn read(section: &mut Section, variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        let mut text = |option: &str, names: &[&str], default: Option<&str>| {
+            let given = section.optional::<String>(option);
+            let text = given
+                .or_else(|| names.iter().find_map(|name| variable(name)))
+                .or_else(|| default.map(str::to_owned));
+            if text.is_none() {
+                section.error(
+                    option,
+                    format!("missing, and {} is not set in the environment", names.join(" or ")),
+                );
+            }
+            text.filter(|text| {
+                let is_legal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+                if !is_legal {
+                    section.error(option, "expected printable ASCII, without spaces");
+                }
+                is_legal
+            })
+        };
+        let role_arn = text("role_arn", &["AWS_ROLE_ARN"], None);
+        let token_file = text("token_file", &["AWS_WEB_IDENTITY_TOKEN_FILE"], None);
+        let region = text("region", &["AWS_REGION", "AWS_DEFAULT_REGION"], None);
+        let session = text("role_session_name", &["AWS_ROLE_SESSION_NAME"], Some(SESSION_NAME));
+        Some(Self {
+            role_arn: role_arn?,
+            token_file: token_file?.into(),
+            region: region?,
+            role_session_name: session?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use safelight_chassis::config;
+
+    use super::*;
+
+    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Option<Settings>, String> {
+        let variable = |name: &str| {
+            environment.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned())
+        };
+        config::read(text, |section| Settings::read(section, &variable)).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn each_provider_by_its_variables() {
+        let pod = [
+            ("AWS_ROLE_ARN", "arn:aws:iam::1:role/pod"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_DEFAULT_REGION", "eu-west-2"),
+        ];
+        let web = |role: &str, region: &str, session: &str| {
+            Settings::WebIdentity(WebIdentity {
+                role_arn: role.to_owned(),
+                token_file: "/token".into(),
+                region: region.to_owned(),
+                role_session_name: session.to_owned(),
+            })
+        };
+        let keys = [("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "fake")];
+        let other = "provider = 'web-identity'\nrole_arn = 'arn:other'\nregion = 'us-east-1'\nrole_session_name = 's'";
+        for (text, environment, settings) in [
+            ("provider = 'environment'", &keys[..], Settings::Environment),
+            (
+                "provider = 'web-identity'",
+                &pod,
+                web("arn:aws:iam::1:role/pod", "eu-west-1", "safelight-signer"),
+            ),
+            (other, &pod, web("arn:other", "us-east-1", "s")),
+            (
+                "provider = 'container'",
+                &[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x")],
+                Settings::Container,
+            ),
+            (
+                "provider = 'container'",
+                &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/x")],
+                Settings::Container,
+            ),
+            ("provider = 'instance-metadata'", &[], Settings::InstanceMetadata),
+        ] {
+            assert_eq!(read(text, environment), Ok(Some(settings)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_strange_is_said_at_start() {
+        for (text, environment, error) in [
+            ("", &[][..], "provider: missing"),
+            ("provider = 'envrionment'", &[], "provider: "),
+            ("provider = 'container'\nrole_arn = 'a'", &[], "role_arn: unknown key"),
+            ("provider = 'environment'", &[("AWS_ACCESS_KEY_ID", "A")], "AWS_SECRET_ACCESS_KEY is not set"),
+            (
+                "provider = 'environment'",
+                &[("AWS_ACCESS_KEY_ID", " "), ("AWS_SECRET_ACCESS_KEY", "fake")],
+                "AWS_ACCESS_KEY_ID is not set",
+            ),
+            ("provider = 'container'", &[], "_FULL_URI is not set in the environment"),
+            (
+                "provider = 'web-identity'",
+                &[("AWS_ROLE_ARN", "a")],
+                "token_file: missing, and AWS_WEB_IDENTITY_TOKEN_FILE is not set",
+            ),
+            ("provider = 'web-identity'\nregion = 'eu west'", &[], "region: expected printable ASCII"),
+        ] {
+            let said = read(text, environment).unwrap_err();
+            assert!(said.contains(error), "{text}: {said}");
+        }
+    }
+}
