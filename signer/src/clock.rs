@@ -1,4 +1,4 @@
-//! What time it is. Only `service/` asks.
+//! What time it is. `service/` asks, and the tasks that sweep and refresh.
 
 use std::{
     sync::{

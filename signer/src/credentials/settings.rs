@@ -12,6 +12,9 @@
 //!
 //! There is no chain that tries one after the other: a pod whose role is misconfigured would silently get the node's.
 //!
+//! A provider that a reload brings is asked at once, and has nothing until it has answered. As a `pending` version with
+//! `primary_from` it is ready before the first call needs it.
+//!
 //! A process keeps the environment that it was started with, so what is missing there is an error of the configuration.
 
 use std::path::PathBuf;

@@ -25,7 +25,7 @@ use tonic::{Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use self::aws::{AUTHORIZATION, Aws, IDENTITY_TOKEN, Mode, SECRETS, credentials};
-use crate::{PATIENCE, Signer, write};
+use crate::{PATIENCE, Signer, replace, write};
 
 const URL: &str = "https://photos.s3.eu-west-1.amazonaws.com/a%20b.jpg";
 const REGION: &str = "eu-west-1";
@@ -91,7 +91,7 @@ impl Setup {
             versions = [{{ id = 4, state = "primary", credentials = {{ {provider} }} }}]
             "#
         );
-        write(&self.config, &text);
+        replace(&self.config, &text);
     }
 
     fn start(&self) -> Signer {
@@ -223,6 +223,30 @@ async fn every_provider_that_issues_credentials() {
             assert!(asked.contains("RoleSessionName=safelight-signer"), "{asked}");
         }
     }
+}
+
+/// As at AWS, where the token must not travel in the clear.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn web_identity_over_tls() {
+    let (aws, certificate) = Aws::start_tls(Mode::Issues, 600);
+    let mut setup = Setup::new(&aws, WEB_IDENTITY);
+    let authority = setup.directory.path().join("ca.pem");
+    write(&authority, &certificate);
+    let endpoint = format!("https://localhost:{}/", aws.port());
+    setup.environment.retain(|(name, _)| name != "AWS_ENDPOINT_URL_STS");
+    setup.environment.push(("AWS_ENDPOINT_URL_STS".to_owned(), endpoint));
+
+    // An authority of the system would have to have signed its certificate.
+    let signer = setup.start();
+    let line = tokio::task::block_in_place(|| signer.logged("no valid credentials", 1));
+    assert!(line.contains("dispatch failure"), "{line}");
+    assert_eq!(aws.requests(), [""; 0], "nothing is sent to a stranger");
+
+    setup.environment.push(("SSL_CERT_FILE".to_owned(), authority.display().to_string()));
+    let signer = setup.start();
+    let channel = ready(&signer).await;
+    assert_eq!(number(&sign(&channel, SignatureLocation::Headers).await.unwrap()), 1);
+    no_secret_in(&signer.whole_log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -119,3 +119,10 @@ pub(crate) fn write(path: &Path, content: &str) {
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
+
+/// As editors do: another file, renamed.
+pub(crate) fn replace(path: &Path, content: &str) {
+    let new = path.with_extension("new");
+    write(&new, content);
+    fs::rename(new, path).unwrap();
+}

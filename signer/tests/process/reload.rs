@@ -19,14 +19,7 @@ use safelight_proto::signer::v1::{
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
-use crate::{PATIENCE, Signer, write};
-
-/// As editors do: another file, renamed.
-fn replace(path: &Path, content: &str) {
-    let new = path.with_extension("new");
-    write(&new, content);
-    fs::rename(new, path).unwrap();
-}
+use crate::{PATIENCE, Signer, replace, write};
 
 fn config(directory: &Path, versions: &str) -> String {
     let text = format!(

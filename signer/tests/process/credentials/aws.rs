@@ -2,13 +2,19 @@
 //! Token Service, on one port. It stands for services that run nowhere but at AWS; who asks it is the real `aws-config`.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned, crypto::aws_lc_rs::default_provider,
+    pki_types::PrivateKeyDer,
 };
 
 use crate::PATIENCE;
@@ -57,6 +63,30 @@ struct Asked {
 
 impl Aws {
     pub(crate) fn start(mode: Mode, life: u64) -> Self {
+        Self::serve(mode, life, Self::answer)
+    }
+
+    /// The same behind TLS, for the name `localhost`; and its certificate in PEM.
+    pub(crate) fn start_tls(mode: Mode, life: u64) -> (Self, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let private = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], private)
+            .unwrap();
+        let config = Arc::new(config);
+        let aws = Self::serve(mode, life, move |aws, connection| {
+            let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+            aws.answer(StreamOwned::new(tls, connection));
+        });
+        (aws, certificate.pem())
+    }
+
+    fn serve(mode: Mode, life: u64, answer: impl Fn(&Self, TcpStream) + Clone + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
@@ -69,8 +99,8 @@ impl Aws {
         let serving = aws.clone();
         std::thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
-                let aws = serving.clone();
-                std::thread::spawn(move || aws.answer(connection));
+                let (aws, answer) = (serving.clone(), answer.clone());
+                std::thread::spawn(move || answer(&aws, connection));
             }
         });
         aws
@@ -78,6 +108,10 @@ impl Aws {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     pub(crate) fn set(&self, mode: Mode) {
@@ -103,8 +137,8 @@ impl Aws {
         }
     }
 
-    fn answer(&self, mut connection: TcpStream) {
-        let Some(asked) = read(&connection) else { return };
+    fn answer(&self, mut connection: impl Read + Write) {
+        let Some(asked) = read(&mut connection) else { return };
         self.state.requests.lock().unwrap().push(format!("{} {}", asked.line, asked.body));
         while self.mode() == Mode::Hangs {
             std::thread::sleep(Duration::from_millis(10));
@@ -196,7 +230,7 @@ pub(crate) fn credentials(number: u64) -> [String; 3] {
     ]
 }
 
-fn read(connection: &TcpStream) -> Option<Asked> {
+fn read(connection: &mut impl Read) -> Option<Asked> {
     let mut reader = BufReader::new(connection);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
