@@ -126,6 +126,25 @@ def main():
         found = status(presigned(signer))
         check(f"a presigned URL is answered, {style} style", found == (200, b"with space.jpg"), found)
 
+    def put(url, body, method="PUT"):
+        # urllib would say what form the bytes have, which is not signed; S3 does not mind.
+        request = urllib.request.Request(url, data=body, method=method)
+        try:
+            with urllib.request.urlopen(request) as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    for style, signer in (("path", path), ("virtual host", virtual)):
+        for key in ("put/with space+%2B.jpg", "put/été/🌹.jpg"):
+            params = {"Bucket": bucket, "Key": key}
+            url = signer.generate_presigned_url("put_object", Params=params, ExpiresIn=60)
+            check(f"a presigned PUT of {key!r} is taken, {style} style", put(url, style.encode()) == 200)
+            check(f"and it is there, {style} style", read(path, key) == style.encode())
+    check("a presigned PUT is no GET", status(url)[0] == 403)
+    check("a presigned PUT elsewhere is refused", put(url.replace("put/", "got/"), b"other") == 403)
+    check("a presigned GET is no PUT", put(presigned(path), b"other") == 403)
+
     def refused(name, expected, call):
         found = refusal(call)
         check(name, found == expected, found)

@@ -188,6 +188,17 @@ pub(crate) fn ok<T>(answer: Result<Response<T>, Status>) -> T {
     answer.unwrap_or_else(|status| panic!("{status:?}")).into_inner()
 }
 
+/// Keys that a method refuses, and how: none, no such key, and two of other schemes.
+pub(crate) const fn wrong_keys(others: [&str; 2]) -> [(&str, Code, &'static str); 4] {
+    let [one, other] = others;
+    [
+        ("", Code::NotFound, "KEY_NOT_FOUND"),
+        ("nope", Code::NotFound, "KEY_NOT_FOUND"),
+        (one, Code::FailedPrecondition, "KEY_SCHEME_MISMATCH"),
+        (other, Code::FailedPrecondition, "KEY_SCHEME_MISMATCH"),
+    ]
+}
+
 /// Asserts what an error is: its code, its reason, our domain, the fields that it complains of; and no secret.
 #[track_caller]
 pub(crate) fn refused<T>(answer: Result<Response<T>, Status>, code: Code, reason: &str, fields: &[&str]) {

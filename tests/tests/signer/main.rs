@@ -4,7 +4,7 @@
 //! - `harness`: a stack with keys of every kind, and what an error must look like
 //! - `sign_url`, `batch`, `sign_upload`, `sign_origin`: `SignerService`
 //! - `verify_url`, `verify_upload`: `VerifierService`
-//! - `scopes`: both, where a signature is good for more than one URL, or for less than anybody
+//! - `scopes`, `cookies`: both, where a signature is good for more than one URL, or for less than anybody
 //! - `envoy`: Envoy's `Authorization`; `envoy_schemes`: the same over every scheme; `envoy_proxy`: a real Envoy with the configuration that `deploy/envoy` ships
 //! - `keys`: `KeyService`
 //! - `rotation`: a key from its old secret to its new one
@@ -21,6 +21,7 @@ mod batch;
 mod botocore;
 mod cloudflare;
 mod cloudinary;
+mod cookies;
 mod envoy;
 mod envoy_proxy;
 mod envoy_schemes;

@@ -35,7 +35,10 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use crate::harness::{Pair, SECRETS, ok, parameters, target, url_request};
+use crate::{
+    harness::{Pair, SECRETS, ok, parameters, target, url_request},
+    schemes,
+};
 
 const FORGED: &str = "f0f1f2f3f4f5f6f7f0f1f2f3f4f5f6f7f0f1f2f3f4f5f6f7f0f1f2f3f4f5f6f7";
 const COOKIE: &str = "session=fake-cookie-of-an-end-user";
@@ -334,6 +337,7 @@ async fn no_log_line_and_no_error_shows_what_signs_or_authorises() {
         hidden.push(fs::read_to_string(file.unwrap().path()).unwrap());
     }
     hidden.extend(SECRETS.map(str::to_owned));
+    hidden.extend(schemes::use_all(&Pair::of_schemes().await).await);
     for text in hidden.clone() {
         hidden.push(hex::encode(&text));
     }

@@ -11,6 +11,7 @@ use safelight_local::{
 use safelight_proto::signer::v1::{
     Header, SignOriginRequestRequest, SignOriginRequestResponse, SignatureLocation,
 };
+use sha2::{Digest as _, Sha256};
 use tonic::Code;
 
 use crate::harness::{NOW, Pair, S3, S3_ID, S3_TOKEN, duration, ok, refused, timestamp};
@@ -167,6 +168,52 @@ async fn temporary_credentials_are_accepted_with_their_token() {
             assert_eq!(send("GET", &signed, &[]).await.0, status, "{key}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_signed_is_written_to_an_origin_that_verifies() {
+    let pair = Pair::in_real_time().await;
+    let body = "the bytes of a picture";
+    let url = |key: &str| format!("{}/{BUCKET}/{}", pair.stack.s3.endpoint(), encode(key));
+    for key in ODD_KEYS {
+        // A presigned URL does not say what is to be written; headers may.
+        let mut signed_body = request("s3-photos", "PUT", &url(key));
+        signed_body.body_sha256 = hex::encode(Sha256::digest(body));
+        for (request, written) in [
+            (presigned("s3-photos", "PUT", &url(key), None), "presigned"),
+            (request("s3-photos", "PUT", &url(key)), "unsigned body"),
+            (signed_body, body),
+        ] {
+            let signed = ok(pair.signer().sign_origin_request(request).await);
+            assert_eq!(write(&signed, written).await, StatusCode::OK, "{key}");
+            let read =
+                ok(pair.signer().sign_origin_request(self::request("s3-photos", "GET", &url(key))).await);
+            assert_eq!(send("GET", &read, &[]).await, (StatusCode::OK, written.to_owned()), "{key}");
+        }
+    }
+    assert_eq!(pair.stack.s3.refused(), 0);
+
+    let signed = ok(pair.signer().sign_origin_request(presigned("s3-photos", "PUT", &url("a"), None)).await);
+    assert_eq!(send("GET", &signed, &[]).await.0, StatusCode::FORBIDDEN, "another method");
+    let moved = SignOriginRequestResponse { url: signed.url.replace("/a?", "/b?"), ..signed };
+    assert_eq!(write(&moved, body).await, StatusCode::FORBIDDEN, "another key");
+    let mut request = request("s3-photos", "PUT", &url("a"));
+    request.body_sha256 = hex::encode(Sha256::digest("other bytes"));
+    let signed = ok(pair.signer().sign_origin_request(request).await);
+    // S3 says 400; in s3s the store sees a stream that breaks.
+    assert_eq!(write(&signed, body).await, StatusCode::INTERNAL_SERVER_ERROR, "another body");
+    let read = ok(pair.signer().sign_origin_request(self::request("s3-photos", "GET", &url("a"))).await);
+    assert_eq!(send("GET", &read, &[]).await.0, StatusCode::NOT_FOUND, "nothing of it was written");
+}
+
+/// Status of a PUT of what was signed.
+async fn write(signed: &SignOriginRequestResponse, body: &str) -> StatusCode {
+    let client = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
+    let mut request = client.put(&signed.url).body(body.to_owned());
+    for Header { name, value } in &signed.headers {
+        request = request.header(name, value);
+    }
+    request.send().await.unwrap().status()
 }
 
 #[tokio::test(flavor = "multi_thread")]

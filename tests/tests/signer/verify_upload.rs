@@ -6,9 +6,8 @@ use safelight_proto::signer::v1::{
     FormField, Reason, SignUploadRequest, Verdict, VerifyUploadRequest, VerifyUploadResponse,
 };
 use serde_json::json;
-use tonic::Code;
 
-use crate::harness::{NOW, Pair, ok, parameters, refused};
+use crate::harness::{NOW, Pair, ok, parameters, refused, wrong_keys};
 
 async fn verify(pair: &Pair, key: &str, fields: &[FormField]) -> VerifyUploadResponse {
     let request = VerifyUploadRequest { key: key.to_owned(), fields: fields.to_vec() };
@@ -141,12 +140,7 @@ async fn every_reason() {
 #[tokio::test]
 async fn every_error() {
     let pair = Pair::start().await;
-    for (key, code, reason) in [
-        ("", Code::NotFound, "KEY_NOT_FOUND"),
-        ("nope", Code::NotFound, "KEY_NOT_FOUND"),
-        ("url", Code::FailedPrecondition, "KEY_SCHEME_MISMATCH"),
-        ("s3", Code::FailedPrecondition, "KEY_SCHEME_MISMATCH"),
-    ] {
+    for (key, code, reason) in wrong_keys(["url", "s3"]) {
         let request = VerifyUploadRequest { key: key.to_owned(), fields: vec![] };
         refused(pair.verifier().verify_upload(request).await, code, reason, &[]);
     }

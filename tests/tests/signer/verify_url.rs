@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use safelight_proto::signer::v1::{Reason, Verdict, VerifyUrlRequest, VerifyUrlResponse};
-use tonic::Code;
 
-use crate::harness::{NOW, Pair, URL_NEW, URL_OLD, hmac, ok, refused, target, timestamp, url_request};
+use crate::harness::{
+    NOW, Pair, URL_NEW, URL_OLD, hmac, ok, refused, target, timestamp, url_request, wrong_keys,
+};
 
 async fn verify(pair: &Pair, key: &str, target: &str) -> VerifyUrlResponse {
     let request = VerifyUrlRequest {
@@ -120,12 +121,7 @@ async fn time_runs_out_at_the_second() {
 #[tokio::test]
 async fn every_error() {
     let pair = Pair::start().await;
-    for (key, code, reason) in [
-        ("", Code::NotFound, "KEY_NOT_FOUND"),
-        ("nope", Code::NotFound, "KEY_NOT_FOUND"),
-        ("upload", Code::FailedPrecondition, "KEY_SCHEME_MISMATCH"),
-        ("s3", Code::FailedPrecondition, "KEY_SCHEME_MISMATCH"),
-    ] {
+    for (key, code, reason) in wrong_keys(["upload", "s3"]) {
         let request = VerifyUrlRequest {
             key: key.to_owned(),
             request_target: "/a?sig=0".to_owned(),
