@@ -121,10 +121,10 @@ impl Pair {
         Self::with(KEYS, Clock::system()).await
     }
 
-    /// With [`schemes::KEYS`], at [`NOW`].
+    /// With the keys of [`schemes`], at [`NOW`].
     pub(crate) async fn of_schemes() -> Self {
         let clock = Clock::fixed(NOW);
-        let settings = Settings { signer_toml: schemes::KEYS.to_owned(), clock, ..Settings::default() };
+        let settings = Settings { signer_toml: schemes::toml(), clock, ..Settings::default() };
         Self::with_secrets(settings, &schemes::secrets()).await
     }
 

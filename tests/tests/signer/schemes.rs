@@ -13,90 +13,58 @@ pub(crate) const KEY_PAIR_ID: &str = "KFAKEOFTHETESTS";
 /// What Google calls the keys.
 pub(crate) const KEY_NAME: &str = "fake-key";
 
-/// The keys; `DIR` stands for the folder of their secrets.
-pub(crate) const KEYS: &str = r#"
-[[keys]]
-name = "imgproxy"
-scheme = "imgproxy"
-versions = [{ id = 1, state = "primary", secret_file = "DIR/hex", salt_file = "DIR/salt" }]
-[[keys]]
-name = "imgix"
-scheme = "imgix"
-allow_legacy = true
-require_expiry = false
-versions = [{ id = 1, state = "primary", secret_file = "DIR/hex" }]
-[[keys]]
-name = "imgix-bound"
-scheme = "imgix"
-allow_legacy = true
-allowed_hosts = ["h"]
-allowed_path_prefixes = ["/photos/"]
-versions = [{ id = 1, state = "primary", secret_file = "DIR/hex" }]
-[[keys]]
-name = "thumbor"
-scheme = "thumbor"
-allow_legacy = true
-versions = [{ id = 1, state = "primary", secret_file = "DIR/hex" }]
-[[keys]]
-name = "fastly"
-scheme = "fastly"
-allow_legacy = true
-versions = [{ id = 1, state = "primary", secret_file = "DIR/16-bytes" }]
-[[keys]]
-name = "bunny"
-scheme = "bunny"
-versions = [{ id = 1, state = "primary", secret_file = "DIR/hex" }]
-[[keys]]
-name = "google"
-scheme = "google-cloud-cdn"
-allow_legacy = true
-versions = [{ id = 1, state = "primary", key_name = "fake-key", secret_file = "DIR/16-bytes" }]
-[[keys]]
-name = "google-media"
-scheme = "google-media-cdn"
-versions = [{ id = 1, state = "primary", key_name = "fake-key", secret_file = "DIR/32-bytes" }]
-[[keys]]
-name = "cloudfront"
-scheme = "cloudfront"
-versions = [{ id = 1, state = "primary", key_pair_id = "KFAKEOFTHETESTS", secret_file = "DIR/rsa" }]
-[[keys]]
-name = "cloudfront-sha1"
-scheme = "cloudfront"
-algorithm = "rsa-sha1"
-allow_legacy = true
-versions = [{ id = 1, state = "primary", key_pair_id = "KFAKEOFTHETESTS", secret_file = "DIR/rsa" }]
-[[keys]]
-name = "cloudfront-ecdsa"
-scheme = "cloudfront"
-algorithm = "ecdsa-sha256"
-versions = [{ id = 1, state = "primary", key_pair_id = "KFAKEOFTHETESTS", secret_file = "DIR/ecdsa" }]
-[[keys]]
-name = "akamai"
-scheme = "akamai-edgeauth"
-versions = [{ id = 1, state = "primary", secret_file = "DIR/hex" }]
-[[keys]]
-name = "akamai-escaped"
-scheme = "akamai-edgeauth"
-algorithm = "hmac-sha1"
-allow_legacy = true
-token_name = "hdnts"
-escape_early = true
-versions = [{ id = 1, state = "primary", secret_file = "DIR/hex", salt_file = "DIR/salt" }]
-[[keys]]
-name = "akamai-md5"
-scheme = "akamai-edgeauth"
-algorithm = "hmac-md5"
-allow_legacy = true
-versions = [{ id = 1, state = "primary", secret_file = "DIR/hex" }]
-[[keys]]
-name = "cloudinary"
-scheme = "cloudinary-delivery"
-versions = [{ id = 1, state = "primary", secret_file = "DIR/hex" }]
-[[keys]]
-name = "cloudinary-token"
-scheme = "cloudinary-auth-token"
-versions = [{ id = 1, state = "primary", secret_file = "DIR/hex" }]
-"#;
+/// The keys: name, scheme, options, the file of the secret, and what else a version has.
+const KEYS: [(&str, &str, &str, &str, &str); 16] = [
+    ("imgproxy", "imgproxy", "", "hex", "salt_file = 'DIR/salt'"),
+    ("imgix", "imgix", "allow_legacy = true\nrequire_expiry = false", "hex", ""),
+    (
+        "imgix-bound",
+        "imgix",
+        "allow_legacy = true\nallowed_hosts = ['h']\nallowed_path_prefixes = ['/photos/']",
+        "hex",
+        "",
+    ),
+    ("thumbor", "thumbor", "allow_legacy = true", "hex", ""),
+    ("fastly", "fastly", "allow_legacy = true", "16-bytes", ""),
+    ("bunny", "bunny", "", "hex", ""),
+    ("google", "google-cloud-cdn", "allow_legacy = true", "16-bytes", "key_name = 'fake-key'"),
+    ("google-media", "google-media-cdn", "", "32-bytes", "key_name = 'fake-key'"),
+    ("cloudfront", "cloudfront", "", "rsa", "key_pair_id = 'KFAKEOFTHETESTS'"),
+    (
+        "cloudfront-sha1",
+        "cloudfront",
+        "algorithm = 'rsa-sha1'\nallow_legacy = true",
+        "rsa",
+        "key_pair_id = 'KFAKEOFTHETESTS'",
+    ),
+    (
+        "cloudfront-ecdsa",
+        "cloudfront",
+        "algorithm = 'ecdsa-sha256'",
+        "ecdsa",
+        "key_pair_id = 'KFAKEOFTHETESTS'",
+    ),
+    ("akamai", "akamai-edgeauth", "", "hex", ""),
+    (
+        "akamai-escaped",
+        "akamai-edgeauth",
+        "algorithm = 'hmac-sha1'\nallow_legacy = true\ntoken_name = 'hdnts'\nescape_early = true",
+        "hex",
+        "salt_file = 'DIR/salt'",
+    ),
+    ("akamai-md5", "akamai-edgeauth", "algorithm = 'hmac-md5'\nallow_legacy = true", "hex", ""),
+    ("cloudinary", "cloudinary-delivery", "", "hex", ""),
+    ("cloudinary-token", "cloudinary-auth-token", "", "hex", ""),
+];
+
+/// The keys as the configuration has them; `DIR` stands for the folder of their secrets.
+pub(crate) fn toml() -> String {
+    let key = |(name, scheme, options, secret, more)| {
+        let version = format!("id = 1\nstate = 'primary'\nsecret_file = 'DIR/{secret}'\n{more}");
+        format!("[[keys]]\nname = '{name}'\nscheme = '{scheme}'\n{options}\n[[keys.versions]]\n{version}\n")
+    };
+    KEYS.map(key).concat()
+}
 
 /// Their secrets, by the names of their files.
 pub(crate) fn secrets() -> Vec<(&'static str, String)> {
