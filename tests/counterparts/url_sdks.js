@@ -74,7 +74,49 @@ function akamai({ origin, target, algorithm, escaped, expires, starts, client, s
   return { url, signed: `${url}${target.includes("?") ? "&" : "?"}${name}=${token}` };
 }
 
+// What it makes of a webhook, or of an answer to an upload.
+function cloudinaryVerifies({ webhook, answer }) {
+  const { v2 } = require("cloudinary");
+  v2.config({ api_secret: keys.text, signature_algorithm: "sha256" });
+  if (webhook) {
+    const { body, timestamp, signature } = webhook;
+    return { valid: v2.utils.verifyNotificationSignature(body, timestamp, signature) };
+  }
+  return { valid: v2.utils.verify_api_response_signature(answer.public_id, answer.version, answer.signature) };
+}
+
+// {"public_id", "options", "long"}, or {"origin", "target"} for a token
+function cloudinary({
+  public_id, options, long, origin, target, expires, starts, client, scope, cookies, extra, webhook, answer,
+}) {
+  if (webhook || answer) return cloudinaryVerifies({ webhook, answer });
+  const { v2 } = require("cloudinary");
+  v2.config({ cloud_name: "demo", api_secret: keys.text, secure: true, urlAnalytics: false });
+  if (public_id) {
+    const build = (sign_url) =>
+      v2.url(public_id, { ...options, sign_url, long_url_signature: long, signature_algorithm: "sha1" });
+    const url = build(false);
+    // Neither what stands before it nor the version is signed.
+    const [, origin, path] = url.match(/^(https:\/\/[^/]+)\/demo\/\w+\/\w+\/(.*)$/);
+    const message = extra.sign_version ? path : path.replace(/(^|\/)v\d+\//, "$1");
+    return { url, authenticated: `${origin}/${message}`, signed: build(true) };
+  }
+  const [name, token] = v2.utils
+    .generate_auth_token({
+      key: keys.hex,
+      ip: client || undefined,
+      start_time: starts || undefined,
+      expiration: expires,
+      ...(scope.length ? { acl: scope } : { url: target }),
+    })
+    .split(/=(.*)/s);
+  const url = origin + target;
+  if (cookies) return { url, signed: url, cookies: { [name]: token } };
+  return { url, signed: `${url}${target.includes("?") ? "&" : "?"}${name}=${token}` };
+}
+
 const sdks = {
+  cloudinary,
   "@imgix/js-core": imgix,
   "@imgproxy/imgproxy-node": imgproxy,
   "@aws-sdk/cloudfront-signer": cloudfront,

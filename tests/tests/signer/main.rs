@@ -3,7 +3,7 @@
 //! # Layout
 //! - `harness`: a stack with keys of every kind, and what an error must look like
 //! - `sign_url`, `batch`, `sign_upload`, `sign_origin`: `SignerService`
-//! - `verify_url`, `verify_upload`: `VerifierService`
+//! - `verify_url`, `verify_upload`, `verify_notification`: `VerifierService`
 //! - `scopes`, `cookies`: both, where a signature is good for more than one URL, or for less than anybody
 //! - `envoy`: Envoy's `Authorization`; `envoy_schemes`: the same over every scheme; `envoy_proxy`: a real Envoy with the configuration that `deploy/envoy` ships
 //! - `keys`: `KeyService`
@@ -41,5 +41,6 @@ mod secrets;
 mod sign_origin;
 mod sign_upload;
 mod sign_url;
+mod verify_notification;
 mod verify_upload;
 mod verify_url;

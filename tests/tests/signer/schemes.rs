@@ -14,7 +14,7 @@ pub(crate) const KEY_PAIR_ID: &str = "KFAKEOFTHETESTS";
 pub(crate) const KEY_NAME: &str = "fake-key";
 
 /// The keys: name, scheme, options, the file of the secret, and what else a version has.
-const KEYS: [(&str, &str, &str, &str, &str); 16] = [
+const KEYS: [(&str, &str, &str, &str, &str); 17] = [
     ("imgproxy", "imgproxy", "", "hex", "salt_file = 'DIR/salt'"),
     ("imgix", "imgix", "allow_legacy = true\nrequire_expiry = false", "hex", ""),
     (
@@ -54,6 +54,13 @@ const KEYS: [(&str, &str, &str, &str, &str); 16] = [
     ),
     ("akamai-md5", "akamai-edgeauth", "algorithm = 'hmac-md5'\nallow_legacy = true", "hex", ""),
     ("cloudinary", "cloudinary-delivery", "", "hex", ""),
+    (
+        "cloudinary-short",
+        "cloudinary-delivery",
+        "algorithm = 'sha1-suffix'\nallow_legacy = true\nsignatures = 'short'",
+        "hex",
+        "",
+    ),
     ("cloudinary-token", "cloudinary-auth-token", "", "hex", ""),
 ];
 

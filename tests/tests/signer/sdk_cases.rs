@@ -31,11 +31,13 @@ pub(crate) const TARGETS: [&str; 22] = [
 ];
 
 pub(crate) fn node() -> Vec<Case> {
-    [imgix("@imgix/js-core"), imgproxy(), cloudfront("@aws-sdk/cloudfront-signer"), akamai()].concat()
+    let cloudfront = cloudfront("@aws-sdk/cloudfront-signer");
+    [imgix("@imgix/js-core"), imgproxy(), cloudfront, akamai(), cloudinary()].concat()
 }
 
 pub(crate) fn python() -> Vec<Case> {
-    [imgix("imgix"), thumbor(), cloudfront("botocore"), akamai(), google(false), google(true)].concat()
+    let google = [google(false), google(true)].concat();
+    [imgix("imgix"), thumbor(), cloudfront("botocore"), akamai(), cloudinary(), google].concat()
 }
 
 /// Python's sorts the parameters, and `expires` with them; ours is the last, as JavaScript's is.
@@ -198,6 +200,53 @@ fn akamai() -> Vec<Case> {
         let escaped = ask(target, "akamai-escaped", "sha1", true);
         cases.push(escaped.clone());
         cases.push(Case { extra: vec![("id", "a/b"), ("data", "é=写真&🌹")], cookies: true, ..escaped });
+    }
+    cases
+}
+
+/// Delivery URLs, which have no expiry, and tokens, which have.
+fn cloudinary() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for public_id in [
+        "cat.jpg",
+        "folder/my image é.jpg",
+        "été/写真/🌹",
+        "a+b&c=d,e;f@g.jpg",
+        "a%20b?c#d.jpg",
+        "~!'()*$:_-.jpg",
+    ] {
+        for options in [
+            json!({}),
+            json!({ "type": "authenticated", "version": 1234 }),
+            json!({ "transformation": [{ "width": 300, "crop": "fill" }, { "angle": 20 }], "format": "png" }),
+            json!({ "raw_transformation": "if_w_gt_100/c_scale,w_100/if_end", "version": 7 }),
+            json!({ "overlay": "text:Arial_20:a%20b", "resource_type": "video", "force_version": false }),
+        ] {
+            for (key, long) in [("cloudinary", true), ("cloudinary-short", false)] {
+                let ask = json!({ "public_id": public_id, "options": options, "long": long });
+                cases.push(case("cloudinary", key, ask));
+            }
+        }
+    }
+    // A public id that starts like a version: the SDKs sign it, ours must be told to.
+    let ask = |options| {
+        let ask = json!({ "public_id": "v12/cat.jpg", "options": options, "long": true });
+        case("cloudinary", "cloudinary", ask)
+    };
+    cases.push(ask(json!({ "version": 1234 })));
+    cases.push(Case { extra: vec![("sign_version", "true")], ..ask(json!({})) });
+    let ask = |target: &str, cookies| {
+        let ask = json!({ "origin": "https://h", "target": target });
+        Case { expires: true, cookies, ..case("cloudinary", "cloudinary-token", ask) }
+    };
+    for cookies in [false, true] {
+        cases.extend(TARGETS.iter().map(|target| ask(target, cookies)));
+        let plain = || ask("/demo/image/authenticated/a.jpg", cookies);
+        cases.extend([
+            Case { scope: vec!["/demo/*"], ..plain() },
+            Case { scope: vec!["/nothing", "/*/image/?uthenticated/*.jpg"], starts: true, ..plain() },
+            Case { client: "192.0.2.7", starts: true, ..plain() },
+        ]);
     }
     cases
 }

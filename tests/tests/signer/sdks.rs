@@ -160,7 +160,9 @@ async fn agree(sdks: Command, cases: Vec<Case>) {
         assert_eq!(verified.authenticated_target, target(&theirs.authenticated), "{about}");
         assert_eq!(verified.expire_time, case.expires.then(|| timestamp(EXPIRES)), "{about}");
         if case.scope.is_empty() {
-            let elsewhere = format!("/x{}", &presented.request_target[1..]);
+            let target = &presented.request_target;
+            let mut elsewhere = target.clone();
+            elsewhere.insert(target.find('?').unwrap_or(target.len()), 'x');
             let verified = pair.verify(VerifyUrlRequest { request_target: elsewhere, ..presented }).await;
             let reason = verified.reason();
             // CloudFront's policies say themselves what they are for.
