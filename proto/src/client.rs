@@ -17,7 +17,7 @@ pub use connect::Credentials;
 use crate::{
     reason,
     signer::v1::{
-        Header, Reason, SignOriginRequestRequest, Verdict, VerifyUrlRequest,
+        Header, Reason, SignOriginRequestRequest, Verdict, VerifyUrlRequest, VerifyUrlResponse,
         signer_service_client::SignerServiceClient, verifier_service_client::VerifierServiceClient,
     },
 };
@@ -77,6 +77,21 @@ pub enum Verification {
     },
     /// Anything else, and why (for logs).
     Refused(&'static str),
+}
+
+impl From<VerifyUrlResponse> for Verification {
+    fn from(answer: VerifyUrlResponse) -> Self {
+        match answer.verdict() {
+            Verdict::Valid => Self::Valid {
+                target: answer.authenticated_target,
+                expires: answer.expire_time.and_then(|t| SystemTime::try_from(t).ok()),
+                key_version: answer.key_version,
+            },
+            Verdict::Invalid | Verdict::Unspecified => {
+                Self::Refused(Reason::try_from(answer.reason).unwrap_or(Reason::Unspecified).as_str_name())
+            }
+        }
+    }
 }
 
 /// What is to be signed for an origin.
@@ -142,17 +157,7 @@ impl SignerClient {
             let (mut verifier, request) = (self.verifier.clone(), self.prepare(request.clone(), timeout));
             async move { verifier.verify_url(request).await }
         };
-        let answer = twice(ask).await?.into_inner();
-        Ok(match answer.verdict() {
-            Verdict::Valid => Verification::Valid {
-                target: answer.authenticated_target,
-                expires: answer.expire_time.and_then(|t| SystemTime::try_from(t).ok()),
-                key_version: answer.key_version,
-            },
-            Verdict::Invalid | Verdict::Unspecified => Verification::Refused(
-                Reason::try_from(answer.reason).unwrap_or(Reason::Unspecified).as_str_name(),
-            ),
-        })
+        Ok(twice(ask).await?.into_inner().into())
     }
 
     /// Asks for the headers that authorise a request at an S3 origin.
@@ -198,5 +203,28 @@ async fn twice<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F) -
     match call().await {
         Err(status) if status.code() == Code::Unavailable => call().await,
         answer => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pitfall_23_only_a_valid_verdict_is_valid() {
+        let target = "/p".to_owned();
+        let answer = |verdict| VerifyUrlResponse {
+            verdict,
+            authenticated_target: target.clone(),
+            ..Default::default()
+        };
+        assert_eq!(
+            Verification::from(answer(Verdict::Valid.into())),
+            Verification::Valid { target: target.clone(), expires: None, key_version: 0 }
+        );
+        // Nothing said, refused, and what a newer signer may say.
+        for verdict in [0, Verdict::Invalid.into(), 3, -1] {
+            assert_eq!(Verification::from(answer(verdict)), Verification::Refused("REASON_UNSPECIFIED"));
+        }
     }
 }

@@ -43,6 +43,8 @@ pub use config::Settings;
 pub use entry::{Entry, Event, Items};
 use writer::Writer;
 
+use crate::scheme::Tag;
+
 /// Why there is no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the audit trail cannot be written")]
@@ -140,7 +142,7 @@ impl Sink {
     fn hide(&self, subject: &str) -> String {
         let mut mac = self.subjects.clone();
         mac.update(subject.as_bytes());
-        hex::encode(mac.finalize().into_bytes())
+        Tag::of_mac(mac).hex()
     }
 }
 
@@ -150,5 +152,6 @@ fn mac(key: &[u8], label: &[u8]) -> Hmac<Sha256> {
     let mut derive = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     derive.update(label);
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104, section 2)")]
+    #[expect(clippy::disallowed_methods, reason = "a key, which nothing is compared with")]
     Hmac::new_from_slice(&derive.finalize().into_bytes()).expect("HMAC takes keys of any length")
 }

@@ -18,6 +18,7 @@
 //! - `claims`, `pattern`: what authentic tokens say of times, clients and resources
 //! - [`material`]: how keys are written
 //! - `strict`: the canonical spellings that a verifier accepts
+//! - `tag`: MACs, which nothing compares with `==`
 
 pub mod akamai_edgeauth;
 pub mod aws_sigv4;
@@ -40,6 +41,7 @@ mod leading;
 pub mod material;
 mod pattern;
 mod strict;
+mod tag;
 #[cfg(test)]
 mod testing;
 pub mod thumbor;
@@ -47,3 +49,4 @@ mod trailing;
 pub mod url;
 
 pub(crate) use strict::has_dot_segment;
+pub(crate) use tag::Tag;

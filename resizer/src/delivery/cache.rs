@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn never_cached_beyond_expiry() {
+    fn pitfall_16_never_cached_beyond_expiry() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_500);
         let at = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         let day = Duration::from_secs(86_400);

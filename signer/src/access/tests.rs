@@ -43,7 +43,7 @@ fn granted(caller: &str, method: &str) -> Option<Granted> {
 }
 
 #[test]
-fn every_method_of_the_contract_has_a_rule_and_no_rule_is_without_a_method() {
+fn pitfall_20_every_method_of_the_contract_has_a_rule_and_no_rule_is_without_a_method() {
     let set = FileDescriptorSet::decode(safelight_proto::FILE_DESCRIPTOR_SET).unwrap();
     let mut declared = Vec::new();
     for file in &set.file {
@@ -65,7 +65,7 @@ fn every_method_of_the_contract_has_a_rule_and_no_rule_is_without_a_method() {
 }
 
 #[test]
-fn what_is_not_granted_is_denied() {
+fn pitfall_20_what_is_not_granted_is_denied() {
     for method in METHODS {
         assert!(granted("ops", method.name).is_some(), "{}", method.name);
         for caller in ["nobody", "anonymous", "", "spiffe://prod/backend/", "SPIFFE://prod/backend"] {
@@ -80,7 +80,7 @@ fn what_is_not_granted_is_denied() {
 }
 
 #[test]
-fn one_grant_must_allow_all_of_a_call() {
+fn pitfall_20_one_grant_must_allow_all_of_a_call() {
     let none: [&str; 0] = [];
     let backend = granted("spiffe://prod/backend", "SignUrl").unwrap();
     assert_eq!(backend.key("third").unwrap_err(), Denied("key"));

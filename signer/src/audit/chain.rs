@@ -10,6 +10,8 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use crate::scheme::Tag;
+
 /// Hexadecimal digits of a hash.
 const HASH_DIGITS: usize = 64;
 
@@ -77,5 +79,5 @@ fn parse<'l>(mac: &Hmac<Sha256>, line: &'l str) -> Result<(Head, &'l str), &'sta
 fn hash(mac: &Hmac<Sha256>, tied: &str) -> String {
     let mut mac = mac.clone();
     mac.update(tied.as_bytes());
-    hex::encode(mac.finalize().into_bytes())
+    Tag::of_mac(mac).hex()
 }

@@ -76,7 +76,7 @@ async fn a_chain_goes_on_over_restarts() {
 }
 
 #[tokio::test]
-async fn every_cut_and_every_edit_is_found() {
+async fn pitfall_21_every_cut_and_every_edit_is_found() {
     let trail = Trail::new();
     trail.write(4).await;
     let whole = fs::read(trail.path()).unwrap();

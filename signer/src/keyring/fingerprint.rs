@@ -6,6 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::scheme::Tag;
+
 /// Digits of a fingerprint: 64 bits, far more than it takes to tell the secrets of a deployment apart.
 const DIGITS: usize = 16;
 
@@ -48,7 +50,7 @@ impl Fingerprint {
 
     /// Lower-case hexadecimal.
     pub(super) fn finish(self) -> String {
-        let mut text = hex::encode(self.0.finalize().into_bytes());
+        let mut text = Tag::of_mac(self.0).hex();
         text.truncate(DIGITS);
         text
     }

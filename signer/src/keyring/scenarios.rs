@@ -125,7 +125,7 @@ impl World {
 }
 
 #[test]
-fn every_scenario() {
+fn pitfall_18_every_scenario() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/key_ring.json");
     let cases: Vec<Json> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let mut ran = 0;

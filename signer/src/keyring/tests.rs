@@ -418,7 +418,7 @@ fn every_scheme_that_signs_urls_can_be_configured_and_used() {
 }
 
 #[test]
-fn legacy_algorithms_must_be_allowed() {
+fn pitfall_09_legacy_algorithms_must_be_allowed() {
     let files = material();
     let legacy = "keys[0].algorithm: is legacy: choose another, or set allow_legacy = true";
     for (scheme, options, version) in url_keys() {

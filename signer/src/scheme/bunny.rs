@@ -39,13 +39,13 @@ use std::net::IpAddr;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
 
 use self::{
     message::{Address, Message},
     token::Target,
 };
 use super::{
+    Tag,
     material::{self, KeyFormatError},
     strict,
     url::{Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted},
@@ -73,8 +73,8 @@ impl Key {
         false
     }
 
-    fn signature(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
-        self.0.clone().chain_update(message).finalize().into_bytes().into()
+    fn signature(&self, message: &[u8]) -> Tag {
+        Tag::of_mac(self.0.clone().chain_update(message))
     }
 }
 
@@ -101,7 +101,7 @@ impl UrlScheme for Key {
         let message =
             Message { path: scope.unwrap_or(path), expires: token.expires, address, pairs: &token.pairs };
         let message = message.bytes().ok_or(Refusal::SignatureMalformed)?;
-        let key = strict::first_fit(keys, |key| key.signature(&message).ct_eq(&token.signature))
+        let key = strict::first_fit(keys, |key| key.signature(&message).fits(&token.signature))
             .ok_or(Refusal::SignatureMismatch)?;
         if policy.is_over(token.expires, presented.now) {
             return Err(Refusal::Expired);

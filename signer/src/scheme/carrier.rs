@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn p02_duplicates_and_aliases_of_reserved_names() {
+    fn pitfall_02_duplicates_and_aliases_of_reserved_names() {
         for (target, refusal) in [
             ("/p?a=1&a=1", Refusal::DuplicateParameter),
             ("/p?a=1&%61=1", Refusal::DuplicateParameter),

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn p04_times_before_clients() {
+    fn pitfall_04_times_before_clients() {
         let policy = Policy { require_expiry: true, clock_skew: 10, max_target_bytes: 100 };
         let claims = Claims { expires: 200, starts: Some(100), client: "192.0.2.0/24".parse().ok() };
         let at = |now, client: &str| {

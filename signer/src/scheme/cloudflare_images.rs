@@ -26,8 +26,12 @@ mod verify;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::url::{
-    Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted, only_url_and_expiry,
+use super::{
+    Tag,
+    url::{
+        Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted,
+        only_url_and_expiry,
+    },
 };
 
 /// Bytes of a signature.
@@ -45,12 +49,12 @@ impl Key {
     }
 
     /// The signature of the parts, one after the other.
-    fn signature(&self, parts: &[&str]) -> [u8; SIGNATURE_BYTES] {
+    fn signature(&self, parts: &[&str]) -> Tag {
         let mut mac = self.0.clone();
         for part in parts {
             mac.update(part.as_bytes());
         }
-        mac.finalize().into_bytes().into()
+        Tag::of_mac(mac)
     }
 }
 
@@ -60,6 +64,9 @@ impl UrlScheme for Key {
 
     fn sign(&self, policy: &Policy, wanted: &Wanted<'_>) -> Result<Signed, SignError> {
         only_url_and_expiry(wanted)?;
+        if policy.require_expiry && wanted.expires.is_none() {
+            return Err(SignError::Unsupported("expire_time", "the key requires one"));
+        }
         sign::sign(self, wanted.url, wanted.expires, policy.max_target_bytes).map(Signed::url)
     }
 

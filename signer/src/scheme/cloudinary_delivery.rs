@@ -35,14 +35,14 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use self::target::{Signature, Target};
 use super::{
+    Tag,
     cloudinary_upload::{Algorithm, is_name},
     material::{self, KeyFormatError},
     url::{
@@ -87,34 +87,33 @@ impl Key {
     }
 
     /// The first six bytes of the hash: 8 characters.
-    fn short(&self, algorithm: Algorithm, message: &str) -> [u8; 6] {
-        let first = |hash: &[u8]| hash.first_chunk().copied().unwrap_or_default();
+    fn short(&self, algorithm: Algorithm, message: &str) -> Tag {
         match algorithm {
             Algorithm::Sha1 => {
-                first(&Sha1::new().chain_update(message).chain_update(&*self.secret).finalize())
+                Tag::of_hash(Sha1::new().chain_update(message).chain_update(&*self.secret)).truncated(6)
             }
-            Algorithm::Sha256 => first(&self.sha256(message)),
+            Algorithm::Sha256 => self.sha256(message).truncated(6),
         }
     }
 
     /// The first 24 bytes of SHA-256: 32 characters.
-    fn long(&self, message: &str) -> [u8; 24] {
-        self.sha256(message).first_chunk().copied().unwrap_or_default()
+    fn long(&self, message: &str) -> Tag {
+        self.sha256(message).truncated(24)
     }
 
-    fn sha256(&self, message: &str) -> [u8; 32] {
-        Sha256::new().chain_update(message).chain_update(&*self.secret).finalize().into()
+    fn sha256(&self, message: &str) -> Tag {
+        Tag::of_hash(Sha256::new().chain_update(message).chain_update(&*self.secret))
     }
 
     /// Whether the message has this signature; `None` if the key does not take signatures of this length.
     fn makes(&self, signature: &Signature, message: &str) -> Option<bool> {
         match (signature, self.signatures) {
-            (Signature::Long(signature), _) => Some(self.long(message).ct_eq(signature).into()),
+            (Signature::Long(signature), _) => Some(self.long(message).fits(signature).into()),
             (Signature::Short(_), Signatures::Long) => None,
             (
                 Signature::Short(signature),
                 Signatures::Short(algorithm) | Signatures::LongOrShort(algorithm),
-            ) => Some(self.short(algorithm, message).ct_eq(signature).into()),
+            ) => Some(self.short(algorithm, message).fits(signature).into()),
         }
     }
 }
@@ -147,8 +146,8 @@ impl UrlScheme for Key {
             return Err(SignError::Invalid("has a public id that begins as signed parameters do"));
         }
         let signature = match self.signatures {
-            Signatures::Long | Signatures::LongOrShort(_) => URL_SAFE_NO_PAD.encode(self.long(message)),
-            Signatures::Short(algorithm) => URL_SAFE_NO_PAD.encode(self.short(algorithm, message)),
+            Signatures::Long | Signatures::LongOrShort(_) => self.long(message).base64(&URL_SAFE_NO_PAD),
+            Signatures::Short(algorithm) => self.short(algorithm, message).base64(&URL_SAFE_NO_PAD),
         };
         checked(self, policy, origin, &format!("{prefix}s--{signature}--/{rest}"), None)
     }

@@ -26,6 +26,8 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::Tag;
+
 pub use notification::{MAX_NOTIFICATION_AGE, Notification, NotificationRefusal, verify_notification};
 pub use response::{Response, ResponseRefusal, sign_response, verify_response};
 pub use value::Value;
@@ -83,10 +85,10 @@ impl Key {
     }
 
     /// The hash of the parts, one after the other, and the secret.
-    fn signature(&self, algorithm: Algorithm, parts: &[&[u8]]) -> Vec<u8> {
-        fn hash<D: Digest>(parts: &[&[u8]], secret: &[u8]) -> Vec<u8> {
+    fn signature(&self, algorithm: Algorithm, parts: &[&[u8]]) -> Tag {
+        fn hash<D: Digest>(parts: &[&[u8]], secret: &[u8]) -> Tag {
             let hash = parts.iter().fold(D::new(), |hash, part| hash.chain_update(part));
-            hash.chain_update(secret).finalize().to_vec()
+            Tag::of_hash(hash.chain_update(secret))
         }
         match algorithm {
             Algorithm::Sha1 => hash::<Sha1>(parts, &self.0),
@@ -133,7 +135,7 @@ pub fn sign<'p>(
     version: Version,
     params: impl IntoIterator<Item = (&'p str, &'p str)>,
 ) -> String {
-    hex::encode(key.signature(algorithm, &[message(params, version).as_bytes()]))
+    key.signature(algorithm, &[message(params, version).as_bytes()]).hex()
 }
 
 /// The message of `params`, sorted here; empty values are left out.

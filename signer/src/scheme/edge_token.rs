@@ -36,7 +36,7 @@ pub(super) use sign::sign;
 pub(super) use spelling::Spelling;
 pub(super) use verify::verify;
 
-use super::material::KeyFormatError;
+use super::{Tag, material::KeyFormatError};
 
 /// The fields before the MAC, in their order.
 const FIELDS: [&str; 6] = ["ip", "st", "exp", "acl", "id", "data"];
@@ -79,11 +79,11 @@ impl Mac {
         }
     }
 
-    fn of(&self, message: &str) -> Vec<u8> {
+    fn of(&self, message: &str) -> Tag {
         match self {
-            Self::Sha256(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),
-            Self::Sha1(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),
-            Self::Md5(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),
+            Self::Sha256(mac) => Tag::of_mac(mac.clone().chain_update(message)),
+            Self::Sha1(mac) => Tag::of_mac(mac.clone().chain_update(message)),
+            Self::Md5(mac) => Tag::of_mac(mac.clone().chain_update(message)),
         }
     }
 }
@@ -116,7 +116,7 @@ impl TokenKey {
     }
 
     /// The MAC of some fields and, where there is no acl, of the URL.
-    fn mac(&self, fields: &str, url: Option<&str>) -> Vec<u8> {
+    fn mac(&self, fields: &str, url: Option<&str>) -> Tag {
         let mut message = Zeroizing::new(String::from(fields));
         if let Some(url) = url {
             message.push_str("~url=");
@@ -132,6 +132,6 @@ impl TokenKey {
 
 /// The MAC of any fields, for tests that forge tokens.
 #[cfg(test)]
-pub(super) fn mac(key: &TokenKey, fields: &str, url: Option<&str>) -> Vec<u8> {
+pub(super) fn mac(key: &TokenKey, fields: &str, url: Option<&str>) -> Tag {
     key.mac(fields, url)
 }

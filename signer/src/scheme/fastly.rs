@@ -19,9 +19,9 @@ mod tests;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use subtle::ConstantTimeEq;
 
 use super::{
+    Tag,
     material::{self, KeyFormatError},
     strict,
     trailing::{self, Target},
@@ -53,8 +53,8 @@ impl Key {
         true
     }
 
-    fn mac(&self, target: &str, expires: &str) -> [u8; MAC_BYTES] {
-        self.0.clone().chain_update(target).chain_update(expires).finalize().into_bytes().into()
+    fn mac(&self, target: &str, expires: &str) -> Tag {
+        Tag::of_mac(self.0.clone().chain_update(target).chain_update(expires))
     }
 }
 
@@ -69,7 +69,7 @@ impl UrlScheme for Key {
             .filter(|text| strict::ten_digits(text).is_some())
             .ok_or(SignError::Unsupported("expire_time", "a token needs one between 2001 and 2286"))?;
         let (origin, target) = trailing::signable(wanted.url, &["token"])?;
-        let mac = hex::encode(self.mac(target, &expires));
+        let mac = self.mac(target, &expires).hex();
         let separator = trailing::separator(target);
         checked(self, policy, origin, &format!("{target}{separator}token={expires}_{mac}"), None)
     }
@@ -83,7 +83,7 @@ impl UrlScheme for Key {
         let (text, mac) = signature.split_once('_').ok_or(Refusal::SignatureMalformed)?;
         let expires = strict::ten_digits(text).ok_or(Refusal::SignatureMalformed)?;
         let mac = strict::lower_hex::<MAC_BYTES>(mac).ok_or(Refusal::SignatureMalformed)?;
-        let key = strict::first_fit(keys, |key| key.mac(signed, text).ct_eq(&mac))
+        let key = strict::first_fit(keys, |key| key.mac(signed, text).fits(&mac))
             .ok_or(Refusal::SignatureMismatch)?;
         if policy.is_over(expires, presented.now) {
             return Err(Refusal::Expired);

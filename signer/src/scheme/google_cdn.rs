@@ -38,13 +38,13 @@ pub(super) trait Key: UrlScheme {
     const COOKIE: &'static str;
 
     /// Bytes that have the length of a signature.
-    type Signature: AsRef<[u8]>;
+    type Signature;
 
     /// The key's name at Google.
     fn name(&self) -> &str;
 
-    /// Signs.
-    fn signature(&self, message: &str) -> Self::Signature;
+    /// Signs; answers the signature as it is written.
+    fn signature(&self, message: &str) -> String;
 
     /// Whether this key made the signature, in constant time.
     fn fits(&self, message: &str, signature: &Self::Signature) -> Choice;
@@ -114,18 +114,17 @@ pub(super) fn sign<K: Key>(key: &K, policy: &Policy, wanted: &Wanted<'_>) -> Res
         _ => return unsupported("scope", "this scheme has one URL prefix"),
     };
     let (prefix, expires, name) = (prefix.as_deref(), expires.to_string(), key.name());
-    let encoded = |message: &str| URL_SAFE.encode(key.signature(message));
     let signed = match wanted.carrier {
         Carrier::Cookies if prefix.is_none() => return unsupported("scope", "a cookie is for a URL prefix"),
         Carrier::Cookies => {
             let fields = fields(prefix, &expires, name, ':');
-            let value = format!("{fields}:Signature={}", encoded(&fields));
+            let value = format!("{fields}:Signature={}", key.signature(&fields));
             Signed { url: wanted.url.to_owned(), cookies: vec![(K::COOKIE.to_owned(), value)] }
         }
         Carrier::Url => {
             let fields = fields(prefix, &expires, name, '&');
             let url = format!("{origin}{target}{}{fields}", separator(target));
-            let signature = encoded(if prefix.is_some() { &fields } else { &url });
+            let signature = key.signature(if prefix.is_some() { &fields } else { &url });
             Signed::url(format!("{url}&Signature={signature}"))
         }
     };

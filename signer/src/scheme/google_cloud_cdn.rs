@@ -14,10 +14,10 @@ mod tests;
 use base64::engine::general_purpose::URL_SAFE;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use subtle::{Choice, ConstantTimeEq};
+use subtle::Choice;
 
 use super::{
-    google_cdn,
+    Tag, google_cdn,
     material::KeyFormatError,
     strict,
     url::{Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted},
@@ -47,6 +47,10 @@ impl Key {
     pub const fn is_legacy(&self) -> bool {
         true
     }
+
+    fn tag(&self, message: &str) -> Tag {
+        Tag::of_mac(self.mac.clone().chain_update(message))
+    }
 }
 
 impl google_cdn::Key for Key {
@@ -58,12 +62,12 @@ impl google_cdn::Key for Key {
         &self.name
     }
 
-    fn signature(&self, message: &str) -> [u8; 20] {
-        self.mac.clone().chain_update(message).finalize().into_bytes().into()
+    fn signature(&self, message: &str) -> String {
+        self.tag(message).base64(&URL_SAFE)
     }
 
     fn fits(&self, message: &str, signature: &[u8; 20]) -> Choice {
-        self.signature(message).ct_eq(signature)
+        self.tag(message).fits(signature)
     }
 
     fn decode(text: &str) -> Option<[u8; 20]> {

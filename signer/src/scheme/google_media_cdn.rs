@@ -62,10 +62,8 @@ impl google_cdn::Key for Key {
         &self.name
     }
 
-    fn signature(&self, message: &str) -> [u8; 64] {
-        let mut bytes = [0; 64];
-        bytes.copy_from_slice(self.pair.sign(message.as_bytes()).as_ref());
-        bytes
+    fn signature(&self, message: &str) -> String {
+        URL_SAFE.encode(self.pair.sign(message.as_bytes()))
     }
 
     fn fits(&self, message: &str, signature: &[u8; 64]) -> Choice {

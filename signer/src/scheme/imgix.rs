@@ -18,10 +18,10 @@
 mod tests;
 
 use md5::{Digest, Md5};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{
+    Tag,
     material::{self, KeyFormatError},
     strict::{self, spells},
     trailing::{self, Target},
@@ -52,8 +52,8 @@ impl Key {
         true
     }
 
-    fn signature(&self, target: &str) -> [u8; SIGNATURE_BYTES] {
-        Md5::new().chain_update(self.0.as_slice()).chain_update(target).finalize().into()
+    fn signature(&self, target: &str) -> Tag {
+        Tag::of_hash(Md5::new().chain_update(self.0.as_slice()).chain_update(target))
     }
 }
 
@@ -70,7 +70,7 @@ impl UrlScheme for Key {
             let separator = trailing::separator(&target);
             target.push_str(&format!("{separator}expires={expires}"));
         }
-        let signature = hex::encode(self.signature(&target));
+        let signature = self.signature(&target).hex();
         let separator = trailing::separator(&target);
         checked(self, policy, origin, &format!("{target}{separator}s={signature}"), None)
     }
@@ -83,7 +83,7 @@ impl UrlScheme for Key {
         let Target { signed, signature } = Target::parse(presented.target, "s", policy)?;
         let expires = expiry(signed)?;
         let signature = strict::lower_hex::<SIGNATURE_BYTES>(signature).ok_or(Refusal::SignatureMalformed)?;
-        let key = strict::first_fit(keys, |key| key.signature(signed).ct_eq(&signature))
+        let key = strict::first_fit(keys, |key| key.signature(signed).fits(&signature))
             .ok_or(Refusal::SignatureMismatch)?;
         let expires = match expires {
             None if policy.require_expiry => return Err(Refusal::ExpiryMissing),

@@ -24,9 +24,9 @@ mod tests;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
 
 use super::{
+    Tag,
     leading::{Target, signable},
     material::{self, KeyFormatError},
     url::{Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted, checked},
@@ -67,12 +67,8 @@ impl Key {
         false
     }
 
-    fn signature(&self, path: &str) -> [u8; SIGNATURE_BYTES] {
-        self.salted.clone().chain_update(path).finalize().into_bytes().into()
-    }
-
-    fn truncated<'s>(&self, signature: &'s [u8; SIGNATURE_BYTES]) -> &'s [u8] {
-        signature.get(..self.size).unwrap_or(signature)
+    fn signature(&self, path: &str) -> Tag {
+        Tag::of_mac(self.salted.clone().chain_update(path)).truncated(self.size)
     }
 }
 
@@ -81,7 +77,7 @@ impl UrlScheme for Key {
 
     fn sign(&self, policy: &Policy, wanted: &Wanted<'_>) -> Result<Signed, SignError> {
         let (origin, path) = signable(wanted)?;
-        let signature = URL_SAFE_NO_PAD.encode(self.truncated(&self.signature(path)));
+        let signature = self.signature(path).base64(&URL_SAFE_NO_PAD);
         checked(self, policy, origin, &format!("/{signature}{path}"), None)
     }
 
@@ -102,7 +98,7 @@ impl UrlScheme for Key {
         for (index, candidate) in keys.into_iter().enumerate() {
             has_size |= candidate.size == signature.len();
             // False for another size than the key's.
-            if candidate.truncated(&candidate.signature(target.path)).ct_eq(&signature).into() {
+            if candidate.signature(target.path).fits(&signature).into() {
                 key = key.or(Some(index));
             }
         }

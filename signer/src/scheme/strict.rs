@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decimals() {
+    fn pitfall_03_decimals() {
         assert_eq!(decimal("0"), Some(0));
         assert_eq!(decimal("1700000000"), Some(1_700_000_000));
         assert_eq!(decimal("999999999999"), Some(999_999_999_999));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn p11_times_of_a_fixed_width() {
+    fn pitfall_11_times_of_a_fixed_width() {
         assert_eq!(ten_digits("1700000000"), Some(1_700_000_000));
         for bad in ["", "700000000", "11700000000", "0700000000", "+700000000", "17000000 0"] {
             assert_eq!(ten_digits(bad), None, "{bad:?}");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn all_keys_are_tried() {
+    fn pitfall_01_all_keys_are_tried() {
         let tried = std::cell::Cell::new(0);
         let found = first_fit(&[1_u8, 2, 2, 3], |key| {
             tried.set(tried.get() + 1);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn dot_segments() {
+    fn pitfall_06_dot_segments() {
         for path in
             ["/.", "/..", "/a/../b", "/a/./b", "/a/%2e%2E/b", "/.%2e", "/%2E", "..", "/a\\..\\b", "/a/.."]
         {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_behind_escapes() {
+    fn pitfall_02_names_are_found_behind_escapes() {
         assert_eq!(spells("sig", "sig"), Some(true));
         for alias in ["s%69g", "%73%69%67", "si%67", "%73ig"] {
             assert_eq!(spells(alias, "sig"), Some(false), "{alias}");

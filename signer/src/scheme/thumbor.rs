@@ -16,12 +16,12 @@
 #[cfg(test)]
 mod tests;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE};
+use base64::engine::general_purpose::URL_SAFE;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use subtle::ConstantTimeEq;
 
 use super::{
+    Tag,
     leading::{Target, signable},
     material::{self, KeyFormatError},
     strict,
@@ -51,9 +51,9 @@ impl Key {
     }
 
     /// The signature of a path with its leading slash, which is not signed.
-    fn signature(&self, path: &str) -> [u8; SIGNATURE_BYTES] {
+    fn signature(&self, path: &str) -> Tag {
         let path = path.strip_prefix('/').unwrap_or(path);
-        self.0.clone().chain_update(path).finalize().into_bytes().into()
+        Tag::of_mac(self.0.clone().chain_update(path))
     }
 }
 
@@ -62,7 +62,7 @@ impl UrlScheme for Key {
 
     fn sign(&self, policy: &Policy, wanted: &Wanted<'_>) -> Result<Signed, SignError> {
         let (origin, path) = signable(wanted)?;
-        let signature = URL_SAFE.encode(self.signature(path));
+        let signature = self.signature(path).base64(&URL_SAFE);
         checked(self, policy, origin, &format!("/{signature}{path}"), None)
     }
 
@@ -74,7 +74,7 @@ impl UrlScheme for Key {
         let target = Target::parse(presented.target, policy)?;
         let signature = strict::base64::<SIGNATURE_BYTES>(&URL_SAFE, target.signature)
             .ok_or(Refusal::SignatureMalformed)?;
-        let key = strict::first_fit(keys, |key| key.signature(target.path).ct_eq(&signature))
+        let key = strict::first_fit(keys, |key| key.signature(target.path).fits(&signature))
             .ok_or(Refusal::SignatureMismatch)?;
         Ok(Verified { key, expires: None, authenticated_target: target.path.to_owned() })
     }

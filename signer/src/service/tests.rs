@@ -544,7 +544,7 @@ fn presigned_for(request: &mut pb::SignOriginRequestRequest, seconds: i64) {
 }
 
 #[tokio::test]
-async fn keys_are_described_without_their_secrets() {
+async fn pitfall_19_keys_are_described_without_their_secrets() {
     let signer = signer();
     let get = |name: &str| signer.get_key(allowed(pb::GetKeyRequest { name: name.to_owned() }));
     let state = |id, state: pb::KeyVersionState| pb::KeyVersion {

@@ -72,7 +72,7 @@ async fn clients(signer: &Signer) -> (SignerServiceClient<Channel>, VerifierServ
 }
 
 #[tokio::test]
-async fn every_call_leaves_a_record_that_says_who_did_what_and_nothing_secret() {
+async fn pitfall_19_every_call_leaves_a_record_that_says_who_did_what_and_nothing_secret() {
     let place = Place::new("required");
     let signer = Signer::start(&place.config());
     let (mut sign, mut verify) = clients(&signer).await;
@@ -135,7 +135,7 @@ async fn every_call_leaves_a_record_that_says_who_did_what_and_nothing_secret() 
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_answers_where_the_trail_is_required() {
+async fn pitfall_21_a_full_disk_stops_answers_where_the_trail_is_required() {
     for (mode, stops) in [("required", true), ("best-effort", false)] {
         let place = Place::new(mode);
         let signer = Signer::start_with_little_disk(&place.config(), 8);

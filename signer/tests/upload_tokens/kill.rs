@@ -244,14 +244,14 @@ async fn kill_while_redeeming(name: &str, mut processes: Vec<Process>, crash: im
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_process_with_an_embedded_store() {
+async fn pitfall_17_one_process_with_an_embedded_store() {
     let place = Place::embedded();
     let processes = vec![Process::start(&place.config())];
     kill_while_redeeming("embedded", processes, || {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_processes_with_postgres_which_crashes_too() {
+async fn pitfall_17_two_processes_with_postgres_which_crashes_too() {
     let Some(mut place) = Place::postgres() else { return };
     let config = place.config();
     let processes = (0..2).map(|_| Process::start(&config)).collect();

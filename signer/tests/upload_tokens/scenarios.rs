@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_scenario_on_both_stores() {
+async fn pitfall_17_every_scenario_on_both_stores() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/one_time_upload.json");
     let cases: Vec<Json> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     assert_eq!(cases.len(), 30);

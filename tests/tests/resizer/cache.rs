@@ -160,7 +160,7 @@ async fn an_s3_object_is_not_sent_twice() {
 }
 
 #[tokio::test]
-async fn never_cached_beyond_its_expiry() {
+async fn pitfall_16_never_cached_beyond_its_expiry() {
     let (origin, local) = start_web().await;
     let bytes = sample::png(48, 32).unwrap();
     origin.at("/a.png", Reply::ok(bytes.clone()).header("etag", "\"1\""));

@@ -92,7 +92,7 @@ async fn verified_by(pair: &Pair, signed: &Signed) -> Option<u32> {
 }
 
 #[tokio::test]
-async fn a_key_is_rotated_without_a_gap() {
+async fn pitfall_18_a_key_is_rotated_without_a_gap() {
     // The new secret is there before it is used, so that every signer knows it when the first one signs with it.
     let before = step("primary", "verify-only").await;
     let old = sign(&before, 1).await;

@@ -326,7 +326,7 @@ async fn use_the_resizer(pair: &Pair, errors: &mut Errors) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_log_line_and_no_error_shows_what_signs_or_authorises() {
+async fn pitfall_19_no_log_line_and_no_error_shows_what_signs_or_authorises() {
     let log = Log::start();
     let pair = Pair::in_real_time().await;
     let mut errors = Errors::default();

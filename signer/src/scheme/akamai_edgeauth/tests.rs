@@ -27,7 +27,7 @@ fn verify(key: &Key, target: &str, cookies: &str) -> Result<Verified, Refusal> {
 
 /// A token over any fields.
 fn forge(key: &Key, fields: &str, url: Option<&str>) -> String {
-    format!("__token__={fields}~hmac={}", hex::encode(edge_token::mac(&key.0, fields, url)))
+    format!("__token__={fields}~hmac={}", edge_token::mac(&key.0, fields, url).hex())
 }
 
 fn cookies(signed: &Signed) -> String {
@@ -174,7 +174,7 @@ fn the_order_of_the_checks() {
 }
 
 #[test]
-fn p12_separators_in_values_are_refused() {
+fn pitfall_12_separators_in_values_are_refused() {
     let key = plain();
     let wanted = Wanted::plain("https://example.com/a~exp=9999999999", END);
     let field = SignError::Unsupported("scope", "has a `~`, which separates the token's fields");
@@ -213,7 +213,7 @@ fn p12_separators_in_values_are_refused() {
 }
 
 #[test]
-fn p07_the_query_is_signed_with_a_url_and_not_with_an_acl() {
+fn pitfall_07_the_query_is_signed_with_a_url_and_not_with_an_acl() {
     let key = plain();
     let wanted = Wanted::plain("https://example.com/a/b?c=d", END);
     for (scope, open) in [(&[][..], false), (&["/a/*"], true)] {

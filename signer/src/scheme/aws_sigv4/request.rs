@@ -158,6 +158,10 @@ fn check_authority(scheme: &str, authority: &str) -> Result<(), RequestError> {
     if authority.contains('@') {
         return Err(RequestError::Url("has credentials"));
     }
+    // The WHATWG URL also takes characters that no header `host` can have, such as a quote.
+    if !authority.bytes().all(|byte| is_unreserved(byte) || b"[]:".contains(&byte)) {
+        return Err(RequestError::Url("has an invalid host or port"));
+    }
     let url = Url::parse(&format!("{scheme}{authority}/"))
         .map_err(|_| RequestError::Url("has an invalid host or port"))?;
     let host = url.host_str().unwrap_or_default();

@@ -77,6 +77,7 @@ fn urls_that_would_not() {
         "https://h/k?a=%f",
         "https://h/k?a=%ff",
         "https://h/k?a#b",
+        "https://a\"b/k",
     ] {
         assert!(matches!(check(url), Err(RequestError::Url(_))), "{url}: {:?}", check(url));
     }
@@ -214,7 +215,7 @@ fn a_presigned_url_keeps_what_was_given() {
 
 /// The crate logs canonical requests, session tokens in the query included, at trace level.
 #[test]
-fn signing_logs_nothing_at_any_level() {
+fn pitfall_19_signing_logs_nothing_at_any_level() {
     use std::sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
@@ -70,7 +70,7 @@ pub(super) fn sign(key: &Key, policy: &Policy, wanted: &Wanted<'_>) -> Result<Si
     ))?;
 
     let mark = if client.is_some() { "1-" } else { "" };
-    let mut token = format!("token=HS256-{mark}{}", URL_SAFE_NO_PAD.encode(key.signature(&message)));
+    let mut token = format!("token=HS256-{mark}{}", key.signature(&message).base64(&URL_SAFE_NO_PAD));
     for (name, value) in &signed {
         token.extend(["&", name, "=", &encode(value)]);
     }

@@ -29,7 +29,7 @@ pub(super) fn sign(
 ) -> Result<String, SignError> {
     let mut url = absolute(url)?;
     let query = form(&url, expires)?;
-    let signature = hex::encode(key.signature(&[url.path(), "?", &query]));
+    let signature = key.signature(&[url.path(), "?", &query]).hex();
     let separator = if query.is_empty() { "" } else { "&" };
     url.set_query(Some(&format!("{query}{separator}sig={signature}")));
 

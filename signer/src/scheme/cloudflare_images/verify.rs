@@ -1,7 +1,5 @@
 //! Checks a request target as it was received.
 
-use subtle::ConstantTimeEq;
-
 use super::{Key, target::Target};
 use crate::scheme::{
     strict,
@@ -26,7 +24,7 @@ pub(super) fn verify<'k>(
     policy: &Policy,
 ) -> Result<Verified, Refusal> {
     let target = Target::parse(target, policy.max_target_bytes)?;
-    let key = strict::first_fit(keys, |key| key.signature(&target.signed).ct_eq(&target.signature))
+    let key = strict::first_fit(keys, |key| key.signature(&target.signed).fits(&target.signature))
         .ok_or(Refusal::SignatureMismatch)?;
 
     let expires = match target.expiry {

@@ -194,7 +194,7 @@ fn only_known_policies_are_read_once_they_are_authentic() {
 }
 
 #[test]
-fn p07_the_parameters_may_stand_anywhere_and_all_others_are_signed() {
+fn pitfall_07_the_parameters_may_stand_anywhere_and_all_others_are_signed() {
     let key = &KEYS[0];
     let signed = key.sign(&POLICY, &Wanted::plain("https://example.com/a?b=c", END)).unwrap();
     let (asked, reserved) = signed.url[ORIGIN.len()..].split_once("&Expires").unwrap();
@@ -211,7 +211,7 @@ fn p07_the_parameters_may_stand_anywhere_and_all_others_are_signed() {
 }
 
 #[test]
-fn p08_a_canned_signature_gives_no_more_as_a_custom_policy() {
+fn pitfall_08_a_canned_signature_gives_no_more_as_a_custom_policy() {
     let key = &KEYS[0];
     let signed = key.sign(&POLICY, &Wanted::plain("https://example.com/a.jpg?b=c", END)).unwrap();
     let policy = Statement::new("https://example.com/a.jpg?b=c", NOW + 60, None, None).into_json();
@@ -229,7 +229,7 @@ fn p08_a_canned_signature_gives_no_more_as_a_custom_policy() {
 }
 
 #[test]
-fn p09_the_key_decides_the_algorithm() {
+fn pitfall_09_the_key_decides_the_algorithm() {
     for (index, key) in KEYS.iter().enumerate() {
         let signed = key.sign(&POLICY, &Wanted::plain("https://example.com/a", END)).unwrap();
         let presented = presented(target(&signed.url), "");

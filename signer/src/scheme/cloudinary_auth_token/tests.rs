@@ -20,7 +20,7 @@ fn verify(key: &Key, target: &str, cookies: &str) -> Result<Verified, Refusal> {
 
 /// A token over any fields.
 fn forge(fields: &str, url: Option<&str>) -> String {
-    format!("__cld_token__={fields}~hmac={}", hex::encode(edge_token::mac(&key().0, fields, url)))
+    format!("__cld_token__={fields}~hmac={}", edge_token::mac(&key().0, fields, url).hex())
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn keys_are_taken_or_refused() {
 }
 
 #[test]
-fn p12_separators_are_escaped_or_refused() {
+fn pitfall_12_separators_are_escaped_or_refused() {
     let key = key();
     let plain = Wanted::plain("https://example.com/a~exp=9999999999", END);
     let signed = key.sign(&POLICY, &Wanted { scope: &["/a~exp=9999999999"], ..plain }).unwrap();

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn p06_what_unescapes_to_another_path_has_no_such_reading() {
+    fn pitfall_06_what_unescapes_to_another_path_has_no_such_reading() {
         for raw in ["a/%252e%252e/b", "a/.%25252e", "a%00b", "a%250Ab", "%ff", "a%5C..%5Cb"] {
             assert_eq!(all(raw).len(), 1, "{raw}");
         }

@@ -63,7 +63,7 @@ fn what_would_not_verify_is_not_signed() {
 }
 
 #[test]
-fn p07_what_is_not_signed_is_never_authenticated() {
+fn pitfall_07_what_is_not_signed_is_never_authenticated() {
     let signed = sign(&long(), &format!("{UPLOAD}/c_fill/v12/a/b.jpg"), None);
     let prefix = "/demo/image/upload/";
     for (from, to) in [
@@ -92,7 +92,7 @@ fn p07_what_is_not_signed_is_never_authenticated() {
 }
 
 #[test]
-fn p08_signatures_of_uploads_and_responses_open_nothing() {
+fn pitfall_08_signatures_of_uploads_and_responses_open_nothing() {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
     let secret = cloudinary_upload::Key::new(b"b");
@@ -111,7 +111,7 @@ fn p08_signatures_of_uploads_and_responses_open_nothing() {
 }
 
 #[test]
-fn p13_a_key_says_how_long_signatures_are() {
+fn pitfall_13_a_key_says_how_long_signatures_are() {
     let url = format!("{UPLOAD}/sample.jpg");
     let (brief, full) = (sign(&short(), &url, None), sign(&long(), &url, None));
     assert!(brief.contains("/s--v2fTPYTu--/") && full.contains("/s--2hbrSMPOjj5BJ4xV7SgFbRDevFaQNUFf--/"));
@@ -153,7 +153,7 @@ fn signatures_are_found_by_length() {
 }
 
 #[test]
-fn p05_an_unescaped_message_authenticates_one_spelling() {
+fn pitfall_05_an_unescaped_message_authenticates_one_spelling() {
     // Ruby's signature of "my image.jpg".
     for name in ["my%20image.jpg", "my%2520image.jpg", "m%79%20image.jpg"] {
         assert_eq!(present(&short(), &format!("s--b5Zxp91i--/{name}")).unwrap(), "/my%20image.jpg");

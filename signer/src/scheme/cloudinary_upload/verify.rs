@@ -6,7 +6,7 @@ use std::{
     ops::BitOr,
 };
 
-use subtle::{Choice, ConstantTimeEq};
+use subtle::Choice;
 
 use super::{Algorithm, Key, UNSIGNED, Version, check_age, is_name, message, timestamp};
 use crate::scheme::strict;
@@ -105,8 +105,7 @@ pub fn verify<'k>(
         messages.push(signed(Version::V1));
     }
     let key = strict::first_fit(keys, |key| {
-        let fits =
-            |message: &String| key.signature(policy.algorithm, &[message.as_bytes()]).ct_eq(&signature);
+        let fits = |message: &String| key.signature(policy.algorithm, &[message.as_bytes()]).fits(&signature);
         messages.iter().map(fits).fold(Choice::from(0), BitOr::bitor)
     })
     .ok_or(Refusal::SignatureMismatch)?;

@@ -22,7 +22,7 @@ pub(in crate::scheme) fn sign<K: UrlScheme>(
     }
     let acl = acl(wanted.scope)?;
     let fields = fields(key, wanted, acl.as_deref())?;
-    let mac = hex::encode(key.mac(&fields, acl.is_none().then_some(target)));
+    let mac = key.mac(&fields, acl.is_none().then_some(target)).hex();
     let token = format!("{fields}~hmac={mac}");
     let signed = match wanted.carrier {
         Carrier::Url => {

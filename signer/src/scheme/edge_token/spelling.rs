@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn p05_a_value_has_one_spelling() {
+    fn pitfall_05_a_value_has_one_spelling() {
         for (spelling, field, written) in [
             (Spelling::Early, "id", "%20"),
             (Spelling::Early, "id", "%2F"),

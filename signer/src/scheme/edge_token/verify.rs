@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use subtle::{Choice, ConstantTimeEq};
+use subtle::Choice;
 
 use super::{FIELDS, Spelling, TokenKey};
 use crate::scheme::{
@@ -44,7 +44,7 @@ impl<'t> Token<'t> {
 
     /// Whether the key made it, for this target.
     fn fits(&self, key: &TokenKey, origin: Option<&str>, asked: &str) -> Choice {
-        let fits = |url| key.mac(self.signed, url).ct_eq(&self.mac);
+        let fits = |url| key.mac(self.signed, url).fits(&self.mac);
         if self.values[3].is_some() {
             return fits(None);
         }

@@ -32,7 +32,7 @@ fn what_would_not_verify_is_not_signed() {
 }
 
 #[test]
-fn p04_the_time_is_looked_at_after_the_mac() {
+fn pitfall_04_the_time_is_looked_at_after_the_mac() {
     let signed = sign(&key(), "https://h/p?a=1", Some(NOW));
     assert_eq!(verify(&key(), &signed, NOW), Err(Refusal::Expired));
     let verified = verify(&key(), &signed, NOW - 1).unwrap();
@@ -44,10 +44,10 @@ fn p04_the_time_is_looked_at_after_the_mac() {
 }
 
 #[test]
-fn p11_digits_cannot_move_between_the_path_and_the_expiry() {
-    let mac = hex::encode(key().mac("/img/1", "1700000000"));
-    assert_eq!(mac, hex::encode(key().mac("/img/", "11700000000")));
-    assert_eq!(mac, hex::encode(key().mac("/img/11", "700000000")));
+fn pitfall_11_digits_cannot_move_between_the_path_and_the_expiry() {
+    let mac = key().mac("/img/1", "1700000000").hex();
+    assert_eq!(mac, key().mac("/img/", "11700000000").hex());
+    assert_eq!(mac, key().mac("/img/11", "700000000").hex());
     assert!(verify(&key(), &format!("/img/1?token=1700000000_{mac}"), NOW - 1).is_ok());
     for target in ["/img/?token=11700000000_", "/img/11?token=700000000_"] {
         assert_eq!(

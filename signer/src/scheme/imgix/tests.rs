@@ -11,7 +11,7 @@ fn key() -> Key {
 /// A target with a good signature, whatever it is.
 fn forge(target: &str) -> String {
     let separator = trailing::separator(target);
-    format!("{target}{separator}s={}", hex::encode(key().signature(target)))
+    format!("{target}{separator}s={}", key().signature(target).hex())
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn where_the_parameters_stand() {
 }
 
 #[test]
-fn the_expiry_is_read_after_the_signature() {
+fn pitfall_03_the_expiry_is_read_after_the_signature() {
     for (target, refusal) in [
         ("/p?expires=1", Refusal::Expired),
         ("/p?expires=1700000000", Refusal::Expired),
@@ -86,7 +86,7 @@ fn the_expiry_is_read_after_the_signature() {
 }
 
 #[test]
-fn p07_the_signature_is_last_and_covers_the_order() {
+fn pitfall_07_the_signature_is_last_and_covers_the_order() {
     let signed = sign(&key(), "https://h/users/1.png?w=400&h=300", None);
     assert!(signed.ends_with("&s=c7b86f666a832434dd38577e38cf86d1"));
     let swapped = signed.replace("w=400&h=300", "h=300&w=400");

@@ -15,7 +15,7 @@ fn keys() {
 }
 
 #[test]
-fn p07_the_query_is_not_signed_and_never_authenticated() {
+fn pitfall_07_the_query_is_not_signed_and_never_authenticated() {
     let signed = sign(&key(), "https://h/300x200/i.jpg", None);
     let verified = verify(&key(), &format!("{signed}?w=1"), NOW).unwrap();
     assert_eq!(verified.authenticated_target, "/300x200/i.jpg");

@@ -124,7 +124,7 @@ async fn what_is_signed_passes_without_its_signature() {
 }
 
 #[tokio::test]
-async fn every_reason_is_logged_and_every_refusal_is_the_same_answer() {
+async fn pitfall_15_every_reason_is_logged_and_every_refusal_is_the_same_answer() {
     let signer = signer();
     let target = signed(&signer, "web", "/a?w=1").await;
     let eternal = signed(&signer, "forever", "/a").await;

@@ -1,0 +1,1 @@
+../../resizer/jpeg/fuzz/stable.sh

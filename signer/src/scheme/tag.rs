@@ -1,0 +1,90 @@
+//! What a key makes of a message: the part that must not leak.
+
+use base64::Engine;
+use hmac::{Mac, digest::Output};
+use sha2::Digest;
+use subtle::{Choice, ConstantTimeEq};
+
+/// Bytes of the longest: HMAC-SHA256.
+const MAX_BYTES: usize = 32;
+
+/// A MAC, or the hash of a message and a secret, that we computed and the caller may not know.
+///
+/// It has no `PartialEq` and gives out its bytes only as a signature to hand out: `==` does not compile, and the one way to
+/// compare is [`Tag::fits`]. Two lints keep it so: `into_bytes` of a MAC is allowed here alone (`clippy.toml`), and
+/// `tests/sources.rs` knows where else something is hashed.
+pub(crate) struct Tag {
+    bytes: [u8; MAX_BYTES],
+    length: usize,
+}
+
+impl Tag {
+    /// The MAC of what was put in.
+    pub(crate) fn of_mac<M: Mac>(mac: M) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "from here on it is a tag")]
+        let bytes: Output<M> = mac.finalize().into_bytes();
+        Self::new(&bytes)
+    }
+
+    /// The hash of what was put in, a secret among it.
+    pub(crate) fn of_hash<D: Digest>(hash: D) -> Self {
+        Self::new(&hash.finalize())
+    }
+
+    fn new(made: &[u8]) -> Self {
+        let mut bytes = [0; MAX_BYTES];
+        let length = made.len().min(MAX_BYTES);
+        bytes.iter_mut().zip(made).for_each(|(byte, made)| *byte = *made);
+        Self { bytes, length }
+    }
+
+    /// Its first bytes, for schemes that cut their signatures.
+    pub(crate) fn truncated(self, length: usize) -> Self {
+        Self { length: length.min(self.length), ..self }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&self.bytes)
+    }
+
+    /// Whether this is what was presented, in constant time; false for another length, which is no secret.
+    pub(crate) fn fits(&self, presented: &[u8]) -> Choice {
+        self.bytes().ct_eq(presented)
+    }
+
+    /// In lower-case hexadecimal, to be handed out.
+    pub(crate) fn hex(&self) -> String {
+        hex::encode(self.bytes())
+    }
+
+    /// In base64, to be handed out.
+    pub(crate) fn base64(&self, engine: &impl Engine) -> String {
+        engine.encode(self.bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::Sha256;
+
+    use super::*;
+
+    #[test]
+    fn pitfall_01_a_tag_fits_itself_and_nothing_else() {
+        let tag = || Tag::of_hash(Sha256::new());
+        let bytes: [u8; 32] = Sha256::digest([]).into();
+        assert!(bool::from(tag().fits(&bytes)));
+        assert!(bool::from(tag().truncated(8).fits(&bytes[..8])));
+        for length in [0, 1, 31] {
+            assert!(!bool::from(tag().fits(&bytes[..length])), "{length}");
+            assert!(!bool::from(tag().truncated(length).fits(&bytes)), "{length}");
+        }
+        for place in 0..32 {
+            let mut other = bytes;
+            other[place] ^= 1;
+            assert!(!bool::from(tag().fits(&other)), "{place}");
+        }
+        assert_eq!(tag().hex(), hex::encode(bytes));
+        assert_eq!(tag().truncated(99).hex().len(), 64);
+    }
+}
