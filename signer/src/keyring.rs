@@ -153,8 +153,16 @@ impl Keyring {
         credentials::start_all(sources.flatten(), running, tasks);
     }
 
+    /// What signs requests to S3 at `now`, of every key that does.
+    pub(crate) fn credentials(&self, now: u64) -> impl Iterator<Item = &Source> {
+        self.keys.values().filter_map(move |key| match key {
+            Key::AwsSigv4(key) => Some(&key.versions.primary(now).material),
+            Key::Url(_) | Key::CloudinaryUpload(_) => None,
+        })
+    }
+
     /// The providers of credentials.
-    pub(crate) fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+    fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
         let sources = self.keys.values().filter_map(|key| match key {
             Key::AwsSigv4(key) => Some(key.versions.materials()),
             Key::Url(_) | Key::CloudinaryUpload(_) => None,

@@ -12,7 +12,7 @@ use crate::{
     audit::{self, Audit},
     clock::Clock,
     config::Config,
-    credentials::{Provider, Tasks},
+    credentials::Tasks,
     keyring::{Keyring, seen::Digests},
     reload::{self, Held, Reloads},
     service,
@@ -94,17 +94,18 @@ impl Signer {
         self.keyring.load()
     }
 
-    /// Whether every provider of credentials has issued some. One that once did counts from then on.
+    /// Whether every key that needs credentials has some to sign with now. Those of a version that does not sign yet, or any
+    /// more, are not asked for.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
-        have_issued(&self.keyring)
+        have_credentials(&self.keyring, &self.clock)
     }
 
     /// Waits for that, by the keys as they are then: a reload may have brought others. Holds nothing of the signer but them.
     pub fn credentials(&self) -> impl Future<Output = ()> + Send + use<> {
-        let keyring = Arc::clone(&self.keyring);
+        let (keyring, clock) = (Arc::clone(&self.keyring), self.clock.clone());
         async move {
-            while !have_issued(&keyring) {
+            while !have_credentials(&keyring, &clock) {
                 tokio::time::sleep(CREDENTIALS_INTERVAL).await;
             }
         }
@@ -137,6 +138,7 @@ impl Signer {
     }
 }
 
-fn have_issued(keyring: &ArcSwap<Keyring>) -> bool {
-    keyring.load().providers().all(|provider| Provider::has_issued(provider))
+fn have_credentials(keyring: &ArcSwap<Keyring>, clock: &Clock) -> bool {
+    let now = clock.now();
+    keyring.load().credentials(now).all(|source| source.at(now).is_ok())
 }

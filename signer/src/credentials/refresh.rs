@@ -4,7 +4,10 @@
 //! to get over failures, and works for lives of any length. A provider that hands out the same ones until shortly before
 //! they expire, as the metadata service does, is asked ever more often then.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwapOption;
 
@@ -14,8 +17,8 @@ use crate::clock::Clock;
 /// Longest pause after a failure, in seconds.
 const LONGEST_PAUSE: u64 = 32;
 
-/// Longest sleep in one go: the clock may be set, and stands still for sleepers while a machine is suspended.
-const NAP: Duration = Duration::from_secs(30);
+/// Longest sleep in one go: the clock may be set, and for sleepers time stands still while a machine is suspended.
+const NAP: Duration = Duration::from_secs(2);
 
 /// Asks for credentials, now and whenever it is time to, until there are some that do not expire.
 pub(super) async fn run(settings: Settings, held: Arc<ArcSwapOption<Issued>>, clock: Clock) {
@@ -50,7 +53,7 @@ pub(super) async fn run(settings: Settings, held: Arc<ArcSwapOption<Issued>>, cl
                 after_failure(failures, random())
             }
         };
-        until(now.saturating_add(pause), &clock, NAP).await;
+        wait(pause, &clock, NAP).await;
     }
 }
 
@@ -81,14 +84,17 @@ fn random() -> u32 {
     getrandom::u32().unwrap_or_default()
 }
 
-/// Sleeps until the clock shows `due`.
-async fn until(due: u64, clock: &Clock, nap: Duration) {
+/// Waits until so many seconds have passed by the clock, or in fact: one that was set back must not hold up anything.
+async fn wait(seconds: u64, clock: &Clock, nap: Duration) {
+    let (since, due) = (Instant::now(), clock.now().saturating_add(seconds));
     loop {
-        let left = due.saturating_sub(clock.now());
-        if left == 0 {
+        let by_clock = due.saturating_sub(clock.now());
+        let left =
+            Duration::from_secs(by_clock).min(Duration::from_secs(seconds).saturating_sub(since.elapsed()));
+        if left.is_zero() {
             return;
         }
-        tokio::time::sleep(Duration::from_secs(left).min(nap)).await;
+        tokio::time::sleep(left.min(nap)).await;
     }
 }
 
@@ -114,15 +120,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_clock_that_is_set_back_holds_up_nobody() {
+        let clock = Clock::fixed(5000);
+        let sleeping = tokio::spawn({
+            let clock = clock.clone();
+            async move { wait(1, &clock, Duration::from_millis(10)).await }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        clock.set(1000);
+        tokio::time::timeout(Duration::from_secs(20), sleeping).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
     async fn a_clock_that_is_set_wakes_the_sleeper() {
         let clock = Clock::fixed(1000);
         let sleeping = tokio::spawn({
             let clock = clock.clone();
-            async move { until(5000, &clock, Duration::from_millis(10)).await }
+            async move { wait(4000, &clock, Duration::from_millis(10)).await }
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(!sleeping.is_finished());
         clock.set(5000);
-        tokio::time::timeout(NAP, sleeping).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(20), sleeping).await.unwrap().unwrap();
     }
 }

@@ -73,6 +73,13 @@ impl Settings {
             Name::Environment => {
                 let id = one_of(section, &["AWS_ACCESS_KEY_ID"]);
                 let secret = one_of(section, &["AWS_SECRET_ACCESS_KEY"]);
+                for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+                    // Such as the newline that `echo` adds to a secret of Kubernetes.
+                    if variable(name).is_some_and(|value| !is_word(&value)) {
+                        section
+                            .error("provider", format!("{name} holds something other than printable ASCII"));
+                    }
+                }
                 (id && secret).then_some(Self::Environment)
             }
             Name::WebIdentity => WebIdentity::read(section, &variable).map(Self::WebIdentity),
@@ -81,7 +88,13 @@ impl Settings {
                     ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
                 one_of(section, &addresses).then_some(Self::Container)
             }
-            Name::InstanceMetadata => Some(Self::InstanceMetadata),
+            Name::InstanceMetadata => {
+                if variable("AWS_EC2_METADATA_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true"))
+                {
+                    section.error("provider", "AWS_EC2_METADATA_DISABLED is true in the environment");
+                }
+                Some(Self::InstanceMetadata)
+            }
         }
     }
 
@@ -110,7 +123,7 @@ impl WebIdentity {
                 );
             }
             text.filter(|text| {
-                let is_legal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+                let is_legal = is_word(text);
                 if !is_legal {
                     section.error(option, "expected printable ASCII, without spaces");
                 }
@@ -128,6 +141,11 @@ impl WebIdentity {
             role_session_name: session?,
         })
     }
+}
+
+/// Whether it is printable ASCII, without spaces, and not empty.
+pub(super) fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
@@ -196,6 +214,16 @@ mod tests {
                 "provider = 'environment'",
                 &[("AWS_ACCESS_KEY_ID", " "), ("AWS_SECRET_ACCESS_KEY", "fake")],
                 "AWS_ACCESS_KEY_ID is not set",
+            ),
+            (
+                "provider = 'environment'",
+                &[("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "fake\n")],
+                "AWS_SECRET_ACCESS_KEY holds something other than printable ASCII",
+            ),
+            (
+                "provider = 'instance-metadata'",
+                &[("AWS_EC2_METADATA_DISABLED", "True")],
+                "AWS_EC2_METADATA_DISABLED is true",
             ),
             ("provider = 'container'", &[], "_FULL_URI is not set in the environment"),
             (

@@ -1,10 +1,10 @@
 //! Credentials of AWS's providers, in a real signer: from the environment, or from services that [`Aws`] stands for.
 
 mod aws;
+mod start;
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -30,9 +30,15 @@ use crate::{PATIENCE, Signer, replace, write};
 const URL: &str = "https://photos.s3.eu-west-1.amazonaws.com/a%20b.jpg";
 const REGION: &str = "eu-west-1";
 
-/// Everything that those log who are handed secrets, and requests and answers of the client.
-const LOG_LEVEL: (&str, &str) =
-    ("SAFELIGHT_LOG_LEVEL", "debug,safelight=trace,aws=trace,hyper=trace,hyper_util=trace");
+/// Everything that anyone logs.
+const LOG_LEVEL: (&str, &str) = ("SAFELIGHT_LOG_LEVEL", "trace");
+
+/// What `provider = "environment"` takes.
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("AWS_ACCESS_KEY_ID", "ASIAENVIRONMENT"),
+    ("AWS_SECRET_ACCESS_KEY", "fake-issued-secret-of-the-environment"),
+    ("AWS_SESSION_TOKEN", "fake/issued+token/of/the/environment"),
+];
 
 struct Setup {
     directory: TempDir,
@@ -253,11 +259,7 @@ async fn web_identity_over_tls() {
 async fn the_environment_has_no_end() {
     let aws = Aws::start(Mode::Refuses, 0);
     let mut setup = Setup::new(&aws, "provider = 'environment'");
-    let given = [
-        ("AWS_ACCESS_KEY_ID", "ASIAENVIRONMENT"),
-        ("AWS_SECRET_ACCESS_KEY", "fake-issued-secret-of-the-environment"),
-        ("AWS_SESSION_TOKEN", "fake/issued+token/of/the/environment"),
-    ];
+    let given = ENVIRONMENT;
     setup.environment.extend(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let signer = setup.start();
     let channel = ready(&signer).await;
@@ -348,26 +350,20 @@ async fn without_its_provider_a_signer_goes_on_until_the_end_of_what_it_has() {
     no_secret_in(&signer.whole_log());
 }
 
+/// Also in the middle of a question: aws-config would ask again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_signer_is_not_ready_before_it_has_credentials() {
-    let aws = Aws::start(Mode::Refuses, 600);
-    for (provider, said) in [(CONTAINER, "status 500"), (INSTANCE, "load IMDS session token")] {
-        aws.set(Mode::Refuses);
-        let setup = Setup::new(&aws, provider);
-        let signer = setup.start();
-        let channel = connect(&signer).await;
-        let line = tokio::task::block_in_place(|| signer.logged("no valid credentials", 1));
-        assert!(line.contains(said) && line.contains("ERROR"), "{line}");
-        assert!(!is_ready(&channel).await);
-        let refused = sign(&channel, SignatureLocation::Headers).await.unwrap_err();
-        assert_eq!(reason::of(&refused).as_deref(), Some("CREDENTIALS_UNAVAILABLE"));
-        aws.set(Mode::Issues);
-        assert_eq!(
-            number(&sign(&ready(&signer).await, SignatureLocation::Headers).await.unwrap()),
-            aws.issued()
-        );
-        no_secret_in(&signer.whole_log());
-    }
+async fn a_provider_that_a_reload_drops_asks_no_more() {
+    let aws = Aws::start(Mode::Hangs, 600);
+    let mut setup = Setup::new(&aws, CONTAINER);
+    setup.environment.extend(ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let signer = setup.start();
+    tokio::task::block_in_place(|| aws.asked(1));
+    setup.configure("provider = 'environment'", "1h");
+    ready(&signer).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let asked = aws.requests().len();
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(aws.requests().len(), asked);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -395,31 +391,4 @@ async fn a_reload_keeps_a_provider_whose_settings_have_not_changed() {
     assert!(line.contains("AWS_ACCESS_KEY_ID is not set in the environment"), "{line}");
     assert_eq!(number(&sign(&channel, SignatureLocation::Headers).await.unwrap()), 2);
     assert_eq!(aws.issued(), 2);
-}
-
-#[test]
-fn what_can_never_work_is_refused_at_start() {
-    let aws = Aws::start(Mode::Issues, 600);
-    let mut setup = Setup::new(&aws, "");
-    setup.environment.retain(|(name, _)| !name.starts_with("AWS_"));
-    let pasted = "fake-issued-secret";
-    for (provider, said) in [
-        ("provider = 'environment'", "AWS_ACCESS_KEY_ID is not set in the environment"),
-        ("provider = 'container'", "AWS_CONTAINER_CREDENTIALS_FULL_URI is not set in the environment"),
-        ("provider = 'web-identity'", "AWS_WEB_IDENTITY_TOKEN_FILE is not set in the environment"),
-        ("provider = 'fake-issued-secret'", "credentials.provider"),
-        ("provider = 'instance-metadata' }, secret_file = 'DIR', x = { ", "secret_file"),
-    ] {
-        setup.configure(provider, "1h");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_safelight-signer"));
-        let output = command
-            .env_clear()
-            .args(["--config", setup.config.to_str().unwrap(), "--listen", "127.0.0.1:0"])
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(64), "{text}");
-        assert!(text.contains(said) && !text.contains(pasted), "{text}");
-    }
-    assert_eq!(aws.requests(), [""; 0]);
 }

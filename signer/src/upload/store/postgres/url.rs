@@ -7,14 +7,17 @@
 use rustls_pki_types::ServerName;
 use tokio_postgres::{
     Config,
-    config::{ChannelBinding, Host, SslMode},
+    config::{ChannelBinding, Host, SslMode, SslNegotiation},
 };
 
 /// Why a URL is not one to connect to. None shows any of it: there is a password in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Not PostgreSQL's syntax.
-    #[error("is not a PostgreSQL connection URL")]
+    #[error(
+        "is not a PostgreSQL connection URL, or has an option that is not known here (`sslmode` is `disable`, `prefer`, \
+         `require` or `verify-full`), or not one address in `hostaddr` for each host"
+    )]
     Malformed,
     /// No host in it.
     #[error("names no host")]
@@ -33,6 +36,9 @@ pub enum UrlError {
     /// Channel binding is asked for.
     #[error("asks for channel binding, which is not supported: the server's certificate is verified")]
     ChannelBinding,
+    /// TLS without asking for it first is asked for, which servers take only with ALPN.
+    #[error("asks for `sslnegotiation=direct`, which is not supported")]
+    Direct,
     /// The host is another machine, and the URL does not say that this is meant.
     #[error(
         "names a host that is not this machine, to which nothing would be encrypted: add `sslmode=verify-full` and \
@@ -48,6 +54,10 @@ pub(super) fn read(url: &str, has_authority: bool) -> Result<Config, UrlError> {
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err(UrlError::NoHost);
     }
+    let (hosts, addresses) = (config.get_hosts().len(), config.get_hostaddrs().len());
+    if hosts > 0 && addresses > 0 && hosts != addresses {
+        return Err(UrlError::Malformed);
+    }
     match (config.get_ssl_mode(), has_authority) {
         (SslMode::Disable | SslMode::Prefer, true) => return Err(UrlError::NoTls),
         (SslMode::Disable, false) => {}
@@ -62,6 +72,9 @@ pub(super) fn read(url: &str, has_authority: bool) -> Result<Config, UrlError> {
     }
     if config.get_channel_binding() == ChannelBinding::Require {
         return Err(UrlError::ChannelBinding);
+    }
+    if config.get_ssl_negotiation() == SslNegotiation::Direct {
+        return Err(UrlError::Direct);
     }
     Ok(config)
 }
@@ -114,6 +127,9 @@ mod tests {
             ("postgres://user:pw@10.0.0.1/db", UrlError::Plaintext),
             ("postgres://user:pw@localhost,db.internal/db", UrlError::Plaintext),
             ("host=localhost hostaddr=10.0.0.1 user=a", UrlError::Plaintext),
+            ("postgres://user:pw@localhost/db?host=db.internal", UrlError::Plaintext),
+            ("postgres://user:pw@%2Ftmp/db?hostaddr=10.0.0.1", UrlError::Plaintext),
+            ("postgres://user:pw@[::ffff:10.0.0.1]/db", UrlError::Plaintext),
             ("postgres://user:pw@localhost/db?sslmode=require", UrlError::NoAuthority),
             ("postgres://user:pw@db.internal/db?sslmode=verify-full", UrlError::NoAuthority),
             ("postgres://user:pw@localhost/db?channel_binding=require", UrlError::ChannelBinding),
@@ -145,6 +161,11 @@ mod tests {
             ("host=/tmp user=a sslmode=require", UrlError::NoName),
             ("host='not a name' user=a sslmode=require", UrlError::NoName),
             ("postgres://u@db.internal/db?sslmode=require&channel_binding=require", UrlError::ChannelBinding),
+            ("postgres://u@db.internal/db?sslmode=require&sslnegotiation=direct", UrlError::Direct),
+            ("postgres://u@a,b/db?sslmode=require&hostaddr=10.0.0.1", UrlError::Malformed),
+            ("postgres://u@a/db?sslmode=require&sslmode=disable", UrlError::NoTls),
+            ("postgres://u@a/db?sslmode=verify-full&sslmode=prefer", UrlError::NoTls),
+            ("postgres://u@%2Ftmp/db?sslmode=require&hostaddr=10.0.0.1", UrlError::NoName),
         ] {
             assert_eq!(error(url), Some(expected), "{url}");
         }
