@@ -21,29 +21,32 @@
 //! starts. One step here is two table look-ups without a data-dependent branch (`decode/tables.rs`), so that a core
 //! could do several at once if it knew where to start. It does not, but a guess will do. Huffman streams fall into
 //! step by themselves: a decoder started anywhere soon reads the true codes. A scan is decoded in chunks by four lanes
-//! in lockstep, one from the true place (`=`), three from guessed bytes (`?` until in step, then `-`), which
-//! log the bits at which their first MCUs start (`|`):
+//! in lockstep, one from the true place (`=`), three from guessed bytes (`?` until in step, then `-`). Each guessed lane
+//! notes a dozen of the places that it comes to (`|`, bit and state), each a third further from its guess than the one before:
 //!
 //! ```text
 //! bits   0 ──────────────────────────────────────────────────────────────▶
-//! lane 0 ==================|
-//! lane 1             ??|?|-|------------------|
-//! lane 2                                ???|--|-----------------|
-//! lane 3                                                   ?|?|-|---------------
-//! result ==================·==================·=================·===============
+//! lane 0 ================|===|
+//! lane 1              ???|???|-------|---------------|
+//! lane 2                                         ?---|---|-------|-----|
+//! lane 3                                                             ?-|---|----
+//! result ====================·=======================·=================·========
 //! ```
 //!
-//! Lane 0 runs on until an MCU of its own starts at a bit in lane 1's log. From there lane 1's output is taken,
-//! until it meets lane 2's log, and so on. Where lanes do not meet within the log, the guess is dropped and a new
-//! chunk starts from the last true place.
+//! Lane 0 runs on to the bit of lane 1's first note, and if it is not in the same state there, to the next one's. Where
+//! it is, it ends its MCU, and from there lane 1's output is taken, until that meets lane 2, and so on. Where lanes meet at
+//! no note, the guess is dropped and a new chunk starts from the last true place. A guess that comes to an impossible
+//! code is replaced by one a byte later. A lane that is full waits; once it is known to be true, what it has is handed out
+//! and it goes on alone. On photographs 2 to 10 % of all steps give no part of the result, 15 % where lanes are short and bits
+//! per MCU jump; most of it is the beginning of lanes, done twice.
 //!
 //! **The result is exact**, not likely. By induction over lanes: what lane 0 decodes is the single decoder's output,
-//! as it is one. Suppose lane *i*'s output is from some MCU on. All that a decoder's future depends on at
-//! an MCU start is the bit it stands at: the Huffman table and coefficient number are those of the MCU's first
-//! block, and DC is kept as differences, summed up later in order. So if a true MCU start of lane *i* is a logged start
-//! of lane *i + 1*, both go on alike, and lane *i + 1*'s output from that MCU on is the single decoder's too. What a
-//! guessed lane wrote before is never looked at. Damage changes nothing in this: an impossible code is
-//! an absorbing state, acted on only in a lane that is known to be true.
+//! as it is one. Suppose lane *i*'s output is from some MCU on. All that a decoder's future depends on is the bit it stands
+//! at and its state, which is the block of the MCU, the coefficient and the table to read next: DC is kept as differences,
+//! summed up later in order. So if lane *i* comes to a bit and state that lane *i + 1* noted, both go on alike, and from
+//! the next MCU on lane *i + 1*'s output is the single decoder's too. What a guessed lane wrote before is never looked
+//! at. Damage changes nothing in this: an impossible code is an absorbing state, acted on only in a lane that is
+//! known to be true; a guessed one forgets its notes and starts anew.
 //!
 //! # What else saves time
 //! Only the coefficients that the scale needs are kept; small inverse DCTs with the box filter's weights inside the

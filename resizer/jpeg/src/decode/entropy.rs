@@ -148,32 +148,35 @@ pub(crate) fn run<const N: usize>(
     *lanes = now;
 }
 
-/// As [`run`], but tells `log` of every MCU start that a lane comes to: lane, bit.
-pub(crate) fn run_logged<const N: usize>(
+/// Steps one lane, [`STEPS`] times or until `stop` holds for its bit and state; whether it did.
+fn step_until(
     machine: &Machine,
     data: &[u8],
     coefficients: &mut [i16],
-    lanes: &mut [Lane; N],
-    rounds: usize,
-    mut log: impl FnMut(usize, usize),
-) {
-    let bare = Bare::new(machine, data, coefficients, lanes, rounds.saturating_mul(STEPS));
-    for _ in 0..rounds {
-        // SAFETY: as in `run`.
-        unsafe {
-            let mut cursors = lanes.map(|lane| bare.load(&lane));
-            for _ in 0..STEPS {
-                for (i, (cursor, lane)) in cursors.iter_mut().zip(lanes.iter()).enumerate() {
-                    bare.step(cursor);
-                    if machine.is_start(cursor.state) {
-                        log(i, lane.at + cursor.window.trailing_zeros() as usize);
-                    }
-                }
-            }
-            for (cursor, lane) in cursors.iter().zip(lanes.iter_mut()) {
-                bare.store(cursor, lane);
+    lane: &mut Lane,
+    stop: impl Fn(usize, u64) -> bool,
+) -> bool {
+    let bare = Bare::new(machine, data, coefficients, std::slice::from_ref(lane), STEPS);
+    let mut stopped = false;
+    // SAFETY: as many steps behind the load as were checked, at most.
+    unsafe {
+        let mut cursor = bare.load(lane);
+        for _ in 0..STEPS {
+            bare.step(&mut cursor);
+            stopped = stop(lane.at + cursor.window.trailing_zeros() as usize, cursor.state);
+            if stopped {
+                break;
             }
         }
+        bare.store(&cursor, lane);
+    }
+    stopped
+}
+
+/// Steps one lane to the first place at or behind bit `at`, or where no code fits.
+pub(crate) fn reach(machine: &Machine, data: &[u8], at: usize, coefficients: &mut [i16], lane: &mut Lane) {
+    while lane.at < at && !is_dead(lane.state) {
+        step_until(machine, data, coefficients, lane, |bit, _| bit >= at);
     }
 }
 
@@ -197,20 +200,13 @@ pub(crate) fn walk(
     lane: &mut Lane,
 ) -> Walk {
     loop {
-        if is_dead(lane.state) {
-            return Walk::Dead;
-        }
         if lane.at >= end {
             return Walk::Short;
         }
-        let bare = Bare::new(machine, data, coefficients, std::slice::from_ref(lane), 1);
-        // SAFETY: one step, as was checked.
-        unsafe {
-            let mut cursor = bare.load(lane);
-            bare.step(&mut cursor);
-            bare.store(&cursor, lane);
+        if is_dead(lane.state) {
+            return Walk::Dead;
         }
-        if machine.is_start(lane.state) {
+        if step_until(machine, data, coefficients, lane, |_, state| machine.is_start(state)) {
             return if lane.at > end { Walk::Short } else { Walk::Mcu };
         }
     }

@@ -9,7 +9,7 @@
 //! - `unstuff`: entropy-coded data without its stuffed zeros
 //! - `symbols`, `tables`: the tables that sequential scans are decoded with
 //! - `entropy`: the decoding step, one lane or several in lockstep
-//! - `lanes`: four places of one stream at once
+//! - `lanes`: one lane in chunks, or four places of one stream at once; the room for their coefficients
 //! - `codes`, `plain`: codes one by one, for small scans
 //! - `scan`: restart intervals, and what becomes of damage
 //! - `progressive`: progressive scans

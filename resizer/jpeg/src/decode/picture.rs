@@ -8,7 +8,7 @@ use super::rows::{Emitter, Samples, Target};
 use super::scan::Mcus;
 use super::transform::Table;
 
-/// MCUs whose DC coefficients are made before any of them is transformed: a vector load right behind a narrow store
+/// Most MCUs whose DC coefficients are made before any of them is transformed: a vector load right behind a narrow store
 /// into it waits for the store to reach the cache.
 const BATCH: usize = 8;
 
@@ -27,6 +27,16 @@ struct Place {
     stride: usize,
 }
 
+/// A component's blocks of the MCU, one behind the other.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    component: usize,
+    /// Their coefficients' places, and the places of each.
+    at: usize,
+    end: usize,
+    stride: usize,
+}
+
 /// The planes being filled by one scan.
 pub(crate) struct Picture<'p, 'c> {
     pub(crate) layout: &'p Layout,
@@ -39,6 +49,8 @@ pub(crate) struct Picture<'p, 'c> {
     /// Whether rows go out with each MCU row; otherwise the planes hold everything.
     pub(crate) banded: bool,
     places: Vec<Place>,
+    /// What is kept of the MCU, by components.
+    runs: Vec<Run>,
     /// Numbers of places whose blocks are transformed together, in order; the second may be missing.
     pairs: Vec<(usize, Option<usize>)>,
     mcu_places: usize,
@@ -67,6 +79,7 @@ impl<'p, 'c> Picture<'p, 'c> {
         let mut spans = [(1, 1); 4];
         let mut at = 0;
         let mut places = Vec::with_capacity(blocks.len());
+        let mut runs: Vec<Run> = Vec::with_capacity(4);
         for block in blocks {
             let span = &mut spans[block.component];
             *span = (span.0.max(block.x + 1), span.1.max(block.y + 1));
@@ -83,7 +96,13 @@ impl<'p, 'c> Picture<'p, 'c> {
                 stride,
             };
             places.push(place);
-            at += block.stride;
+            let end = at + block.stride;
+            match runs.last_mut() {
+                Some(run) if run.component == block.component => run.end = end,
+                _ if kept > 0 => runs.push(Run { component: block.component, at, end, stride: block.stride }),
+                _ => {}
+            }
+            at = end;
         }
         for place in &mut places {
             place.advance = spans[place.component].0 * layout.planes[place.component].block_width;
@@ -99,6 +118,7 @@ impl<'p, 'c> Picture<'p, 'c> {
             banded,
             pairs: pairs(&places, layout, tables, kernels),
             places,
+            runs,
             mcu_places: at,
             spans,
             mcus_x,
@@ -124,9 +144,61 @@ impl<'p, 'c> Picture<'p, 'c> {
         }
     }
 
-    /// Goes on behind an MCU.
-    fn step(&mut self) -> Result<(), Error> {
-        self.x += 1;
+    /// Makes DC coefficients of differences (F.2.1.3.1).
+    fn predict(&mut self, batch: &mut [i16]) {
+        for run in &self.runs {
+            let mut prediction = self.predictions[run.component];
+            for mcu in batch.chunks_exact_mut(self.mcu_places) {
+                for dc in mcu[run.at..run.end].iter_mut().step_by(run.stride) {
+                    prediction = prediction.wrapping_add(*dc);
+                    *dc = prediction;
+                }
+            }
+            self.predictions[run.component] = prediction;
+        }
+    }
+
+    /// Transforms one block, or two, of every MCU of a batch in the current row.
+    fn transform(&mut self, (first, second): (usize, Option<usize>), batch: &[i16]) {
+        let (kernels, tables) = (self.kernels, self.tables);
+        let own = &self.places[first];
+        let table = &tables[own.component];
+        let mut at = own.start + self.x * own.advance;
+        let mcus = batch.chunks_exact(self.mcu_places);
+        if let Some(second) = second {
+            let other = &self.places[second];
+            let mut other_at = other.start + self.x * other.advance;
+            let mut samples = [[0; 64]; 2];
+            for mcu in mcus {
+                let a = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
+                let b = Job {
+                    coefficients: &mcu[other.at..other.at + other.kept],
+                    table: &tables[other.component],
+                };
+                kernels.pair(&a, &b, &mut samples);
+                place(&samples[0], table, &mut self.samples[own.component].bytes[at..], own.stride);
+                let bytes = &mut self.samples[other.component].bytes[other_at..];
+                place(&samples[1], table, bytes, other.stride);
+                at += own.advance;
+                other_at += other.advance;
+            }
+            return;
+        }
+        let bytes = &mut self.samples[own.component].bytes;
+        for mcu in mcus {
+            if own.kept == 1 {
+                bytes[at] = table.mean(mcu[own.at]);
+            } else {
+                let job = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
+                kernels.block(&job, &mut bytes[at..], own.stride);
+            }
+            at += own.advance;
+        }
+    }
+
+    /// Goes on behind so many MCUs of the row.
+    fn step(&mut self, count: usize) -> Result<(), Error> {
+        self.x += count;
         if self.x == self.mcus_x {
             self.options.check_cancel()?;
             if self.banded {
@@ -140,14 +212,6 @@ impl<'p, 'c> Picture<'p, 'c> {
         }
         Ok(())
     }
-}
-
-/// Makes the DC coefficient of a difference (F.2.1.3.1).
-#[inline]
-fn predict(predictions: &mut [i16; 4], place: &Place, mcu: &mut [i16]) {
-    let prediction = &mut predictions[place.component];
-    *prediction = prediction.wrapping_add(mcu[place.at]);
-    mcu[place.at] = *prediction;
 }
 
 /// Neighbours in the MCU of one size, two and two.
@@ -180,45 +244,17 @@ impl Mcus for Picture<'_, '_> {
         self.predictions = [0; 4];
     }
 
-    fn take(&mut self, coefficients: &mut [i16]) -> Result<(), Error> {
-        let mut samples = [[0; 64]; 2];
-        for batch in coefficients.chunks_mut(BATCH * self.mcu_places) {
-            for mcu in batch.chunks_exact_mut(self.mcu_places) {
-                for (first, second) in &self.pairs {
-                    predict(&mut self.predictions, &self.places[*first], mcu);
-                    if let Some(second) = second {
-                        predict(&mut self.predictions, &self.places[*second], mcu);
-                    }
-                }
+    fn take(&mut self, mut coefficients: &mut [i16]) -> Result<(), Error> {
+        while !coefficients.is_empty() {
+            // No batch goes on in the next row.
+            let count = BATCH.min(self.mcus_x - self.x).min(coefficients.len() / self.mcu_places);
+            let (batch, rest) = coefficients.split_at_mut(count * self.mcu_places);
+            coefficients = rest;
+            self.predict(batch);
+            for number in 0..self.pairs.len() {
+                self.transform(self.pairs[number], batch);
             }
-            for mcu in batch.chunks_exact(self.mcu_places) {
-                for (first, second) in &self.pairs {
-                    let own = &self.places[*first];
-                    let table = &self.tables[own.component];
-                    let at = own.start + self.x * own.advance;
-                    if let Some(second) = second {
-                        let other = &self.places[*second];
-                        let a = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
-                        let table = &self.tables[other.component];
-                        let b = Job { coefficients: &mcu[other.at..other.at + other.kept], table };
-                        self.kernels.pair(&a, &b, &mut samples);
-                        place(&samples[0], table, &mut self.samples[own.component].bytes[at..], own.stride);
-                        let at = other.start + self.x * other.advance;
-                        place(
-                            &samples[1],
-                            table,
-                            &mut self.samples[other.component].bytes[at..],
-                            other.stride,
-                        );
-                    } else if own.kept == 1 {
-                        self.samples[own.component].bytes[at] = table.mean(mcu[own.at]);
-                    } else {
-                        let job = Job { coefficients: &mcu[own.at..own.at + own.kept], table };
-                        self.kernels.block(&job, &mut self.samples[own.component].bytes[at..], own.stride);
-                    }
-                }
-                self.step()?;
-            }
+            self.step(count)?;
         }
         Ok(())
     }
@@ -234,7 +270,7 @@ impl Mcus for Picture<'_, '_> {
                     line[..plane.block_width].fill(128);
                 }
             }
-            self.step()?;
+            self.step(1)?;
         }
         Ok(())
     }

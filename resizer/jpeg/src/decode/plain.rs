@@ -3,8 +3,10 @@
 
 mod code;
 
-use super::lanes::{Chunk, End, Input, LARGEST_MCU_BITS, Stretch};
+use super::error::Error;
+use super::lanes::{Chunk, End, Input, LARGEST_MCU_BITS};
 use super::layout::{Block, Places};
+use super::scan::Mcus;
 use super::segments::{HuffmanSpec, STANDARD, Tables};
 use super::symbols::{self, ENDED, Forms, MOST_PASSED, PAST, PLAIN, RAW, SIZE, TAIL, standard_forms};
 use code::{Bits, Lookup};
@@ -100,20 +102,10 @@ impl Decoder {
         Self { lookups, blocks: own, coefficients: vec![0; MCUS.min(total) * mcu], mcu }
     }
 
-    /// One MCU's places among the coefficients.
-    pub(crate) fn mcu_places(&self) -> usize {
-        self.mcu
-    }
-
-    /// The coefficients that stretches point into.
-    pub(crate) fn coefficients(&mut self) -> &mut [i16] {
-        &mut self.coefficients
-    }
-
-    /// Decodes the next MCUs: at least one, unless the data ends.
-    pub(crate) fn chunk(&mut self, input: Input<'_>) -> Chunk {
+    /// Decodes the next MCUs into `mcus`: at least one, unless the data ends.
+    pub(crate) fn chunk(&mut self, input: Input<'_>, mcus: &mut impl Mcus) -> Result<Chunk, Error> {
         let mut bits = Bits::new(input.data, input.at);
-        let mut chunk = Chunk { stretches: Default::default(), at: input.at, end: End::More, dead: None };
+        let mut chunk = Chunk { count: 0, at: input.at, end: End::More, dead: None };
         for mcu in self.coefficients.chunks_exact_mut(self.mcu).take(input.left) {
             if !input.ended && bits.at() + LARGEST_MCU_BITS > input.bits {
                 break;
@@ -134,7 +126,7 @@ impl Decoder {
                 chunk.end = End::Short;
                 break;
             }
-            chunk.stretches[0].count += 1;
+            chunk.count += 1;
             chunk.at = bits.at();
             if chunk.dead.is_some() {
                 break;
@@ -142,7 +134,8 @@ impl Decoder {
         }
         // What stands behind the data is no damage of its own.
         chunk.dead = chunk.dead.filter(|at| *at < input.bits);
-        chunk
+        mcus.take(&mut self.coefficients[..chunk.count * self.mcu])?;
+        Ok(chunk)
     }
 }
 
@@ -264,28 +257,11 @@ pub(crate) enum Entropy {
 }
 
 impl Entropy {
-    /// One MCU's places among the coefficients.
-    pub(crate) fn mcu_places(&self) -> usize {
+    /// Decodes the next MCUs into `mcus`: at least one, unless the data ends.
+    pub(crate) fn chunk(&mut self, input: Input<'_>, mcus: &mut impl Mcus) -> Result<Chunk, Error> {
         match self {
-            Self::Plain(decoder) => decoder.mcu_places(),
-            Self::Lanes(decoder) => decoder.mcu_places(),
-        }
-    }
-
-    /// The MCUs of a stretch.
-    pub(crate) fn mcus(&mut self, stretch: Stretch) -> &mut [i16] {
-        let range = stretch.from..stretch.from + stretch.count * self.mcu_places();
-        match self {
-            Self::Plain(decoder) => &mut decoder.coefficients()[range],
-            Self::Lanes(decoder) => &mut decoder.coefficients()[range],
-        }
-    }
-
-    /// Decodes the next MCUs: at least one, unless the data ends.
-    pub(crate) fn chunk(&mut self, input: Input<'_>) -> Chunk {
-        match self {
-            Self::Plain(decoder) => decoder.chunk(input),
-            Self::Lanes(decoder) => decoder.chunk(input),
+            Self::Plain(decoder) => decoder.chunk(input, mcus),
+            Self::Lanes(decoder) => decoder.chunk(input, mcus),
         }
     }
 }

@@ -92,13 +92,8 @@ fn segment(
         }
         let input =
             Input { data: window.bytes(), bits: window.bits(), ended: window.ended(), at, left: count - got };
-        let chunk = entropy.chunk(input);
-        for stretch in chunk.stretches {
-            if stretch.count > 0 {
-                mcus.take(entropy.mcus(stretch))?;
-                got += stretch.count;
-            }
-        }
+        let chunk = entropy.chunk(input, mcus)?;
+        got += chunk.count;
         if let Some(bit) = chunk.dead {
             let at = window.file_position(bit);
             note(Error::Corrupt { at, what: "bits that are no Huffman code" })?;

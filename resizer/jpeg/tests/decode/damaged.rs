@@ -96,6 +96,24 @@ fn large_files_are_decided_alike() {
     }
 }
 
+/// A flat part of two bits a block behind one of many: lanes are full over and over, wherever that is from where they meet
+/// the next.
+#[test]
+fn flat_files_are_decided_alike() {
+    let made = picture(320, 320, 90).bytes;
+    let mut random = Random(0xFEDC_BA98_7654_3210);
+    for rows in 8..88 {
+        let mut gray = made[..320 * rows].to_vec();
+        gray.resize(320 * 480, 77);
+        let mut file = Vec::new();
+        let mut encoder = Encoder::new(&mut file, 95);
+        encoder.set_optimized_huffman_tables(true);
+        encoder.encode(&gray, 320, 480, ColorType::Luma).unwrap();
+        checks::lanes(&file, LIMITS);
+        checks::lanes(&mutate(&file, &mut random), LIMITS);
+    }
+}
+
 #[test]
 fn a_cut_file_is_truncated_wherever_it_is_cut() {
     for (progressive, restart) in [(false, 0), (false, 2), (true, 0)] {
