@@ -1,6 +1,9 @@
 //! The pictures: photographs from `../shared/photos` where they are, else made here.
 
 use crate::turbo::Turbo;
+use image::RgbImage;
+use image::imageops::{crop_imm, thumbnail};
+use safelight_jpeg::encode::{Huffman, PixelLayout, Settings, encode};
 use std::path::{Path, PathBuf};
 
 /// A JPEG file.
@@ -33,12 +36,15 @@ pub fn all(turbo: &Turbo) -> Vec<Picture> {
         for (i, path) in clic.iter().enumerate() {
             let Ok(image) = image::open(path) else { continue };
             let image = image.to_rgb8();
+            if i == 0 {
+                thumbs(&image, &mut add);
+            }
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let (width, height) = image.dimensions();
             add(&format!("clic-{stem}-{width}x{height}-q85"), turbo.encode(&image, width, height, 85));
             if i < 2 {
                 for (width, height, quality) in [(96, 72, 75), (320, 240, 80), (640, 480, 80)] {
-                    let part = image::imageops::crop_imm(&image, 200, 200, width, height).to_image();
+                    let part = crop_imm(&image, 200, 200, width, height).to_image();
                     let file = turbo.encode(&part, width, height, quality);
                     add(&format!("small-{stem}-{width}x{height}-q{quality}-{}kB", file.len() / 1000), file);
                 }
@@ -53,9 +59,24 @@ pub fn all(turbo: &Turbo) -> Vec<Picture> {
             add(&format!("progressive made-{width}x{height}-q{quality}"), turbo.progressive(&file));
             add(&format!("made-{width}x{height}-q{quality}"), file);
         }
+        thumbs(&RgbImage::from_raw(1200, 900, made(1200, 900)).expect("its size"), &mut add);
     }
     pictures.sort_by_key(|p| p.name.starts_with("progressive"));
     pictures
+}
+
+/// Files of less than 100 KB: a whole picture in few pixels, with annex K's Huffman tables and with its own.
+fn thumbs(image: &RgbImage, add: &mut impl FnMut(&str, Vec<u8>)) {
+    for (width, height) in [(16, 16), (32, 32), (64, 64), (96, 72), (160, 120), (320, 240), (640, 480)] {
+        let small = thumbnail(image, width, height);
+        for quality in [50, 75, 90] {
+            for (huffman, tables) in [(Huffman::Standard, ""), (Huffman::Optimised, "-optimised")] {
+                let settings = Settings { quality, huffman, ..Settings::default() };
+                let file = encode(&small, width, height, PixelLayout::Rgb8, &settings).expect("a file");
+                add(&format!("thumb-{width}x{height}-q{quality}{tables}"), file);
+            }
+        }
+    }
 }
 
 /// Waves of several lengths with noise on them, as detailed as a photograph at this quality.

@@ -16,7 +16,9 @@ pub struct Pixels {
 /// The baseline pictures of the bench decoded, parts of the first photograph, and it in gray.
 pub fn all(pictures: &[Picture]) -> Vec<Pixels> {
     let mut all = Vec::new();
-    for picture in pictures.iter().filter(|picture| !picture.name.starts_with("progressive")) {
+    let encoded =
+        |picture: &&Picture| !["progressive", "thumb"].iter().any(|kind| picture.name.starts_with(kind));
+    for picture in pictures.iter().filter(encoded) {
         let Ok(image) = image::load_from_memory(&picture.file) else { continue };
         let image = image.to_rgb8();
         let mut add = |name: String, image: image::RgbImage| {
