@@ -1,15 +1,13 @@
 //! Small sequential scans, code by code: the state tables of [`super::tables`] take longer to build than these scans
 //! take to decode.
 
-mod code;
-
+use super::codes::{Bits, Lookup};
 use super::error::Error;
 use super::lanes::{Chunk, End, Input, LARGEST_MCU_BITS};
 use super::layout::{Block, Places};
 use super::scan::Mcus;
 use super::segments::{HuffmanSpec, STANDARD, Tables};
 use super::symbols::{self, ENDED, Forms, MOST_PASSED, PAST, PLAIN, RAW, SIZE, TAIL, standard_forms};
-use code::{Bits, Lookup};
 use std::borrow::Cow;
 use std::sync::LazyLock;
 

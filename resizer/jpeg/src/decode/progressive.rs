@@ -3,7 +3,7 @@
 
 mod bands;
 
-use super::codes::{Lookup, Reader};
+use super::codes::{Bits, Lookup};
 use super::error::Error;
 use super::layout::{Layout, Plane};
 use super::options::{Damage, Options};
@@ -197,21 +197,21 @@ impl<'s> Pass<'s> {
                 if !window.ended() && window.bits() < at + super::lanes::LARGEST_MCU_BITS {
                     at = window.advance(at);
                 }
-                let mut reader = Reader::new(window.bytes(), at);
+                let mut bits = Bits::new(window.bytes(), at);
                 let enough =
                     if window.ended() { usize::MAX } else { window.bits() - super::lanes::LARGEST_MCU_BITS };
-                while done < some && fine && reader.at() <= enough && reader.at() <= window.bits() {
+                while done < some && fine && bits.at() <= enough && bits.at() <= window.bits() {
                     if self.scan.first == 0 {
-                        fine = self.dc(&mut reader, &mut state, x + done, y, stores);
+                        fine = self.dc(&mut bits, &mut state, x + done, y, stores);
                         done += 1;
                     } else {
                         let (passed, good) =
-                            self.ac(&mut reader, &mut state, (x + done, y), some - done, stores);
+                            self.ac(&mut bits, &mut state, (x + done, y), some - done, stores);
                         fine = good;
                         done += passed;
                     }
                 }
-                at = reader.at();
+                at = bits.at();
                 if at > window.bits() {
                     break;
                 }
@@ -240,7 +240,7 @@ impl<'s> Pass<'s> {
     #[inline]
     fn dc(
         &self,
-        reader: &mut Reader<'_>,
+        bits: &mut Bits<'_>,
         state: &mut bands::State,
         x: usize,
         y: usize,
@@ -255,9 +255,9 @@ impl<'s> Pass<'s> {
                 let mut none = 0;
                 let value = stores[c.index].dc_mut(x * h + bx, y * v + by).unwrap_or(&mut none);
                 if scan.high != 0 {
-                    bands::dc_refine(reader, scan.low, value);
+                    bands::dc_refine(bits, scan.low, value);
                 } else if !self.dc[c.dc].as_ref().is_some_and(|table| {
-                    bands::dc_first(reader, table, &mut state.predictions[c.index], scan.low, value)
+                    bands::dc_first(bits, table, &mut state.predictions[c.index], scan.low, value)
                 }) {
                     return false;
                 }
@@ -270,7 +270,7 @@ impl<'s> Pass<'s> {
     #[inline]
     fn ac(
         &self,
-        reader: &mut Reader<'_>,
+        bits: &mut Bits<'_>,
         state: &mut bands::State,
         (x, y): (usize, usize),
         most: usize,
@@ -289,9 +289,9 @@ impl<'s> Pass<'s> {
         };
         let range = (usize::from(scan.first), usize::from(scan.last));
         let fine = if scan.high == 0 {
-            bands::ac_first(reader, table, state, range, scan.low, block, set)
+            bands::ac_first(bits, table, state, range, scan.low, block, set)
         } else {
-            bands::ac_refine(reader, table, state, range, scan.low, block, set)
+            bands::ac_refine(bits, table, state, range, scan.low, block, set)
         };
         (1, fine)
     }

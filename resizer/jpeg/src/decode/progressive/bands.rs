@@ -1,7 +1,7 @@
 //! The four kinds of progressive scan, block by block (G.1.2). Each tells whether its codes were ones.
 
 use crate::common::zigzag::NATURAL;
-use crate::decode::codes::{Lookup, Reader};
+use crate::decode::codes::{Bits, Code, Lookup};
 
 /// What goes from block to block of an interval.
 #[derive(Debug, Default)]
@@ -38,36 +38,37 @@ fn at(k: usize) -> usize {
 /// The high bits of a DC coefficient.
 #[inline(always)]
 pub(super) fn dc_first(
-    reader: &mut Reader<'_>,
+    bits: &mut Bits<'_>,
     table: &Lookup,
     prediction: &mut i32,
     low: u8,
     value: &mut i16,
 ) -> bool {
-    let Some(found) = table.read(reader) else { return false };
-    if found.symbol > 15 {
-        return false;
-    }
-    *prediction = prediction.wrapping_add(found.level);
+    bits.refill();
+    let Some(code) = table.find(bits) else { return false };
+    *prediction = prediction.wrapping_add(code.take(bits).into());
     *value = short(prediction.wrapping_shl(low.into()));
     true
 }
 
 /// One more bit of a DC coefficient.
 #[inline(always)]
-pub(super) fn dc_refine(reader: &mut Reader<'_>, low: u8, value: &mut i16) {
-    *value |= i16::from(reader.bit()) << low;
+pub(super) fn dc_refine(bits: &mut Bits<'_>, low: u8, value: &mut i16) {
+    *value |= i16::from(bits.bit()) << low;
 }
 
-/// The length of a run of blocks (G.1.2.2), from its symbol's upper half.
-fn run_length(reader: &mut Reader<'_>, exponent: u32) -> u32 {
-    (1 << exponent) + reader.bits(exponent)
+/// The length of a run of blocks (G.1.2.2).
+fn run_length(bits: &mut Bits<'_>, code: Code) -> u32 {
+    bits.skip(code.bits());
+    #[expect(clippy::cast_possible_truncation, reason = "at most 14")]
+    let exponent = code.run() as u32;
+    (1 << exponent) + bits.bits(exponent)
 }
 
 /// The high bits of a band, of a block that no run covers.
 #[inline(always)]
 pub(super) fn ac_first(
-    reader: &mut Reader<'_>,
+    bits: &mut Bits<'_>,
     table: &Lookup,
     state: &mut State,
     (first, last): (usize, usize),
@@ -77,19 +78,20 @@ pub(super) fn ac_first(
 ) -> bool {
     let mut k = first;
     while k <= last {
-        let Some(found) = table.read(reader) else { return false };
-        let run = usize::from(found.symbol >> 4);
-        if found.symbol & 15 != 0 {
+        bits.refill();
+        let Some(code) = table.find(bits) else { return false };
+        if code.size() != 0 {
             // A run past the band falls on the last coefficient there is, as in libjpeg.
-            k = (k + run).min(63);
-            block[at(k)] = short(found.level.wrapping_shl(low.into()));
+            k = (k + code.run()).min(63);
+            block[at(k)] = code.take(bits).wrapping_shl(low.into());
             *set |= 1 << k;
             k += 1;
-        } else if run == 15 {
-            k += 16;
-        } else {
-            state.run = run_length(reader, u32::from(found.symbol >> 4)) - 1;
+        } else if code.ends() {
+            state.run = run_length(bits, code) - 1;
             break;
+        } else {
+            bits.skip(code.bits());
+            k += 16;
         }
     }
     true
@@ -98,7 +100,7 @@ pub(super) fn ac_first(
 /// One more bit of each coefficient of a band, and those that become nonzero with it (figure G.7).
 #[inline(always)]
 pub(super) fn ac_refine(
-    reader: &mut Reader<'_>,
+    bits: &mut Bits<'_>,
     table: &Lookup,
     state: &mut State,
     (first, last): (usize, usize),
@@ -113,15 +115,19 @@ pub(super) fn ac_refine(
     let mut known = *set & band;
     if state.run == 0 {
         'block: while k <= last {
-            let Some(symbol) = table.symbol(reader) else { return false };
-            let mut run = usize::from(symbol >> 4);
-            let mut level = 0;
-            if symbol & 15 != 0 {
-                level = if reader.bit() { bit } else { -bit };
-            } else if run < 15 {
-                state.run = run_length(reader, u32::from(symbol >> 4));
+            bits.refill();
+            let Some(code) = table.find(bits) else { return false };
+            if code.ends() {
+                state.run = run_length(bits, code);
                 break;
             }
+            bits.skip(code.bits() - code.size());
+            let mut run = code.run();
+            let level = match code.size() {
+                0 => 0,
+                _ if bits.bit() => bit,
+                _ => -bit,
+            };
             // Over `run` coefficients that are still zero, refining the others.
             loop {
                 let next = if known == 0 { last + 1 } else { known.trailing_zeros() as usize };
@@ -134,7 +140,7 @@ pub(super) fn ac_refine(
                     // The band ends before the run does.
                     break 'block;
                 }
-                refine(reader, &mut block[at(next)], bit);
+                refine(bits, &mut block[at(next)], bit);
                 known &= known - 1;
                 k = next + 1;
             }
@@ -147,7 +153,7 @@ pub(super) fn ac_refine(
     }
     if state.run > 0 {
         while known != 0 {
-            refine(reader, &mut block[at(known.trailing_zeros() as usize)], bit);
+            refine(bits, &mut block[at(known.trailing_zeros() as usize)], bit);
             known &= known - 1;
         }
         state.run -= 1;
@@ -157,8 +163,8 @@ pub(super) fn ac_refine(
 
 /// The next bit of a coefficient that is not zero.
 #[inline(always)]
-fn refine(reader: &mut Reader<'_>, value: &mut i16, bit: i16) {
+fn refine(bits: &mut Bits<'_>, value: &mut i16, bit: i16) {
     let sign = *value >> 15;
-    let add = bit & -i16::from(reader.bit()) & -i16::from(*value & bit == 0);
+    let add = bit & -i16::from(bits.bit()) & -i16::from(*value & bit == 0);
     *value = value.wrapping_add((add ^ sign) - sign);
 }
