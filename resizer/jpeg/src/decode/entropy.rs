@@ -1,7 +1,16 @@
 //! Decoding steps of sequential scans: the same few instructions for everything, see [`super::tables`].
+//!
+//! # What unchecked accesses buy
+//! With indexed accesses in their place a whole decode takes so many more user cycles (medians of three, one thread of a
+//! Xeon with AVX2, the two in turn):
+//!
+//! | | 1/1 | 1/2 | 1/4 | 1/8 |
+//! |---|---|---|---|---|
+//! | mosaic-4000x3000-q92 | 4 % | 7 % | 9 % | 11 % |
+//! | photo-2725x2225 | 6 % | 10 % | 11 % | 12 % |
 #![expect(
     unsafe_code,
-    reason = "a step has four accesses, and as much time goes into checking each as into making it"
+    reason = "a step has four accesses, and a check in each costs a tenth of a scaled decode"
 )]
 
 #[cfg(test)]
