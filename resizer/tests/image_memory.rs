@@ -286,3 +286,22 @@ fn large_jpegs_made_small_take_little() {
     assert!(megabytes[2] > 5 && megabytes[2] < 40, "{megabytes:?}");
     assert!(megabytes[3] > 3 && megabytes[3] < 40, "{megabytes:?}");
 }
+
+/// Narrow pictures are mostly the padding of MCUs, of 16 pixels a side.
+#[test]
+fn narrow_outputs_are_estimated_with_their_padding() {
+    let limits = Limits { max_output_side: 65_535, ..Limits::default() };
+    for (width, height) in [(2, 60_000), (60_000, 2)] {
+        let picture = RgbImage::from_raw(width, height, noise(2 * 60_000 * 3)).unwrap();
+        let bytes = encoded(&DynamicImage::from(picture), ImageFormat::Png);
+        let info = probe(&bytes, &limits).unwrap();
+        let options = Options { format: FormatChoice::Jpeg, quality: 100, ..Options::default() };
+        let plan = plan(info.size(), &options, None, &limits).unwrap();
+        let jobs = [Job { options, plan, accepts: Accepts::Classic }];
+        let estimate = cost::memory(&info, &jobs);
+        let taken = peak(|| {
+            process(&bytes, &info, &jobs, &Cancel::new(), |_, output| drop(output)).unwrap();
+        });
+        assert!(estimate >= taken, "{width} x {height}: estimated {estimate}, taken {taken}");
+    }
+}

@@ -12,7 +12,7 @@
 //! - `lanes`: one lane in chunks, or four places of one stream at once; the room for their coefficients
 //! - `codes`, `plain`: codes one by one, for small scans
 //! - `scan`: restart intervals, and what becomes of damage
-//! - `progressive`: progressive scans
+//! - `progressive`: progressive scans, by codes too
 //! - `transform`: inverse DCT; `upsample` and `colour`: rows; `kernels`: which instructions these run with
 //! - `picture`: blocks into planes
 //! - [`rows`]: planes into rows of pixels
@@ -90,7 +90,8 @@ impl<'a> Decoder<'a> {
         (scale.apply(self.header().width), scale.apply(self.header().height))
     }
 
-    /// The most bytes that decoding with these options allocates, without the caller's own buffers.
+    /// The most bytes that decoding with these options allocates, without the caller's own buffers and without the
+    /// standard's tables, which are made once a process (0.3 MB).
     #[must_use]
     pub fn memory(&self, options: &Options<'_>) -> u64 {
         memory::needed(self.header(), self.data.len(), options)

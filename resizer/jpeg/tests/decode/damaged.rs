@@ -170,3 +170,32 @@ fn limits_refuse() {
     }
     assert!(matches!(refused(Limits { memory: 1000, ..all }), Error::Limit { limit: 1000, .. }));
 }
+
+/// An interval of one MCU for each of 64, none with data: a small file can have millions of them, and as many scans as
+/// the limits allow.
+#[test]
+fn a_progressive_scan_without_data_can_be_cancelled() {
+    let mut file = vec![0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0];
+    file.extend([1; 64]);
+    file.extend([0xFF, 0xC2, 0, 11, 8, 0, 8, 2, 0, 1, 1, 0x11, 0]);
+    file.extend([0xFF, 0xDD, 0, 4, 0, 1]);
+    file.extend([0xFF, 0xDA, 0, 8, 1, 1, 0x00, 0, 0, 0]);
+    file.extend([0xFF, 0xD9]);
+    let decoder = Decoder::new(&file, Limits::default()).unwrap();
+    let mut bytes = [0; 512 * 8];
+    let asked = std::cell::Cell::new(0);
+    let decode = |bytes: &mut [u8], stop_at: usize| {
+        asked.set(0);
+        let cancel = || asked.replace(asked.get() + 1) == stop_at;
+        let options = Options {
+            output: Output::Gray8,
+            damage: Damage::Fill,
+            cancel: Some(&cancel),
+            ..Options::default()
+        };
+        decoder.picture(&options, bytes, 512)
+    };
+    assert!(matches!(decode(&mut bytes, usize::MAX).unwrap().damage, Some(Error::Truncated { .. })));
+    assert!(asked.get() > 63, "asked {} times in 64 intervals", asked.get());
+    assert_eq!(decode(&mut bytes, 20), Err(Error::Cancelled));
+}
