@@ -3,16 +3,20 @@
 use super::error::Error;
 
 /// The size of the output relative to the file's.
+///
+/// A scaled sample is the mean of a box of samples of the full size, after each block has lost the frequencies that the
+/// scale cannot show. libjpeg's means keep them, as aliases: on sharp pictures the two differ, see the crate's
+/// documentation for how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scale {
     /// 1/1.
     #[default]
     Full,
-    /// 1/2: each output sample is the mean of 2×2, without the aliases of finer detail that a mean has.
+    /// 1/2: means of 2×2, from the lowest 4×4 frequencies of a block.
     Half,
-    /// 1/4, in the same way.
+    /// 1/4: means of 4×4, from the lowest 2×2.
     Quarter,
-    /// 1/8: the mean of each block; only DC coefficients are needed.
+    /// 1/8: the mean of each block, its DC coefficient.
     Eighth,
 }
 

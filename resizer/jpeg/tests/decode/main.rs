@@ -14,6 +14,7 @@
 )]
 #![expect(clippy::print_stderr, reason = "a skipped check is said aloud")]
 
+mod boxes;
 #[path = "../../fuzz/checks/decode.rs"]
 mod checks;
 mod corpus;
