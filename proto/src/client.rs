@@ -138,19 +138,22 @@ impl SignerClient {
         })
     }
 
-    /// Asks whether the signature of `target` (path and query as received) holds.
+    /// Asks whether the signature of `target` (path and query as received) holds. Without the origin (`https://host`) it does
+    /// not for keys that are bound to hosts, nor for schemes that sign the host.
     ///
     /// # Errors
     /// [`SignerError`] when there is no answer within `timeout`: nothing may be delivered then.
     pub async fn verify_url(
         &self,
         key: &str,
+        origin: Option<&str>,
         target: &str,
         timeout: Duration,
     ) -> Result<Verification, SignerError> {
         let request = VerifyUrlRequest {
             key: key.to_owned(),
             request_target: target.to_owned(),
+            origin: origin.unwrap_or_default().to_owned(),
             ..VerifyUrlRequest::default()
         };
         let ask = || {

@@ -45,7 +45,7 @@ pub use method::{METHODS, Method};
 
 /// Every grant of the signer, by caller.
 #[derive(Debug, Default)]
-pub struct Grants(HashMap<Caller, Vec<Arc<Grant>>>);
+pub struct Grants(HashMap<Caller, Arc<[Arc<Grant>]>>);
 
 /// What one `[[grants]]` allows.
 #[derive(Debug)]
@@ -90,16 +90,14 @@ impl Grants {
         if grants.is_empty() {
             section.error("grants", "at least one is needed: without a grant nobody may call anything");
         }
-        Self(grants)
+        Self(grants.into_iter().map(|(caller, grants)| (caller, grants.into())).collect())
     }
 
     /// What `caller` may do with `method`; `None` for nothing.
     #[must_use]
     pub fn granted(&self, caller: &Caller, method: &str) -> Option<Granted> {
         let method = Method::of_path(method)?;
-        let grants: Vec<_> =
-            self.0.get(caller)?.iter().filter(|grant| grant.methods.has(method.name)).cloned().collect();
-        if grants.is_empty() { None } else { Some(Granted::new(method, grants)) }
+        Granted::new(method, self.0.get(caller)?)
     }
 }
 

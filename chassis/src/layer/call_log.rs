@@ -72,13 +72,26 @@ where
     }
 }
 
+/// The bytes of names: letters, digits and `_`. A table, for every call's path is looked at.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        plain[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
+    }
+    plain
+};
+
 /// `package.Service/Method`, if the path is of that form; anything else may hold what must not be logged.
 fn method(path: &str) -> &str {
     let path = path.strip_prefix('/').unwrap_or(path);
-    let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    match path.split_once('/') {
-        Some((service, method))
-            if path.len() <= MAX_METHOD && service.split('.').all(plain) && plain(method) =>
+    let plain = |b: &u8| PLAIN[usize::from(*b)];
+    match path.bytes().position(|b| b == b'/').and_then(|slash| path.as_bytes().split_at_checked(slash)) {
+        Some((service, [_, method @ ..]))
+            if path.len() <= MAX_METHOD
+                && service.iter().all(|b| plain(b) || *b == b'.')
+                && method.iter().all(plain) =>
         {
             path
         }

@@ -2,13 +2,15 @@
 
 use safelight_local::Stack;
 
-use crate::demo::Shown;
+use crate::{AUDIT_FILE, AUDIT_KEY, demo::Shown};
 
 /// Prints a grpcurl session against the running stack.
 pub(crate) fn print(stack: &Stack, shown: &Shown) {
     let (signer, resizer) = (stack.signer.address(), stack.resizer.address());
     let picture = quoted(&shown.picture.to_string_lossy());
     let output = |name: &str| quoted(&shown.outputs.join(name).to_string_lossy());
+    let audit_file = quoted(&stack.dir().join(AUDIT_FILE).to_string_lossy());
+    let audit_key = quoted(&stack.dir().join("secrets").join(AUDIT_KEY).to_string_lossy());
     let (by_hand, streamed) = (output("by-hand.webp"), output("streamed.jpg"));
     let url = &shown.signed_url;
     let key = serde_json::Value::from(shown.key.as_str());
@@ -33,6 +35,15 @@ grpcurl -plaintext -d '{{"key":"web","requestTarget":"/local/a.jpg/card?exp=1&si
   {signer} safelight.signer.v1.VerifierService/VerifyUrl
 grpcurl -plaintext -d '{{"key":"uploads","parameters":{{"folder":"holiday","tags":["sea","sun"]}}}}' \
   {signer} safelight.signer.v1.SignerService/SignUpload
+
+# A one-time upload token; it is redeemed once, and again only under the same request id
+TOKEN=$(grpcurl -plaintext -d '{{"account":"acme","ttl":"600s"}}' \
+  {signer} safelight.signer.v1.UploadTokenService/CreateUploadToken | jq -r .token)
+grpcurl -plaintext -d '{{"account":"acme","token":"'$TOKEN'","requestId":"try-1"}}' \
+  {signer} safelight.signer.v1.UploadTokenService/RedeemUploadToken
+
+# What the signer has recorded of all this, and whether anyone has edited it
+cargo run --quiet --bin safelight-signer -- audit verify {audit_file} --key-file {audit_key}
 
 # Deliver the private picture by its signed URL
 grpcurl -plaintext -d '{{"url":"{url}","accept":"image/webp"}}' \

@@ -4,7 +4,11 @@
 mod demo;
 mod grpcurl;
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use safelight_chassis::{
@@ -14,7 +18,12 @@ use safelight_chassis::{
     shutdown::Shutdown,
     telemetry,
 };
-use safelight_local::{Settings, Stack, StackError, picture};
+use safelight_local::{Settings, Stack, StackError, keys, picture};
+
+/// The audit trail, in the stack's directory.
+const AUDIT_FILE: &str = "audit.jsonl";
+/// The file of its key, among the secrets.
+const AUDIT_KEY: &str = "audit";
 
 /// Runs an S3 origin, a signer and a resizer with made-up keys; shows the main job once, then serves
 #[derive(Debug, Parser)]
@@ -96,16 +105,39 @@ async fn run(args: Args) -> Result<(), BoxError> {
 }
 
 /// Starts on the ports asked for, or on others if these are taken: somebody else's may be running.
-async fn start(args: &Args, dir: &std::path::Path) -> Result<Stack, StackError> {
-    let settings =
-        Settings { signer_port: args.signer_port, resizer_port: args.resizer_port, ..Settings::default() };
+async fn start(args: &Args, dir: &Path) -> Result<Stack, StackError> {
+    let settings = Settings {
+        signer_port: args.signer_port,
+        resizer_port: args.resizer_port,
+        signer_toml: kept(dir)?,
+        ..Settings::default()
+    };
     match Stack::start(dir, settings).await {
         Err(StackError::Bind(BindError::Listen { source, .. }))
             if source.kind() == io::ErrorKind::AddrInUse =>
         {
             println!("A port is taken; using others.");
-            Stack::start(&dir.join("second"), Settings::default()).await
+            let dir = dir.join("second");
+            let signer_toml = kept(&dir)?;
+            Stack::start(&dir, Settings { signer_toml, ..Settings::default() }).await
         }
         result => result,
     }
+}
+
+/// What this signer keeps in files, which a test has no use for: upload tokens and an audit trail.
+fn kept(dir: &Path) -> io::Result<String> {
+    keys::write_fresh(&dir.join("secrets"), AUDIT_KEY)?;
+    let dir = dir.display();
+    Ok(format!(
+        r#"[upload_tokens]
+path = "{dir}/upload-tokens.redb"
+
+[audit]
+sink = "file"
+path = "{dir}/{AUDIT_FILE}"
+key_file = "{dir}/secrets/{AUDIT_KEY}"
+
+"#
+    ))
 }

@@ -17,7 +17,7 @@ use safelight_proto::{
     },
 };
 use safelight_resizer::{Resizer, StartError};
-use safelight_signer::{Clock, Signer};
+use safelight_signer::{Clock, Signer, StartError as SignerStartError};
 use sha2::{Digest as _, Sha256};
 use tonic::transport::{Channel, Endpoint};
 
@@ -78,6 +78,9 @@ pub enum StackError {
     /// A configuration.
     #[error("{0}")]
     Config(#[from] ConfigErrors),
+    /// The signer.
+    #[error("the signer: {0}")]
+    Signer(#[from] SignerStartError),
     /// The resizer.
     #[error("the resizer: {0}")]
     Resizer(#[from] StartError),
@@ -118,7 +121,7 @@ impl Stack {
 
         let config = dir.join("signer.toml");
         std::fs::write(&config, signer_toml(&secrets, &token, &s3) + &settings.signer_toml)?;
-        let signer = Signer::new(safelight_signer::Config::load(&config)?, settings.clock);
+        let signer = Signer::open(safelight_signer::Config::load(&config)?, settings.clock)?;
         let server = Server::new(safelight_signer::limits()).reflection(FILE_DESCRIPTOR_SET);
         let signer = Running::start(signer.add_to(server), settings.signer_port).await?;
 

@@ -1,4 +1,4 @@
-//! The path and query of a URL, byte for byte.
+//! The origin and the path and query of a URL, byte for byte.
 
 /// Longest URL that is looked at, in bytes; the signer's own limit for targets.
 pub const MAX_URL_BYTES: usize = 8192;
@@ -7,6 +7,7 @@ pub const MAX_URL_BYTES: usize = 8192;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
     whole: &'a str,
+    origin: Option<&'a str>,
 }
 
 /// Why a text has no target.
@@ -36,7 +37,7 @@ impl<'a> Target<'a> {
             return Err(TargetError::Fragment);
         }
         if url.starts_with('/') {
-            return Ok(Self { whole: url });
+            return Ok(Self { whole: url, origin: None });
         }
         let rest = ["https://", "http://"]
             .iter()
@@ -49,13 +50,20 @@ impl<'a> Target<'a> {
         if authority.is_empty() || !whole.starts_with('/') {
             return Err(TargetError::NotAUrl);
         }
-        Ok(Self { whole })
+        let (origin, _) = url.split_at(url.len() - whole.len());
+        Ok(Self { whole, origin: Some(origin) })
     }
 
     /// Path and query.
     #[must_use]
     pub const fn as_str(self) -> &'a str {
         self.whole
+    }
+
+    /// Scheme and authority, as in `https://img.example.com`; `None` of a path alone.
+    #[must_use]
+    pub const fn origin(self) -> Option<&'a str> {
+        self.origin
     }
 
     /// The path, still percent-encoded.
@@ -71,15 +79,25 @@ mod tests {
 
     #[test]
     fn cuts_off_scheme_and_authority_and_nothing_else() {
-        for (url, target, path) in [
-            ("https://img.example.com/a/b?exp=1&sig=2", "/a/b?exp=1&sig=2", "/a/b"),
-            ("HTTP://h:8080//a/../b/%7e~?x=/?y", "//a/../b/%7e~?x=/?y", "//a/../b/%7e~"),
-            ("/a b?c", "/a b?c", "/a b"),
-            ("//evil/x", "//evil/x", "//evil/x"),
-            ("https://h/", "/", "/"),
+        for (url, origin, target, path) in [
+            (
+                "https://img.example.com/a/b?exp=1&sig=2",
+                Some("https://img.example.com"),
+                "/a/b?exp=1&sig=2",
+                "/a/b",
+            ),
+            (
+                "HTTP://h:8080//a/../b/%7e~?x=/?y",
+                Some("HTTP://h:8080"),
+                "//a/../b/%7e~?x=/?y",
+                "//a/../b/%7e~",
+            ),
+            ("/a b?c", None, "/a b?c", "/a b"),
+            ("//evil/x", None, "//evil/x", "//evil/x"),
+            ("https://h/", Some("https://h"), "/", "/"),
         ] {
             let found = Target::of(url).unwrap();
-            assert_eq!((found.as_str(), found.path()), (target, path), "{url}");
+            assert_eq!((found.origin(), found.as_str(), found.path()), (origin, target, path), "{url}");
         }
     }
 

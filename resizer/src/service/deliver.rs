@@ -151,7 +151,7 @@ async fn authorise(
     let Some(key) = resolved.url_key else { return Ok(None) };
     // One answer for every cause: a caller who learns which check failed can forge step by step.
     let refused = || Reason::UrlRefused.error("the URL is not signed, not authentic, or expired");
-    match state.signer.verify_url(key, target.as_str(), state.signer_timeout).await {
+    match state.signer.verify_url(key, target.origin(), target.as_str(), state.signer_timeout).await {
         Ok(Verification::Valid { target: authenticated, expires, .. }) => {
             // What was authenticated is what is acted on.
             let same = Target::of(&authenticated).is_ok_and(|verified| verified.path() == target.path());

@@ -42,41 +42,43 @@ fn main() {
         if !wanted(case) {
             continue;
         }
-        let (mut ours, mut theirs, mut waits) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ours, mut theirs) = (Rounds::default(), Rounds::default());
         clients.run(&call, ROUND);
         for round in 0..ROUNDS {
-            let mut mine = || {
-                let round = clients.run(&call, ROUND);
-                ours.push(round.rate);
-                waits.extend(round.waits);
-            };
             if round % 2 == 0 {
-                mine();
-                theirs.push(clients.run(&empty, ROUND).rate);
+                ours.add(&clients, &server, &call);
+                theirs.add(&clients, &server, &empty);
             } else {
-                theirs.push(clients.run(&empty, ROUND).rate);
-                mine();
+                theirs.add(&clients, &server, &empty);
+                ours.add(&clients, &server, &call);
             }
         }
-        let (ours, theirs) = (median(ours), median(theirs));
+        let (rate, their_rate) = (median(ours.rates), median(theirs.rates));
+        let (cpu, their_cpu) = (median(ours.cpu), median(theirs.cpu));
+        let mut waits = ours.waits;
         waits.sort_unstable();
         let at = |permille: usize| waits[waits.len() * permille / 1000].as_secs_f64() * 1e3;
         if json {
             let line = serde_json::json!({
-                "case": case, "unit": "calls/s", "ours": ours.round(), "peer": "empty unary",
-                "theirs": theirs.round(), "ratio": (ours / theirs * 1e4).round() / 1e4,
-                "signatures_per_second": (ours * each).round(),
+                "case": case, "unit": "calls/s", "ours": rate.round(), "peer": "empty unary",
+                "theirs": their_rate.round(), "ratio": (rate / their_rate * 1e4).round() / 1e4,
+                "signatures_per_second": (rate * each).round(),
                 "p50_ms": at(500), "p99_ms": at(990),
+                "cpu_us": (cpu * 1e2).round() / 1e2, "cpu_us_theirs": (their_cpu * 1e2).round() / 1e2,
             });
             println!("{line}");
         } else {
-            println!("{case:<28} {ours:>12.0} {theirs:>12.0} {:>7.3}", ours / theirs);
+            println!("{case:<28} {rate:>12.0} {their_rate:>12.0} {:>7.3}", rate / their_rate);
             println!(
                 "  {:.0} signatures/s on the server's one core; {} calls in flight: p50 {:.2} ms, p99 {:.2} ms",
-                ours * each,
+                rate * each,
                 load::IN_FLIGHT,
                 at(500),
                 at(990)
+            );
+            println!(
+                "  the server's CPU time of a call: {cpu:.2} µs, of an empty one {their_cpu:.2} µs: {:.3}",
+                their_cpu / cpu
             );
         }
     }
@@ -92,6 +94,29 @@ fn main() {
         }
     }
     micro::run(json, wanted);
+}
+
+/// What the rounds of one call gave.
+#[derive(Default)]
+struct Rounds {
+    /// Calls a second.
+    rates: Vec<f64>,
+    /// The server's CPU time of a call, in microseconds: what other programs on the machine disturb least.
+    cpu: Vec<f64>,
+    /// How long each call took.
+    waits: Vec<Duration>,
+}
+
+impl Rounds {
+    fn add(&mut self, clients: &Clients, server: &server::Running, call: &Call) {
+        let before = server.cpu_time();
+        let round = clients.run(call, ROUND);
+        let spent = server.cpu_time().saturating_sub(before);
+        #[expect(clippy::cast_precision_loss, reason = "a count below 2^52")]
+        self.cpu.push(spent.as_secs_f64() * 1e6 / round.waits.len() as f64);
+        self.rates.push(round.rate);
+        self.waits.extend(round.waits);
+    }
 }
 
 /// The cases: name, call, signatures in each.

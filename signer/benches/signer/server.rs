@@ -1,6 +1,6 @@
 //! The signer's server with one method more, in a runtime of one worker.
 
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt as _, sync::Arc};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
 
 use http::Extensions;
 use safelight_chassis::{
@@ -28,6 +28,9 @@ impl Authorise for Access {
     }
 }
 
+/// The name of its one worker thread.
+const THREAD: &str = "server";
+
 /// A server that serves for as long as this lives.
 pub struct Running {
     pub addr: SocketAddr,
@@ -48,6 +51,7 @@ impl Running {
         );
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
+            .thread_name(THREAD)
             .enable_all()
             .build()
             .expect("a runtime");
@@ -63,5 +67,16 @@ impl Running {
             addr
         });
         Self { addr, _runtime: runtime, _secret: secret }
+    }
+
+    /// CPU time that its worker has taken so far, the system's part included. Zero where the system does not tell.
+    pub fn cpu_time(&self) -> Duration {
+        let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten().map(|task| task.path());
+        let worker = tasks
+            .into_iter()
+            .find(|task| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == THREAD));
+        let stat = worker.and_then(|task| fs::read_to_string(task.join("schedstat")).ok());
+        let nanoseconds = stat.and_then(|stat| stat.split(' ').next()?.parse().ok());
+        Duration::from_nanos(nanoseconds.unwrap_or(0))
     }
 }

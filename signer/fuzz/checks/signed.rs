@@ -36,7 +36,7 @@ pub fn check(data: &[u8]) {
         [usize::from(more & 3)]
     .map(|text| text.parse().unwrap());
     let wanted = Wanted {
-        url,
+        url: url.into(),
         expires,
         starts: expires.filter(|_| flags & 2 != 0).map(|expires| expires.saturating_sub(100)),
         client: client.map(|client| if more & 4 != 0 { wide(client) } else { client }),
@@ -133,7 +133,7 @@ fn is_covered(kind: Kind, wanted: &Wanted<'_>, origin: &str, accepted: &Verified
             let custom = wanted.starts.is_some() || wanted.client.is_some();
             match wanted.scope.first() {
                 Some(pattern) => fits(pattern, &url),
-                None => custom && fits(wanted.url, &url),
+                None => custom && fits(wanted.url.as_str(), &url),
             }
         }
         Kind::Bunny => {

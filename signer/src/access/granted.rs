@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use http::Extensions;
-use url::Url;
 
 use super::{Grant, Method};
+use crate::scheme::url::HttpUrl;
 
 /// The caller has no grant for this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,12 +20,14 @@ pub struct Denied(
 #[derive(Clone, Debug)]
 pub struct Granted {
     method: Method,
-    grants: Vec<Arc<Grant>>,
+    grants: Arc<[Arc<Grant>]>,
 }
 
 impl Granted {
-    pub(super) const fn new(method: Method, grants: Vec<Arc<Grant>>) -> Self {
-        Self { method, grants }
+    /// Those of a caller's grants that allow this method; `None` if none does.
+    pub(super) fn new(method: Method, grants: &Arc<[Arc<Grant>]>) -> Option<Self> {
+        let all = Self { method, grants: Arc::clone(grants) };
+        all.narrowed("method", |grant| grant.methods.has(method.name)).ok()
     }
 
     /// A grant of everything, for tests of handlers.
@@ -33,27 +35,24 @@ impl Granted {
     pub(crate) fn everything() -> Self {
         use super::Names;
 
-        let http_methods = ["GET", "HEAD", "PUT"].map(str::to_owned).to_vec();
-        Self::new(
-            super::METHODS[0],
-            vec![Arc::new(Grant {
-                methods: Names::All,
-                keys: Names::All,
-                accounts: Names::All,
-                path_prefixes: None,
-                url_prefixes: None,
-                http_methods,
-                max_ttl: None,
-            })],
-        )
+        let everything = Grant {
+            methods: Names::All,
+            keys: Names::All,
+            accounts: Names::All,
+            path_prefixes: None,
+            url_prefixes: None,
+            http_methods: ["GET", "HEAD", "PUT"].map(str::to_owned).to_vec(),
+            max_ttl: None,
+        };
+        Self { method: super::METHODS[0], grants: [Arc::new(everything)].into() }
     }
 
-    /// The grants of a request. A server without grants lets nothing in, so there always are some.
+    /// Takes the grants of a request. A server without grants lets nothing in, so there always are some.
     ///
     /// # Errors
     /// The request did not come through the server's gate.
-    pub fn of(extensions: &Extensions) -> Result<Self, Denied> {
-        extensions.get::<Self>().cloned().ok_or(Denied("method"))
+    pub fn take(extensions: &mut Extensions) -> Result<Self, Denied> {
+        extensions.remove().ok_or(Denied("method"))
     }
 
     /// The method that was called.
@@ -63,7 +62,10 @@ impl Granted {
     }
 
     fn narrowed(&self, what: &'static str, allows: impl Fn(&Grant) -> bool) -> Result<Self, Denied> {
-        let grants: Vec<_> = self.grants.iter().filter(|grant| allows(grant)).cloned().collect();
+        if self.grants.iter().all(|grant| allows(grant)) {
+            return Ok(self.clone());
+        }
+        let grants: Arc<[_]> = self.grants.iter().filter(|grant| allows(grant)).cloned().collect();
         if grants.is_empty() { Err(Denied(what)) } else { Ok(Self { method: self.method, grants }) }
     }
 
@@ -90,11 +92,10 @@ impl Granted {
     ///
     /// # Errors
     /// None does.
-    pub fn url_to_sign(&self, url: &str, scope: &[impl AsRef<str>]) -> Result<Self, Denied> {
+    pub fn url_to_sign(&self, url: &HttpUrl<'_>, scope: &[impl AsRef<str>]) -> Result<Self, Denied> {
         self.narrowed("path", |grant| {
             let Some(prefixes) = &grant.path_prefixes else { return true };
-            let path = Url::parse(url).map(|url| url.path().to_owned()).unwrap_or_default();
-            std::iter::once(path.as_str())
+            std::iter::once(url.path())
                 .chain(scope.iter().map(|pattern| path_of(pattern.as_ref())))
                 .all(|path| prefixes.iter().any(|prefix| path.starts_with(prefix.as_str())) && !climbs(path))
         })

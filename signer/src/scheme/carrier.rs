@@ -116,7 +116,7 @@ pub(super) fn checked<K: UrlScheme>(
     wanted: &Wanted<'_>,
     signed: Signed,
 ) -> Result<Signed, SignError> {
-    let (origin, asked) = super::url::verbatim(wanted.url)?;
+    let (origin, asked) = wanted.url.verbatim()?;
     if wanted.starts.is_some_and(|starts| wanted.expires.is_none_or(|expires| starts >= expires)) {
         return Err(SignError::Unsupported("start_time", "is not before the expiry"));
     }

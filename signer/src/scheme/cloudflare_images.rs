@@ -67,7 +67,7 @@ impl UrlScheme for Key {
         if policy.require_expiry && wanted.expires.is_none() {
             return Err(SignError::Unsupported("expire_time", "the key requires one"));
         }
-        sign::sign(self, wanted.url, wanted.expires, policy.max_target_bytes).map(Signed::url)
+        sign::sign(self, &*wanted.url.parsed()?, wanted.expires, policy.max_target_bytes).map(Signed::url)
     }
 
     fn verify<'k>(

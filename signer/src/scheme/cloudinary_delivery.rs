@@ -46,8 +46,7 @@ use super::{
     cloudinary_upload::{Algorithm, is_name},
     material::{self, KeyFormatError},
     url::{
-        Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted, checked,
-        only_url, verbatim,
+        Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted, checked, only_url,
     },
 };
 
@@ -128,7 +127,7 @@ impl UrlScheme for Key {
             [("sign_version", "true")] => true,
             _ => return Err(SignError::Unsupported("extra", "expected sign_version, true or false")),
         };
-        let (origin, target) = verbatim(wanted.url)?;
+        let (origin, target) = wanted.url.verbatim()?;
         if target.contains('?') {
             return Err(SignError::Invalid("has a query, which this scheme does not sign"));
         }

@@ -27,7 +27,7 @@ use super::{
     material::KeyFormatError,
     strict::{decimal, first_fit},
     trailing::separator,
-    url::{Carrier, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted, verbatim},
+    url::{Carrier, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted},
 };
 
 const NAMES: [&str; 4] = ["URLPrefix", "Expires", "KeyName", "Signature"];
@@ -105,7 +105,7 @@ pub(super) fn sign<K: Key>(key: &K, policy: &Policy, wanted: &Wanted<'_>) -> Res
     let Some(expires) = wanted.expires else {
         return unsupported("expire_time", "this scheme always has one");
     };
-    let (origin, target) = verbatim(wanted.url)?;
+    let (origin, target) = wanted.url.verbatim()?;
     without_reserved(target, &NAMES)?;
     let prefix = match wanted.scope {
         [] => None,
@@ -119,7 +119,7 @@ pub(super) fn sign<K: Key>(key: &K, policy: &Policy, wanted: &Wanted<'_>) -> Res
         Carrier::Cookies => {
             let fields = fields(prefix, &expires, name, ':');
             let value = format!("{fields}:Signature={}", key.signature(&fields));
-            Signed { url: wanted.url.to_owned(), cookies: vec![(K::COOKIE.to_owned(), value)] }
+            Signed { url: wanted.url.as_str().to_owned(), cookies: vec![(K::COOKIE.to_owned(), value)] }
         }
         Carrier::Url => {
             let fields = fields(prefix, &expires, name, '&');

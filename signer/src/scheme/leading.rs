@@ -2,7 +2,7 @@
 
 use super::{
     strict::has_dot_segment,
-    url::{Policy, Refusal, SignError, Wanted, only_url, verbatim},
+    url::{Policy, Refusal, SignError, Wanted, only_url},
 };
 
 /// A request target, split at its signature. Nothing in it is authentic yet.
@@ -38,7 +38,7 @@ impl<'t> Target<'t> {
 /// More is wanted than a URL, it is not one as a client sends it, or it has a query, which would not be signed.
 pub(super) fn signable<'w>(wanted: &Wanted<'w>) -> Result<(&'w str, &'w str), SignError> {
     only_url(wanted)?;
-    let (origin, target) = verbatim(wanted.url)?;
+    let (origin, target) = wanted.url.verbatim()?;
     if target.contains('?') {
         return Err(SignError::Invalid("has a query, which this scheme does not sign"));
     }

@@ -57,6 +57,15 @@ impl Tag {
         hex::encode(self.bytes())
     }
 
+    /// Appends it in lower-case hexadecimal, to be handed out.
+    pub(crate) fn push_hex(&self, text: &mut String) {
+        let mut digits = [0; 2 * MAX_BYTES];
+        let digits = digits.get_mut(..2 * self.length).unwrap_or_default();
+        // Cannot fail: there is room for every digit, and digits are text.
+        _ = hex::encode_to_slice(self.bytes(), digits);
+        text.push_str(str::from_utf8(digits).unwrap_or_default());
+    }
+
     /// In base64, to be handed out.
     pub(crate) fn base64(&self, engine: &impl Engine) -> String {
         engine.encode(self.bytes())
@@ -85,6 +94,11 @@ mod tests {
             assert!(!bool::from(tag().fits(&other)), "{place}");
         }
         assert_eq!(tag().hex(), hex::encode(bytes));
+        for length in [0, 6, 32] {
+            let mut text = "sig=".to_owned();
+            tag().truncated(length).push_hex(&mut text);
+            assert_eq!(text, format!("sig={}", hex::encode(&bytes[..length])));
+        }
         assert_eq!(tag().truncated(99).hex().len(), 64);
     }
 }

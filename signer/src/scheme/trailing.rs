@@ -2,7 +2,7 @@
 
 use super::{
     strict::{has_dot_segment, spells},
-    url::{Policy, Refusal, SignError, verbatim},
+    url::{Policy, Refusal, SignError, UrlToSign},
 };
 
 /// A request target, split at its signature. Nothing in it is authentic yet.
@@ -44,8 +44,11 @@ pub(super) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 ///
 /// # Errors
 /// It is not a URL as a client sends it, or has a parameter of one of these names.
-pub(super) fn signable<'u>(url: &'u str, reserved: &[&'static str]) -> Result<(&'u str, &'u str), SignError> {
-    let (origin, target) = verbatim(url)?;
+pub(super) fn signable<'u>(
+    url: UrlToSign<'u>,
+    reserved: &[&'static str],
+) -> Result<(&'u str, &'u str), SignError> {
+    let (origin, target) = url.verbatim()?;
     let (_, query) = target.split_once('?').unwrap_or_default();
     for (name, _) in pairs(query) {
         if let Some(reserved) = reserved.iter().find(|reserved| spells(name, reserved).is_some()) {

@@ -9,12 +9,11 @@ use safelight_proto::{
         batch_sign_urls_result, sign_url_request, signer_service_server::SignerService,
     },
 };
-use tonic::{Request, Response, Status};
-use url::Url;
+use tonic::Request;
 
 use super::{
     MAX_BATCH,
-    call::Call,
+    call::{self, Answer, Call},
     expiry::{self, Asked, timestamp},
     parameters::{self, Parameters},
     refusal,
@@ -25,6 +24,7 @@ use crate::{
     scheme::{
         aws_sigv4::{self, Body, HEADERS_LIFETIME, MAX_PRESIGNED_LIFETIME, S3Request, Scope},
         cloudinary_upload::{self, MAX_AGE, Version},
+        url::HttpUrl,
     },
     signer::Signer,
 };
@@ -32,39 +32,42 @@ use crate::{
 /// Life of a presigned URL when none is asked for, in seconds: that of a request signed in its headers.
 const DEFAULT_PRESIGNED_LIFETIME: u64 = HEADERS_LIFETIME;
 
-#[tonic::async_trait]
 impl SignerService for Signer {
-    async fn sign_url(&self, request: Request<SignUrlRequest>) -> Result<Response<SignUrlResponse>, Status> {
-        let (mut call, request) = Call::begin(&self.audit, request)?;
-        let answer = self.url(&mut call, request);
-        call.end(answer).await
+    fn sign_url<'s: 'a, 'a>(&'s self, request: Request<SignUrlRequest>) -> Answer<'a, SignUrlResponse>
+    where
+        Self: 'a,
+    {
+        call::answer(&self.audit, request, |call, request| self.url(call, request))
     }
 
-    async fn batch_sign_urls(
-        &self,
+    fn batch_sign_urls<'s: 'a, 'a>(
+        &'s self,
         request: Request<BatchSignUrlsRequest>,
-    ) -> Result<Response<BatchSignUrlsResponse>, Status> {
-        let (mut call, request) = Call::begin(&self.audit, request)?;
-        let answer = self.urls(&mut call, request);
-        call.end(answer).await
+    ) -> Answer<'a, BatchSignUrlsResponse>
+    where
+        Self: 'a,
+    {
+        call::answer(&self.audit, request, |call, request| self.urls(call, request))
     }
 
-    async fn sign_upload(
-        &self,
+    fn sign_upload<'s: 'a, 'a>(
+        &'s self,
         request: Request<SignUploadRequest>,
-    ) -> Result<Response<SignUploadResponse>, Status> {
-        let (mut call, request) = Call::begin(&self.audit, request)?;
-        let answer = self.upload(&mut call, request);
-        call.end(answer).await
+    ) -> Answer<'a, SignUploadResponse>
+    where
+        Self: 'a,
+    {
+        call::answer(&self.audit, request, |call, request| self.upload(call, request))
     }
 
-    async fn sign_origin_request(
-        &self,
+    fn sign_origin_request<'s: 'a, 'a>(
+        &'s self,
         request: Request<SignOriginRequestRequest>,
-    ) -> Result<Response<SignOriginRequestResponse>, Status> {
-        let (mut call, request) = Call::begin(&self.audit, request)?;
-        let answer = self.origin_request(&mut call, request);
-        call.end(answer).await
+    ) -> Answer<'a, SignOriginRequestResponse>
+    where
+        Self: 'a,
+    {
+        call::answer(&self.audit, request, |call, request| self.origin_request(call, request))
     }
 }
 
@@ -180,7 +183,7 @@ impl Signer {
             aws_sigv4::Request { method: &request.method, url: &request.url, headers: &headers, body };
         let checked = S3Request::new(given, &request.region, presigned).map_err(refusal::origin_request)?;
         let granted = granted.origin_request(&request.method, &request.url).map_err(refusal::denied)?;
-        if !Url::parse(&request.url).is_ok_and(|url| key.allowed.covers(&url)) {
+        if !HttpUrl::parse(&request.url).is_ok_and(|url| key.allowed.covers(&url)) {
             return Err(refusal::not_allowed("url"));
         }
         let scope = Scope::s3(checked.region);

@@ -8,10 +8,10 @@ use safelight_proto::{
         verify_notification_request,
     },
 };
-use tonic::{Request, Response, Status};
+use tonic::Request;
 
 use super::{
-    call::Call,
+    call::{self, Answer, Call},
     expiry::{self, timestamp},
     refusal,
 };
@@ -25,42 +25,44 @@ use crate::{
     signer::Signer,
 };
 
-#[tonic::async_trait]
 impl VerifierService for Signer {
-    async fn verify_url(
-        &self,
-        request: Request<VerifyUrlRequest>,
-    ) -> Result<Response<VerifyUrlResponse>, Status> {
-        let (mut call, request) = Call::begin(&self.audit, request)?;
-        let answer = self.target(&mut call, request);
-        if let Ok(answer) = &answer {
+    fn verify_url<'s: 'a, 'a>(&'s self, request: Request<VerifyUrlRequest>) -> Answer<'a, VerifyUrlResponse>
+    where
+        Self: 'a,
+    {
+        call::answer(&self.audit, request, |call, request| {
+            let answer = self.target(call, request)?;
             call.note(|entry| note(entry, answer.verdict(), answer.reason(), answer.key_version));
-        }
-        call.end(answer).await
+            Ok(answer)
+        })
     }
 
-    async fn verify_upload(
-        &self,
+    fn verify_upload<'s: 'a, 'a>(
+        &'s self,
         request: Request<VerifyUploadRequest>,
-    ) -> Result<Response<VerifyUploadResponse>, Status> {
-        let (mut call, request) = Call::begin(&self.audit, request)?;
-        let answer = self.fields(&mut call, request);
-        if let Ok(answer) = &answer {
+    ) -> Answer<'a, VerifyUploadResponse>
+    where
+        Self: 'a,
+    {
+        call::answer(&self.audit, request, |call, request| {
+            let answer = self.fields(call, request)?;
             call.note(|entry| note(entry, answer.verdict(), answer.reason(), answer.key_version));
-        }
-        call.end(answer).await
+            Ok(answer)
+        })
     }
 
-    async fn verify_notification(
-        &self,
+    fn verify_notification<'s: 'a, 'a>(
+        &'s self,
         request: Request<VerifyNotificationRequest>,
-    ) -> Result<Response<VerifyNotificationResponse>, Status> {
-        let (mut call, request) = Call::begin(&self.audit, request)?;
-        let answer = self.notification(&mut call, request);
-        if let Ok(answer) = &answer {
+    ) -> Answer<'a, VerifyNotificationResponse>
+    where
+        Self: 'a,
+    {
+        call::answer(&self.audit, request, |call, request| {
+            let answer = self.notification(call, request)?;
             call.note(|entry| note(entry, answer.verdict(), answer.reason(), answer.key_version));
-        }
-        call.end(answer).await
+            Ok(answer)
+        })
     }
 }
 

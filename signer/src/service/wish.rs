@@ -9,8 +9,6 @@ use safelight_proto::{
     signer::v1::{Cookie, SignUrlResponse, SignatureCarrier},
 };
 
-use url::{Position, Url};
-
 use super::{
     expiry::{self, Asked, timestamp},
     refusal,
@@ -18,7 +16,7 @@ use super::{
 use crate::{
     access::Granted,
     keyring::UrlKey,
-    scheme::url::{Carrier, Expiry, Presented, Wanted},
+    scheme::url::{Carrier, Expiry, HttpUrl, Presented, Wanted},
 };
 
 /// What is wanted beside URL and expiry: for one URL, or for all of a batch.
@@ -69,10 +67,11 @@ pub(super) fn sign_url(
     terms: &Terms<'_>,
     now: u64,
 ) -> Result<SignUrlResponse, CallError> {
-    let granted = granted.url_to_sign(url, &terms.scope).map_err(refusal::denied)?;
+    let url = HttpUrl::parse(url).map_err(refusal::unsigned_url)?;
+    let granted = granted.url_to_sign(&url, &terms.scope).map_err(refusal::denied)?;
     let expires = expiry::of_url(asked, now, key, granted.max_ttl(key.max_ttl))?;
     let wanted = Wanted {
-        url,
+        url: (&url).into(),
         expires,
         starts: expiry::start(terms.start_time, expires)?,
         client: terms.client,
@@ -85,7 +84,7 @@ pub(super) fn sign_url(
     }
     let (signed, key_version) =
         key.versions.sign(&key.policy, &wanted, now).map_err(refusal::unsigned_url)?;
-    if !covers(key, url, &signed.url, now) {
+    if !covers(key, &url, &signed.url, now) {
         return Err(refusal::not_allowed("url"));
     }
     let cookies = signed.cookies.into_iter().map(|(name, value)| Cookie { name, value }).collect();
@@ -95,19 +94,17 @@ pub(super) fn sign_url(
 /// Whether the key may be used for what it has signed. A scheme takes a URL as this parser writes it, or refuses it, so
 /// that the path of the wish is that of the signature; but for schemes without times, which sign less than the path
 /// (Cloudinary's delivery) or beside it: there it is what verifies.
-fn covers(key: &UrlKey, wanted: &str, signed: &str, now: u64) -> bool {
+fn covers(key: &UrlKey, wanted: &HttpUrl<'_>, signed: &str, now: u64) -> bool {
     if key.allowed.is_everything() {
         return true;
     }
-    let Ok(wanted) = Url::parse(wanted) else { return false };
     if key.versions.expiry() != Expiry::Never {
-        return key.allowed.covers(&wanted);
+        return key.allowed.covers(wanted);
     }
-    let Ok(signed) = Url::parse(signed) else { return false };
-    let presented = Presented::target(&signed[Position::BeforePath..], now);
-    let verified = key.versions.verify(&key.policy, &presented);
-    let origin = signed.origin().ascii_serialization();
+    // These schemes leave the origin as it is.
+    let Some(target) = signed.strip_prefix(wanted.origin()) else { return false };
+    let verified = key.versions.verify(&key.policy, &Presented::target(target, now));
     verified.is_ok_and(|(verified, _)| {
-        key.allowed.covers_target(Some(&origin), &verified.authenticated_target) == Some(true)
+        key.allowed.covers_target(Some(wanted.origin()), &verified.authenticated_target) == Some(true)
     })
 }

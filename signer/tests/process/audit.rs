@@ -92,7 +92,7 @@ async fn pitfall_19_every_call_leaves_a_record_that_says_who_did_what_and_nothin
     assert_eq!(sign.sign_url(request).await.unwrap_err().code(), Code::Unauthenticated);
     signer.hangup();
     signer.logged("nothing has changed", 1);
-    signer.stop();
+    signer.stop().await;
 
     let (holds, told) = place.verify(&[]);
     assert!(holds && told.contains("stopped in order"), "{told}");
@@ -164,7 +164,7 @@ async fn pitfall_21_a_full_disk_stops_answers_where_the_trail_is_required() {
         let signer = Signer::start(&place.config());
         let (mut sign, _) = clients(&signer).await;
         sign.sign_url(url(1)).await.unwrap();
-        signer.stop();
+        signer.stop().await;
         let (holds, told) = place.verify(&[]);
         assert!(holds, "{told}");
     }
@@ -201,7 +201,7 @@ async fn what_was_answered_before_a_crash_is_in_the_trail() {
     assert_eq!(place.records().iter().filter(|record| record["event"] == "call").count(), answered);
 
     let signer = Signer::start(&place.config());
-    signer.stop();
+    signer.stop().await;
     let (holds, told) = place.verify(&["--head", &head]);
     assert!(holds, "{told}");
     // Cut off behind the third record: only the noted head shows it.

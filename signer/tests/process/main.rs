@@ -91,10 +91,17 @@ impl Signer {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Asks it to stop, and waits until it has.
-    pub(crate) fn stop(mut self) {
+    /// Asks it to stop, and waits until it has. The runtime goes on meanwhile: the signer drains until its clients, which
+    /// live there, have closed their connections.
+    pub(crate) async fn stop(mut self) {
         self.kill("-TERM");
-        assert!(self.process.wait().unwrap().success());
+        let status = loop {
+            match self.process.try_wait().unwrap() {
+                Some(status) => break status,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
+        assert!(status.success());
     }
 
     /// As `kill -9`.

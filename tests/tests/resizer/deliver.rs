@@ -4,6 +4,7 @@ use safelight_local::{Settings, keys, picture::sample};
 use safelight_proto::{
     reason::Reason,
     resizer::v1::{CallerHeaders, DeliverRequest},
+    signer::v1::SignUrlRequest,
 };
 use safelight_signer::Clock;
 use safelight_tests::faulty_origin::{FaultyOrigin, Reply};
@@ -111,6 +112,39 @@ async fn whatever_is_changed_is_refused() {
         assert_eq!(status.message(), refused(local.get(head).await, Reason::UrlRefused).message());
     }
     assert_eq!(local.stack.s3.requests(), s3_before, "the origin is not asked for what is not signed");
+}
+
+#[tokio::test]
+async fn a_key_that_is_bound_to_hosts_verifies_for_these_alone() {
+    let secrets = tempfile::tempdir().unwrap();
+    keys::write_fresh(secrets.path(), "bound-1").unwrap();
+    let signer_toml = format!(
+        "[[keys]]\nname = 'bound'\nscheme = 'cloudflare-images'\nmax_ttl = '1h'\n\
+         allowed_hosts = ['img.example.com']\n\
+         versions = [{{ id = 1, state = 'primary', secret_file = '{}/bound-1' }}]\n",
+        secrets.path().display()
+    );
+    let resizer_toml =
+        "[[routes]]\npath = '/bound/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'bound'\n".to_owned();
+    let local = start(Settings { signer_toml, resizer_toml, ..Settings::default() }).await;
+    local.put("a.jpg", sample::jpeg(96, 64).unwrap()).await;
+    let request = SignUrlRequest {
+        key: "bound".to_owned(),
+        url: "https://img.example.com/bound/a.jpg/card".to_owned(),
+        ..SignUrlRequest::default()
+    };
+    let mut signer = local.stack.signer_client().await.unwrap();
+    let signed = signer.sign_url(request).await.unwrap().into_inner().signed_url;
+    let target = signed.strip_prefix("https://img.example.com").unwrap();
+    for origin in ["https://img.example.com", "HTTP://IMG.example.com"] {
+        local.get(&format!("{origin}{target}")).await.unwrap();
+    }
+    // The path alone does not say of whom it was asked.
+    for origin in
+        ["", "https://evil.test", "https://img.example.com.evil.test", "https://img.example.com@evil.test"]
+    {
+        refused(local.get(&format!("{origin}{target}")).await, Reason::UrlRefused);
+    }
 }
 
 #[tokio::test]

@@ -97,8 +97,8 @@ fn what_would_not_verify_is_not_signed() {
     let unsupported = SignError::Unsupported;
     let reserved = SignError::Invalid("already has a token, or a dot segment, or is too long");
     for (wanted, error) in [
-        (Wanted { url: "https://example.com/p?__token__=x", ..plain }, reserved),
-        (Wanted { url: "https://example.com/p?__tok%65n__=x", ..plain }, reserved),
+        (Wanted { url: "https://example.com/p?__token__=x".into(), ..plain }, reserved),
+        (Wanted { url: "https://example.com/p?__tok%65n__=x".into(), ..plain }, reserved),
         (Wanted { expires: Some(1_000_000_000_000), ..plain }, SignError::Invalid("would not verify")),
         (Wanted { expires: None, ..plain }, unsupported("expire_time", "this scheme always has one")),
         (Wanted { starts: END, ..plain }, unsupported("start_time", "is not before the expiry")),

@@ -14,7 +14,7 @@ use super::{
 use crate::scheme::{
     strict::{self, has_dot_segment},
     trailing::pairs,
-    url::{Carrier, Policy, SignError, Signed, Wanted, checked, verbatim},
+    url::{Carrier, Policy, SignError, Signed, Wanted, checked},
 };
 
 /// Parameters that have a meaning for Bunny.
@@ -40,7 +40,7 @@ pub(super) fn sign(key: &Key, policy: &Policy, wanted: &Wanted<'_>) -> Result<Si
         .expires
         .filter(|seconds| strict::ten_digits(&seconds.to_string()).is_some())
         .ok_or(SignError::Unsupported("expire_time", "a token needs one between 2001 and 2286"))?;
-    let (origin, target) = verbatim(wanted.url)?;
+    let (origin, target) = wanted.url.verbatim()?;
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if path.starts_with("/bcdn_token=") {
         return Err(SignError::Reserved("bcdn_token"));

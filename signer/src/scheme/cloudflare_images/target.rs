@@ -2,7 +2,7 @@
 
 use super::SIGNATURE_BYTES;
 use crate::scheme::{
-    strict::{self, has_dot_segment, spells},
+    strict::{self, has_dot_segment, spells, split_once},
     url::Refusal,
 };
 
@@ -30,7 +30,7 @@ impl<'t> Target<'t> {
         if target.len() > max_bytes {
             return Err(Refusal::InputTooLong);
         }
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (path, query) = split_once(target, b'?').unwrap_or((target, ""));
         if has_dot_segment(path) {
             return Err(Refusal::AmbiguousPath);
         }
@@ -38,9 +38,10 @@ impl<'t> Target<'t> {
         let mut expiry = None;
         let mut duplicate = false;
         let mut start = 0;
-        for pair in query.split('&') {
-            let end = start + pair.len();
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let ends = memchr::memchr_iter(b'&', query.as_bytes()).chain(std::iter::once(query.len()));
+        for end in ends {
+            let pair = query.get(start..end).unwrap_or_default();
+            let (name, value) = split_once(pair, b'=').unwrap_or((pair, ""));
             if let Some(literal) = spells(name, "sig") {
                 duplicate |= signature.replace((literal, value, start, end)).is_some();
             } else if let Some(literal) = spells(name, "exp") {
@@ -55,6 +56,12 @@ impl<'t> Target<'t> {
         let signature =
             if literal { strict::lower_hex(value) } else { None }.ok_or(Refusal::SignatureMalformed)?;
         Ok(Self { signed: cut(path, query, start, end), signature, expiry })
+    }
+
+    /// Whether this is what is signed.
+    pub(super) fn has_signed(&self, message: &str) -> bool {
+        let rest = self.signed.iter().try_fold(message, |rest, part| rest.strip_prefix(part));
+        rest == Some("")
     }
 }
 

@@ -1,6 +1,10 @@
 use proptest::prelude::*;
 
-use super::{super::url::SignError, sign::sign, verify::verify, *};
+use super::{
+    super::url::{HttpUrl, SignError},
+    verify::verify,
+    *,
+};
 
 const NOW: u64 = 1_700_000_000;
 
@@ -10,6 +14,10 @@ fn policy() -> Policy {
 
 fn key(secret: &str) -> Key {
     Key::new(secret.as_bytes())
+}
+
+fn sign(key: &Key, url: &str, expires: Option<u64>, max_target_bytes: usize) -> Result<String, SignError> {
+    sign::sign(key, &HttpUrl::parse(url)?, expires, max_target_bytes)
 }
 
 fn target(url: &str) -> &str {

@@ -6,7 +6,7 @@ use super::{COOKIES, Key, NAMES, encode, statement::Statement};
 use crate::scheme::{
     carrier::{checked, without_reserved},
     trailing::separator,
-    url::{Carrier, Policy, SignError, Signed, Wanted, verbatim},
+    url::{Carrier, Policy, SignError, Signed, Wanted},
 };
 
 pub(super) fn sign(key: &Key, policy: &Policy, wanted: &Wanted<'_>) -> Result<Signed, SignError> {
@@ -22,13 +22,13 @@ pub(super) fn sign(key: &Key, policy: &Policy, wanted: &Wanted<'_>) -> Result<Si
         Some(IpNet::V4(client)) => Some(client),
         Some(IpNet::V6(_)) => return unsupported("client_ip", "CloudFront's policies know IPv4 only"),
     };
-    let (_, target) = verbatim(wanted.url)?;
+    let (_, target) = wanted.url.verbatim()?;
     without_reserved(target, &NAMES)?;
     let resource = match wanted.scope {
         [] if target.contains('*') => {
             return Err(SignError::Invalid("has a `*`, which could be read as a pattern: write %2A"));
         }
-        [] => wanted.url,
+        [] => wanted.url.as_str(),
         [pattern] => pattern,
         _ => return unsupported("scope", "this scheme has one pattern"),
     };
@@ -49,7 +49,7 @@ pub(super) fn sign(key: &Key, policy: &Policy, wanted: &Wanted<'_>) -> Result<Si
     };
     let signed = match wanted.carrier {
         Carrier::Url => {
-            let mut url = wanted.url.to_owned();
+            let mut url = wanted.url.as_str().to_owned();
             for (name, value) in pairs(NAMES) {
                 url.push(separator(&url));
                 url.extend([name, "=", value]);
@@ -58,7 +58,7 @@ pub(super) fn sign(key: &Key, policy: &Policy, wanted: &Wanted<'_>) -> Result<Si
         }
         Carrier::Cookies => {
             let cookies = pairs(COOKIES).map(|(name, value)| (name.to_owned(), value.to_owned()));
-            Signed { url: wanted.url.to_owned(), cookies: cookies.collect() }
+            Signed { url: wanted.url.as_str().to_owned(), cookies: cookies.collect() }
         }
     };
     checked(key, policy, wanted, signed)

@@ -107,9 +107,9 @@ fn what_would_not_verify_is_not_signed() {
     let plain = Wanted::plain("https://example.com/p", END);
     let unsupported = SignError::Unsupported;
     for (wanted, error) in [
-        (Wanted { url: "https://example.com/p?Policy=x", ..plain }, SignError::Reserved("Policy")),
+        (Wanted { url: "https://example.com/p?Policy=x".into(), ..plain }, SignError::Reserved("Policy")),
         (
-            Wanted { url: "https://example.com/*", ..plain },
+            Wanted { url: "https://example.com/*".into(), ..plain },
             SignError::Invalid("has a `*`, which could be read as a pattern: write %2A"),
         ),
         (Wanted { expires: Some(1_000_000_000_000), ..plain }, SignError::Invalid("would not verify")),

@@ -6,7 +6,7 @@ use super::{FIELDS, Spelling, TokenKey};
 use crate::scheme::{
     carrier::{checked, take},
     trailing::separator,
-    url::{Carrier, Policy, SignError, Signed, UrlScheme, Wanted, verbatim},
+    url::{Carrier, Policy, SignError, Signed, UrlScheme, UrlToSign, Wanted},
 };
 
 /// Signs with `key`, which is `scheme`'s.
@@ -16,7 +16,7 @@ pub(in crate::scheme) fn sign<K: UrlScheme>(
     policy: &Policy,
     wanted: &Wanted<'_>,
 ) -> Result<Signed, SignError> {
-    let (_, target) = verbatim(wanted.url)?;
+    let (_, target) = wanted.url.verbatim()?;
     if take(target, [&*key.name], policy).map_or(true, |taken| taken.any()) {
         return Err(SignError::Invalid("already has a token, or a dot segment, or is too long"));
     }
@@ -26,9 +26,10 @@ pub(in crate::scheme) fn sign<K: UrlScheme>(
     let token = format!("{fields}~hmac={mac}");
     let signed = match wanted.carrier {
         Carrier::Url => {
-            let url = format!("{}{}{}={token}", wanted.url, separator(wanted.url), key.name);
+            let url = wanted.url.as_str();
+            let url = format!("{url}{}{}={token}", separator(url), key.name);
             // What the client would write anew would not be what was signed.
-            match verbatim(&url) {
+            match UrlToSign::from(&url).verbatim() {
                 Err(SignError::TooLong) => return Err(SignError::TooLong),
                 Err(_) => {
                     return Err(SignError::Unsupported(
@@ -44,7 +45,7 @@ pub(in crate::scheme) fn sign<K: UrlScheme>(
             if !token.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b'\\')) {
                 return Err(SignError::Unsupported("carrier", "the token cannot stand in a cookie as it is"));
             }
-            Signed { url: wanted.url.to_owned(), cookies: vec![(key.name.to_string(), token)] }
+            Signed { url: wanted.url.as_str().to_owned(), cookies: vec![(key.name.to_string(), token)] }
         }
     };
     checked(scheme, policy, wanted, signed)

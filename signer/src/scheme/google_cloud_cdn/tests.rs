@@ -70,8 +70,8 @@ fn what_would_not_verify_is_not_signed() {
     let key = key();
     let plain = Wanted::plain("https://example.com/p", Some(NOW));
     for (wanted, error) in [
-        (Wanted { url: "https://example.com/p?KeyName=x", ..plain }, SignError::Reserved("KeyName")),
-        (Wanted { url: "https://example.com/p?%45xpires", ..plain }, SignError::Reserved("Expires")),
+        (Wanted { url: "https://example.com/p?KeyName=x".into(), ..plain }, SignError::Reserved("KeyName")),
+        (Wanted { url: "https://example.com/p?%45xpires".into(), ..plain }, SignError::Reserved("Expires")),
         (Wanted { expires: Some(1_000_000_000_000), ..plain }, SignError::Invalid("would not verify")),
         (
             Wanted { expires: None, ..plain },

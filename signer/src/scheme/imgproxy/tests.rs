@@ -30,7 +30,7 @@ fn what_has_no_meaning_here_is_refused() {
     );
     assert!(matches!(refused(&Wanted { scope: &["/"], ..plain }), SignError::Unsupported("scope", _)));
     assert!(matches!(refused(&Wanted { extra: &[("a", "b")], ..plain }), SignError::Unsupported("extra", _)));
-    let target_bytes = plain.url.len() - "https://h".len() + 44;
+    let target_bytes = plain.url.as_str().len() - "https://h".len() + 44;
     let policy = |max_target_bytes| Policy { max_target_bytes, ..POLICY };
     assert!(key(32).sign(&policy(target_bytes), &plain).is_ok());
     assert_eq!(key(32).sign(&policy(target_bytes - 1), &plain), Err(SignError::TooLong));

@@ -3,6 +3,13 @@
 //! The thread takes all that has come in while it was writing, does it in one transaction, has that on the disk (fsync),
 //! and then answers: many redemptions share one fsync, and no answer goes out before what it rests on is durable. Who
 //! asks only reads waits for the writes before it, so that it never sees what a crash could take back.
+//!
+//! # Layout
+//! - `tables`: records as they stand in the file
+
+mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fs::{File, OpenOptions},
@@ -13,24 +20,17 @@ use std::{
 };
 
 use async_trait::async_trait;
-use prost::Message;
-use redb::{
-    Database, DatabaseError, ReadableTable, StorageError, Table, TableDefinition, backends::FileBackend,
-};
+use redb::{Database, DatabaseError, StorageError, backends::FileBackend};
 use tokio::sync::{mpsc, oneshot};
 
+use self::tables::Tables;
 use super::{Store, StoreError};
-use crate::upload::{Event, Outcome, Record, Refusal, State, TokenId, machine, record::Details};
+use crate::upload::{Event, Outcome, Record, Refusal, TokenId, machine};
 
 /// Most requests of one transaction.
 const MAX_BATCH: usize = 256;
 /// Memory for pages that were read or are to be written, in bytes. Far more than a batch changes.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
-
-/// [`Stored`] by token id.
-const TOKENS: TableDefinition<'static, [u8; 32], &[u8]> = TableDefinition::new("upload_tokens");
-/// Expiry and token id, to find what is to be swept.
-const EXPIRIES: TableDefinition<'static, (u64, [u8; 32]), ()> = TableDefinition::new("upload_token_expiries");
 
 /// Why the file cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -106,11 +106,7 @@ impl Drop for EmbeddedStore {
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn insert(&self, id: TokenId, record: Record) -> Result<(), StoreError> {
-        self.run(move |tables| {
-            tables.expiries.insert((record.expires, id.0), ())?;
-            tables.put(id, &record)
-        })
-        .await
+        self.run(move |tables| tables.insert(id, &record)).await
     }
 
     async fn get(&self, id: TokenId) -> Result<Option<Record>, StoreError> {
@@ -129,21 +125,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn sweep(&self, until: u64, limit: usize) -> Result<usize, StoreError> {
-        self.run(move |tables| {
-            let over: Vec<_> = tables
-                .expiries
-                .range(..=(until, [0xff; 32]))?
-                .take(limit)
-                .map(|entry| entry.map(|(key, _)| key.value()))
-                .collect::<Result<_, _>>()?;
-            tables.changed |= !over.is_empty();
-            for key in &over {
-                tables.expiries.remove(*key)?;
-                tables.tokens.remove(key.1)?;
-            }
-            Ok(over.len())
-        })
-        .await
+        self.run(move |tables| tables.remove_expired(until, limit)).await
     }
 }
 
@@ -211,13 +193,9 @@ fn transact(database: &Database, jobs: impl Iterator<Item = Job>) -> Result<Vec<
     // Durable on commit: redb's default, and no other is ever set.
     let transaction = database.begin_write()?;
     let (replies, changed) = {
-        let mut tables = Tables {
-            tokens: transaction.open_table(TOKENS)?,
-            expiries: transaction.open_table(EXPIRIES)?,
-            changed: false,
-        };
+        let mut tables = Tables::open(&transaction)?;
         let replies = jobs.map(|job| job(&mut tables)).collect::<Result<Vec<_>, _>>()?;
-        (replies, tables.changed)
+        (replies, tables.changed())
     };
     if changed {
         transaction.commit()?
@@ -225,198 +203,4 @@ fn transact(database: &Database, jobs: impl Iterator<Item = Job>) -> Result<Vec<
         transaction.abort()?
     }
     Ok(replies)
-}
-
-/// The tables inside a transaction.
-struct Tables<'t> {
-    tokens: Table<'t, [u8; 32], &'static [u8]>,
-    expiries: Table<'t, (u64, [u8; 32]), ()>,
-    changed: bool,
-}
-
-impl Tables<'_> {
-    fn get(&self, id: TokenId) -> Result<Option<Record>, StorageError> {
-        let Some(stored) = self.tokens.get(id.0)? else { return Ok(None) };
-        let stored = Stored::decode(stored.value()).ok().and_then(Stored::into_record);
-        stored.map(Some).ok_or_else(|| StorageError::Corrupted("a record cannot be decoded".to_owned()))
-    }
-
-    fn put(&mut self, id: TokenId, record: &Record) -> Result<(), StorageError> {
-        self.changed = true;
-        self.tokens.insert(id.0, Stored::of(record).encode_to_vec().as_slice())?;
-        Ok(())
-    }
-}
-
-/// A record as it stands in the file. Tags are for good.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Stored {
-    #[prost(string, tag = "1")]
-    account: String,
-    #[prost(uint64, tag = "2")]
-    expires: u64,
-    #[prost(message, optional, tag = "3")]
-    details: Option<Details>,
-    /// When it was redeemed or cancelled.
-    #[prost(uint64, optional, tag = "4")]
-    ended: Option<u64>,
-    /// Present once it was redeemed, and only then.
-    #[prost(string, optional, tag = "5")]
-    request_id: Option<String>,
-}
-
-impl Stored {
-    fn of(record: &Record) -> Self {
-        let (ended, request_id) = match &record.state {
-            State::Pending => (None, None),
-            State::Redeemed { at, request_id } => (Some(*at), Some(request_id.clone())),
-            State::Cancelled { at } => (Some(*at), None),
-        };
-        Self {
-            account: record.account.clone(),
-            expires: record.expires,
-            details: Some(record.details.clone()),
-            ended,
-            request_id,
-        }
-    }
-
-    fn into_record(self) -> Option<Record> {
-        let state = match (self.ended, self.request_id) {
-            (None, None) => State::Pending,
-            (Some(at), Some(request_id)) => State::Redeemed { at, request_id },
-            (Some(at), None) => State::Cancelled { at },
-            (None, Some(_)) => return None,
-        };
-        Some(Record { account: self.account, expires: self.expires, state, details: self.details? })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicI32, AtomicU32, Ordering},
-    };
-
-    use redb::StorageBackend;
-
-    use super::*;
-    use crate::upload::machine::EventKind;
-
-    const ENOSPC: i32 = 28;
-    const EIO: i32 = 5;
-
-    /// A file whose writes and fsyncs fail, after so many of them, with an error of the system's.
-    #[derive(Debug)]
-    struct Faulty {
-        file: FileBackend,
-        faults: Arc<Faults>,
-    }
-
-    #[derive(Debug, Default)]
-    struct Faults {
-        errno: AtomicI32,
-        after: AtomicU32,
-    }
-
-    impl Faulty {
-        fn fault(&self) -> io::Result<()> {
-            let errno = self.faults.errno.load(Ordering::SeqCst);
-            let due = |left: u32| left.checked_sub(1);
-            if errno == 0 || self.faults.after.fetch_update(Ordering::SeqCst, Ordering::SeqCst, due).is_ok() {
-                return Ok(());
-            }
-            Err(io::Error::from_raw_os_error(errno))
-        }
-    }
-
-    impl StorageBackend for Faulty {
-        fn len(&self) -> io::Result<u64> {
-            self.file.len()
-        }
-
-        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-            self.file.read(offset, out)
-        }
-
-        fn set_len(&self, len: u64) -> io::Result<()> {
-            self.fault()?;
-            self.file.set_len(len)
-        }
-
-        fn sync_data(&self) -> io::Result<()> {
-            self.fault()?;
-            self.file.sync_data()
-        }
-
-        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-            self.fault()?;
-            self.file.write(offset, data)
-        }
-    }
-
-    fn faulty(path: &Path, faults: &Arc<Faults>) -> EmbeddedStore {
-        let (path, faults) = (path.to_owned(), Arc::clone(faults));
-        EmbeddedStore::with(Box::new(move || {
-            let file =
-                OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
-            let file = Faulty { file: FileBackend::new(file).unwrap(), faults: Arc::clone(&faults) };
-            redb::Builder::new()
-                .create_with_backend(file)
-                .map_err(|error| OpenError::Failed(error.to_string()))
-        }))
-        .unwrap()
-    }
-
-    fn redeem(request_id: &str) -> Event {
-        let kind = EventKind::Redeem { request_id: request_id.to_owned() };
-        Event { account: "acme".to_owned(), at: 1, kind }
-    }
-
-    /// Wherever in a commit the disk fails: who was told OK has redeemed, who was told nothing may ask again, and nobody
-    /// else has.
-    #[tokio::test]
-    async fn a_disk_that_fails_makes_no_answer_false() {
-        for errno in [ENOSPC, EIO] {
-            let mut unanswered = 0;
-            for after in 0..12 {
-                let directory = tempfile::tempdir().unwrap();
-                let path = directory.path().join("tokens");
-                let faults = Arc::new(Faults::default());
-                let mut store = faulty(&path, &faults);
-                let pending = Record {
-                    account: "acme".to_owned(),
-                    expires: 100,
-                    state: State::Pending,
-                    details: Details::default(),
-                };
-                let id = TokenId([7; 32]);
-                store.insert(id, pending).await.unwrap();
-                faults.after.store(after, Ordering::SeqCst);
-                faults.errno.store(errno, Ordering::SeqCst);
-                let told = store.apply(id, redeem("first")).await;
-                unanswered += usize::from(told.is_err());
-                let failed = store.insert(TokenId([8; 32]), store_filler()).await.is_err();
-                faults.errno.store(0, Ordering::SeqCst);
-                if errno == EIO && (failed || told.is_err()) {
-                    store.get(id).await.expect_err("what is read after a failed fsync is not to be trusted");
-                    drop(store);
-                    store = faulty(&path, &faults);
-                }
-                let again = store.apply(id, redeem("first")).await.unwrap().unwrap();
-                if let Ok(told) = told {
-                    assert!(!told.unwrap().replayed && again.replayed, "{errno} {after}");
-                }
-                let rival = store.apply(id, redeem("second")).await.unwrap();
-                assert_eq!(rival, Err(Refusal::AlreadyRedeemed), "{errno} {after}");
-            }
-            assert!((1..12).contains(&unanswered), "some failed and some did not: {unanswered}");
-        }
-    }
-
-    fn store_filler() -> Record {
-        let details = Details { metadata: vec![0; 4096], ..Details::default() };
-        Record { account: "acme".to_owned(), expires: 100, state: State::Pending, details }
-    }
 }

@@ -1,0 +1,184 @@
+//! Absolute http and https URLs, as the WHATWG URL writes them.
+//!
+//! Most URLs that are to be signed are already written so. Those are recognised in one pass, and neither copied nor parsed;
+//! all others go through the `url` crate's parser, which is what decides: a test compares the two.
+
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, ops::Range};
+
+use url::{Position, Url};
+
+use super::SignError;
+use crate::scheme::has_dot_segment;
+
+/// Longest URL that is signed, in bytes.
+pub const MAX_URL_BYTES: usize = 8192;
+
+/// An absolute http or https URL without credentials, in the WHATWG URL's serialisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpUrl<'a> {
+    /// Borrowed if, and only if, the URL was given in this spelling.
+    text: Cow<'a, str>,
+    parts: Parts,
+}
+
+/// Where parts of a URL begin, in bytes; one that is not there is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Parts {
+    /// Behind `://`.
+    host: usize,
+    path: usize,
+    /// At the `?`.
+    query: usize,
+    /// At the `#`.
+    fragment: usize,
+}
+
+impl<'a> HttpUrl<'a> {
+    /// Parses a URL.
+    ///
+    /// # Errors
+    /// It is longer than [`MAX_URL_BYTES`], or not an absolute http or https URL without credentials.
+    pub fn parse(text: &'a str) -> Result<Self, SignError> {
+        if text.len() > MAX_URL_BYTES {
+            return Err(SignError::TooLong);
+        }
+        if let Some(parts) = serialised(text) {
+            return Ok(Self { text: Cow::Borrowed(text), parts });
+        }
+        // The parser also takes `https:host` and leading spaces; those are mistakes, not absolute URLs.
+        let is_absolute = ["http://", "https://"]
+            .iter()
+            .any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+        if !is_absolute {
+            return Err(SignError::Invalid("is not an absolute http or https URL"));
+        }
+        let url = Url::parse(text).map_err(|_| SignError::Invalid("cannot be parsed"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(SignError::Invalid("has credentials"));
+        }
+        let at = |position| url[..position].len();
+        let parts = Parts {
+            host: at(Position::BeforeHost),
+            path: at(Position::BeforePath),
+            query: at(Position::AfterPath),
+            fragment: at(Position::AfterQuery),
+        };
+        let same = url.as_str() == text;
+        Ok(Self { text: if same { Cow::Borrowed(text) } else { Cow::Owned(url.into()) }, parts })
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// `https://host`, or `https://host:port` where the port is not the scheme's own.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.part(0..self.parts.path)
+    }
+
+    /// `host`, or `host:port` where the port is not the scheme's own.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.part(self.parts.host..self.parts.path)
+    }
+
+    /// The path; begins with a slash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.part(self.parts.path..self.parts.query)
+    }
+
+    /// The query, without its `?`; empty if there is none.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        let query = self.part(self.parts.query..self.parts.fragment);
+        query.strip_prefix('?').unwrap_or(query)
+    }
+
+    /// The fragment with its `#`; empty if there is none.
+    #[must_use]
+    pub fn fragment(&self) -> &str {
+        self.part(self.parts.fragment..self.text.len())
+    }
+
+    /// Origin (`https://host:port`) and request target, byte for byte as given: for schemes that sign a URL as it stands.
+    ///
+    /// # Errors
+    /// It has a fragment, which would never reach a verifier; or something that a client would write anew before it sends
+    /// it (spaces, controls, non-ASCII, backslashes, dot segments; in the origin capitals and a scheme's own port).
+    pub fn verbatim(&self) -> Result<(&'a str, &'a str), SignError> {
+        if !self.fragment().is_empty() {
+            return Err(SignError::Invalid("has a fragment"));
+        }
+        match self.text {
+            Cow::Borrowed(text) => Ok(text.split_at(self.parts.path)),
+            Cow::Owned(_) => {
+                Err(SignError::Invalid("is not spelled as a client sends it: percent-encode it"))
+            }
+        }
+    }
+
+    fn part(&self, range: Range<usize>) -> &str {
+        self.text.get(range).unwrap_or_default()
+    }
+}
+
+/// A byte of a host name.
+const HOST: u8 = 1;
+/// A byte that stays as it is in a path.
+const PATH: u8 = 2;
+/// A byte that stays as it is in a query.
+const QUERY: u8 = 4;
+
+/// Where each byte may stand. Less than the WHATWG URL allows: what is not here is left to its parser.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 128")]
+        let class = match byte as u8 {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' => HOST | PATH | QUERY,
+            b'A'..=b'Z' | b'_' | b'~' | b'%' | b'/' | b':' | b'@' => PATH | QUERY,
+            // RFC 3986's sub-delims.
+            b'!' | b'$' | b'&' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => PATH | QUERY,
+            b'\'' => PATH,
+            b'?' => QUERY,
+            _ => 0,
+        };
+        classes[byte] = class;
+        byte += 1;
+    }
+    classes
+};
+
+/// The parts of a URL that is surely written as the WHATWG URL writes it, has a host name and a path, and neither port nor
+/// credentials nor fragment.
+fn serialised(text: &str) -> Option<Parts> {
+    let bytes = text.as_bytes();
+    let host = ["https://", "http://"].iter().find(|scheme| text.starts_with(**scheme))?.len();
+    let end = |from: usize, class: u8| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        from + rest.iter().position(|byte| CLASSES[usize::from(*byte)] & class == 0).unwrap_or(rest.len())
+    };
+    let path = end(host, HOST);
+    let query = end(path, PATH);
+    let fragment = if bytes.get(query) == Some(&b'?') { end(query + 1, QUERY) } else { query };
+    let whole = fragment == bytes.len() && bytes.get(path) == Some(&b'/');
+    let sound = whole && is_host_name(bytes.get(host..path)?) && !has_dot_segment(text.get(path..query)?);
+    sound.then_some(Parts { host, path, query, fragment })
+}
+
+/// Whether these bytes of a host name make one that stays as it is: no punycode, which would be checked, and nothing that is
+/// an IPv4 address or would be taken for one.
+fn is_host_name(name: &[u8]) -> bool {
+    let mut labels = name.split(|byte| *byte == b'.');
+    let is_plain = |label: &[u8]| !label.is_empty() && !label.starts_with(b"xn--");
+    labels.clone().all(is_plain)
+        && labels.next_back().and_then(<[u8]>::first).is_some_and(u8::is_ascii_lowercase)
+}

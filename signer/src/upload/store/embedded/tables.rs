@@ -1,0 +1,111 @@
+//! Records as they stand in the file.
+
+use prost::Message;
+use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
+
+use crate::upload::{Record, State, TokenId, record::Details};
+
+/// [`Stored`] by token id.
+const TOKENS: TableDefinition<'static, [u8; 32], &[u8]> = TableDefinition::new("upload_tokens");
+/// Expiry and token id, to find what is to be swept.
+const EXPIRIES: TableDefinition<'static, (u64, [u8; 32]), ()> = TableDefinition::new("upload_token_expiries");
+
+/// The tables inside a transaction.
+pub(super) struct Tables<'t> {
+    tokens: Table<'t, [u8; 32], &'static [u8]>,
+    expiries: Table<'t, (u64, [u8; 32]), ()>,
+    changed: bool,
+}
+
+impl<'t> Tables<'t> {
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, TableError> {
+        Ok(Self {
+            tokens: transaction.open_table(TOKENS)?,
+            expiries: transaction.open_table(EXPIRIES)?,
+            changed: false,
+        })
+    }
+
+    /// Whether there is anything to commit.
+    pub(super) const fn changed(&self) -> bool {
+        self.changed
+    }
+
+    pub(super) fn insert(&mut self, id: TokenId, record: &Record) -> Result<(), StorageError> {
+        self.expiries.insert((record.expires, id.0), ())?;
+        self.put(id, record)
+    }
+
+    pub(super) fn get(&self, id: TokenId) -> Result<Option<Record>, StorageError> {
+        let Some(stored) = self.tokens.get(id.0)? else { return Ok(None) };
+        let stored = Stored::decode(stored.value()).ok().and_then(Stored::into_record);
+        stored.map(Some).ok_or_else(|| StorageError::Corrupted("a record cannot be decoded".to_owned()))
+    }
+
+    /// Writes a record that is there anew.
+    pub(super) fn put(&mut self, id: TokenId, record: &Record) -> Result<(), StorageError> {
+        self.changed = true;
+        self.tokens.insert(id.0, Stored::of(record).encode_to_vec().as_slice())?;
+        Ok(())
+    }
+
+    /// Removes at most `limit` records that expired at or before `until`; answers how many.
+    pub(super) fn remove_expired(&mut self, until: u64, limit: usize) -> Result<usize, StorageError> {
+        let over: Vec<_> = self
+            .expiries
+            .range(..=(until, [0xff; 32]))?
+            .take(limit)
+            .map(|entry| entry.map(|(key, _)| key.value()))
+            .collect::<Result<_, _>>()?;
+        self.changed |= !over.is_empty();
+        for key in &over {
+            self.expiries.remove(*key)?;
+            self.tokens.remove(key.1)?;
+        }
+        Ok(over.len())
+    }
+}
+
+/// A record as it stands in the file. Tags are for good.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Stored {
+    #[prost(string, tag = "1")]
+    account: String,
+    #[prost(uint64, tag = "2")]
+    expires: u64,
+    #[prost(message, optional, tag = "3")]
+    details: Option<Details>,
+    /// When it was redeemed or cancelled.
+    #[prost(uint64, optional, tag = "4")]
+    ended: Option<u64>,
+    /// Present once it was redeemed, and only then.
+    #[prost(string, optional, tag = "5")]
+    request_id: Option<String>,
+}
+
+impl Stored {
+    fn of(record: &Record) -> Self {
+        let (ended, request_id) = match &record.state {
+            State::Pending => (None, None),
+            State::Redeemed { at, request_id } => (Some(*at), Some(request_id.clone())),
+            State::Cancelled { at } => (Some(*at), None),
+        };
+        Self {
+            account: record.account.clone(),
+            expires: record.expires,
+            details: Some(record.details.clone()),
+            ended,
+            request_id,
+        }
+    }
+
+    fn into_record(self) -> Option<Record> {
+        let state = match (self.ended, self.request_id) {
+            (None, None) => State::Pending,
+            (Some(at), Some(request_id)) => State::Redeemed { at, request_id },
+            (Some(at), None) => State::Cancelled { at },
+            (None, Some(_)) => return None,
+        };
+        Some(Record { account: self.account, expires: self.expires, state, details: self.details? })
+    }
+}
