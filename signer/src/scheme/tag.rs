@@ -12,7 +12,7 @@ const MAX_BYTES: usize = 32;
 ///
 /// It has no `PartialEq` and gives out its bytes only as a signature to hand out: `==` does not compile, and the one way to
 /// compare is [`Tag::fits`]. Two lints keep it so: `into_bytes` of a MAC is allowed here alone (`clippy.toml`), and
-/// `tests/sources.rs` knows where else something is hashed.
+/// `tests/pitfalls.rs` knows where else something is hashed.
 pub(crate) struct Tag {
     bytes: [u8; MAX_BYTES],
     length: usize,

@@ -129,7 +129,7 @@ impl Signed {
 /// Why something was not signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
-    /// The URL is longer than [`MAX_URL_BYTES`], or its signed target would be longer than the verifier takes.
+    /// The URL is longer than [`MAX_URL_BYTES`](super::MAX_URL_BYTES), or its signed target would be longer than the verifier takes.
     #[error("the URL is too long")]
     TooLong,
     /// It is not a URL that can be signed so that it verifies.
