@@ -29,6 +29,8 @@ mod kernels;
 mod lanes;
 mod layout;
 mod memory;
+#[cfg(test)]
+mod numbers;
 mod picture;
 mod plain;
 mod progressive;

@@ -1,6 +1,9 @@
 //! Small sequential scans, code by code: the state tables of [`super::tables`] take longer to build than these scans
 //! take to decode.
 
+#[cfg(test)]
+mod tests;
+
 use super::codes::{Bits, Lookup};
 use super::error::Error;
 use super::lanes::{Chunk, End, Input, LARGEST_MCU_BITS};
@@ -130,8 +133,8 @@ impl Decoder {
                 break;
             }
         }
-        // What stands behind the data is no damage of its own.
-        chunk.dead = chunk.dead.filter(|at| *at < input.bits);
+        // What the data ends in is no damage of its own.
+        chunk.dead = chunk.dead.filter(|at| at + 8 <= input.bits);
         mcus.take(&mut self.coefficients[..chunk.count * self.mcu])?;
         Ok(chunk)
     }

@@ -16,13 +16,14 @@
 //! * `RAW + k`: the first piece of a level was added, more of its bits follow as a plain number (the
 //!   pieces add up; the first one holds the sign);
 //! * `LONG + k`: the code is longer than fits, the first bits are consumed, a second table goes on;
-//! * `DEAD + k`: no code starts with these bits. Nothing is consumed any more, the state stays.
+//! * `DEAD + k`: no code starts with these bits. Nothing is consumed any more, the state stays. `LONG_DEAD + k`: nor with
+//!   those that were consumed as the first ones of a long code.
 
 use super::layout::Block;
 use super::segments::Tables;
 use super::symbols::{
-    self, Codes, DEAD, ENDED, LONG, LONG_TABLES, Long, MOST_PASSED, MOST_TABLES, PAST, PLAIN, RAW_SIZES,
-    RAW_WIDTH, SIZE, Set, Specs, TAIL,
+    self, Codes, DEAD, ENDED, LONG, LONG_DEAD, LONG_TABLES, Long, MOST_PASSED, MOST_TABLES, PAST, PLAIN,
+    PREFIX, RAW_SIZES, RAW_WIDTH, SIZE, Set, Specs, TAIL,
 };
 use std::borrow::Cow;
 
@@ -210,6 +211,11 @@ impl Machine {
         is_same(state, self.start)
     }
 
+    /// Bits of the impossible code that a dead state has consumed.
+    pub(crate) fn consumed(&self, dead: u64) -> usize {
+        if number(dead) % self.block_states < LONG_DEAD { 0 } else { PREFIX as usize }
+    }
+
     /// The state behind the block that a dead state is in: where a damaged file goes on.
     pub(crate) fn behind_block(&self, dead: u64) -> u64 {
         self.states[number(dead) / self.block_states * self.block_states + ENDED]
@@ -249,7 +255,7 @@ fn extend(states: &mut Vec<u64>, block: &Block, codes: &Codes, last: usize, raw:
         states.extend(levels.iter().map(|level| level + raw));
     }
     let dead = |k: usize| next(0, 0, own + DEAD + k, 0);
-    states.extend((0..64).map(dead));
+    states.extend((0..LONG - DEAD).map(dead));
     for j in 0..long {
         // No symbol moves to a region that its table does not have.
         let long = |k: usize, of: Long| of.table(j).map_or_else(|| dead(k), |t| next(0, 0, own + k, t));

@@ -2,53 +2,12 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "bytes from small numbers")]
 
-use super::super::layout::Block;
-use super::super::segments::{HuffmanSpec, STANDARD, Tables};
 use super::*;
+use crate::decode::numbers::Numbers;
 
-/// A generator of numbers that are nobody's choice.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % end
-    }
-
-    /// Any code that fits in 16 bits, full or not, with any symbols.
-    fn spec(&mut self) -> HuffmanSpec {
-        let mut counts = [0_u8; 16];
-        let (mut room, mut total) = (1, 0);
-        for count in &mut counts {
-            room *= 2;
-            let most = if self.below(3) == 0 { room } else { room / 2 };
-            let taken = self.below(most + 1).min(256 - total).min(255);
-            *count = taken as u8;
-            room -= taken;
-            total += taken;
-        }
-        let symbols: Vec<u8> = (0..total).map(|_| self.below(256) as u8).collect();
-        HuffmanSpec::new(counts, &symbols)
-    }
-
-    fn machine(&mut self) -> Machine {
-        let mut tables = Tables::default();
-        for i in 0..4 {
-            let known = self.below(4) == 0;
-            tables.dc[i] = Some(if known { STANDARD[i & 1] } else { self.spec() });
-            tables.ac[i] = Some(if known { STANDARD[2 + (i & 1)] } else { self.spec() });
-        }
-        let blocks: Vec<Block> = (0..1 + self.below(10))
-            .map(|component| {
-                let (keep_width, keep_height) = ([0, 1, 2, 4, 8][self.below(5)], [1, 2, 4, 8][self.below(4)]);
-                let kept = keep_width * keep_height;
-                let (dc, ac) = (self.below(4), self.below(4));
-                let stride = if kept == 64 { 64 } else { kept + 1 };
-                Block { component, x: 0, y: 0, dc, ac, keep_width, keep_height, stride }
-            })
-            .collect();
-        Machine::new(&tables, &blocks, self.below(2) << 20)
-    }
+fn machine(numbers: &mut Numbers) -> Machine {
+    let (tables, blocks) = (numbers.tables(), numbers.blocks());
+    Machine::new(&tables, &blocks, numbers.below(2) << 20)
 }
 
 /// [`run`] with a check in every access.
@@ -71,7 +30,7 @@ fn checked(machine: &Machine, data: &[u8], coefficients: &mut [i16], lane: &mut 
 fn every_access_is_one_that_a_check_lets_pass() {
     let mut numbers = Numbers(1);
     for _ in 0..if cfg!(miri) { 3 } else { 300 } {
-        let machine = numbers.machine();
+        let machine = machine(&mut numbers);
         let rounds = 1 + numbers.below(20);
         let bits = rounds * ROUND_BITS;
         let starts: [usize; 4] = std::array::from_fn(|_| numbers.below(64));
@@ -92,7 +51,7 @@ fn every_access_is_one_that_a_check_lets_pass() {
 }
 
 fn refused(change: impl Fn(&mut Lane, &mut Vec<u8>, &mut Vec<i16>)) {
-    let machine = Numbers(7).machine();
+    let machine = machine(&mut Numbers(7));
     let mut data = vec![0x55; ROUND_BITS / 8 + 8];
     let mut room = vec![0; STEPS * machine.widest + 1];
     let mut lane = Lane { at: 0, state: machine.start, out: 0 };

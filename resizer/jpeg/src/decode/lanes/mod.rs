@@ -170,15 +170,18 @@ impl Decoder {
                     return false;
                 }
                 Walk::Dead => {
-                    chunk.dead.get_or_insert(lane.at);
+                    let code = lane.at - self.machine.consumed(lane.state);
+                    if code + 8 > input.bits {
+                        // No code, as the data ends in it.
+                        chunk.end = End::Short;
+                        return false;
+                    }
+                    chunk.dead.get_or_insert(code);
                     let behind = self.machine.behind_block(lane.state);
                     lane.out += usize::from((behind >> 8).to_le_bytes()[0]);
                     lane.state = behind;
-                    lane.at += 8;
+                    lane.at = code + 8;
                     if self.machine.is_start(behind) {
-                        if lane.at > input.bits {
-                            chunk.end = End::Short;
-                        }
                         return false;
                     }
                 }

@@ -1,13 +1,11 @@
 //! The forms of tables, made of Huffman codes.
 
 use super::{
-    Codes, DEAD, ENDED, LARGEST_SIZE, LONG, LONG_TABLES, Long, MOST_PASSED, PAST, RAW, RAW_WIDTH, SIZE,
-    Specs, WINDOW, addend, bits, step, symbol,
+    Codes, DEAD, ENDED, LARGEST_SIZE, LONG, LONG_DEAD, LONG_TABLES, Long, MOST_PASSED, PAST, PREFIX, RAW,
+    RAW_WIDTH, SIZE, Specs, WINDOW, addend, bits, step, symbol,
 };
 use crate::decode::segments::HuffmanSpec;
 
-/// Bits consumed before the second table of a long code, so that its last bit and a sign bit fit the window.
-const PREFIX: u32 = 17 - WINDOW;
 /// The longest code that leaves room for a sign bit.
 const SHORT: u32 = WINDOW - 1;
 
@@ -147,29 +145,30 @@ fn enter_all(words: &mut Vec<u32>, spec: &HuffmanSpec, dc: bool) -> (usize, Long
                 let at = first + ((prefix as usize) << (WINDOW - PREFIX));
                 words[at..at + (1 << (WINDOW - PREFIX))].fill(symbol(PREFIX, LONG + long * 64, 0));
                 long += 1;
-                words.resize(first + SIZE * (1 + long), symbol(0, DEAD, 0));
+                words.resize(first + SIZE * (1 + long), symbol(0, LONG_DEAD, 0));
             }
             let rest = code.length - PREFIX;
             let table = first + SIZE * long;
             let bits = code.bits & ((1 << rest) - 1);
-            enter(&mut words[table..table + SIZE], bits, rest, code.symbol, dc);
+            enter(&mut words[table..table + SIZE], bits, rest, code.symbol, dc, LONG_DEAD);
         }
     }
     for code in spec.codes().take_while(|code| code.length <= SHORT) {
-        enter(&mut words[first..first + SIZE], code.bits, code.length, code.symbol, dc);
+        enter(&mut words[first..first + SIZE], code.bits, code.length, code.symbol, dc, DEAD);
     }
     (first, Long { first: first + SIZE, count: long })
 }
 
-/// Enters a code of `length` bits, at most [`SHORT`], with whatever bits of its level fit the window.
-fn enter(table: &mut [u32], bits: u32, length: u32, value: u8, dc: bool) {
+/// Enters a code of `length` bits, at most [`SHORT`], with whatever bits of its level fit the window; a symbol that
+/// no file has leads to region `dead`.
+fn enter(table: &mut [u32], bits: u32, length: u32, value: u8, dc: bool, dead: usize) {
     let size = u32::from(value & 15);
     let run = usize::from(value >> 4);
     let room = WINDOW - length;
     let range = &mut table[(bits as usize) << room..(bits as usize + 1) << room];
     if size > LARGEST_SIZE || (dc && run > 0) {
         // No 8-bit picture has such a level.
-        range.fill(symbol(0, DEAD, 0));
+        range.fill(symbol(0, dead, 0));
         return;
     }
     if size == 0 {

@@ -20,6 +20,8 @@ use std::sync::LazyLock;
 
 /// Bits looked up at once. 11 keeps the tables of a usual file in an L1 cache.
 pub(super) const WINDOW: u32 = 11;
+/// Bits consumed before the second table of a long code, so that its last bit and a sign bit fit the window.
+pub(super) const PREFIX: u32 = 17 - WINDOW;
 /// Entries of a table.
 pub(super) const SIZE: usize = 1 << WINDOW;
 /// Bits of the largest level of 8-bit samples: DC differences of ±2047 (F.1.2.1.1).
@@ -47,8 +49,10 @@ pub(super) const RAW: usize = PAST + MOST_PASSED + 2;
 pub(super) const RAW_WIDTH: usize = PLAIN;
 /// The region without a way out.
 pub(super) const DEAD: usize = RAW + RAW_SIZES * RAW_WIDTH;
+/// The same behind [`PREFIX`] bits of a long code.
+pub(super) const LONG_DEAD: usize = DEAD + 64;
 /// The first region of long codes.
-pub(super) const LONG: usize = DEAD + 64;
+pub(super) const LONG: usize = LONG_DEAD + 64;
 
 /// Most tables of a scan: the dead one, raw ones, and for four components both forms of DC and three of AC.
 pub(super) const MOST_TABLES: usize = 1 + RAW_SIZES + 4 * (2 + 3 + 2 * LONG_TABLES);
