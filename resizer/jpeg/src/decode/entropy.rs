@@ -194,7 +194,7 @@ pub(crate) fn reach(machine: &Machine, data: &[u8], at: usize, coefficients: &mu
 pub(crate) enum Walk {
     /// The lane stands at an MCU start.
     Mcu,
-    /// No code starts with the bits where the lane stands.
+    /// No code starts with the bits where the lane stands, or with those before them that were taken for a long one.
     Dead,
     /// The data ended before.
     Short,

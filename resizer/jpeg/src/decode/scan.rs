@@ -86,6 +86,7 @@ fn segment(
 ) -> Result<usize, Error> {
     let mut at = 0;
     let mut got = 0;
+    let mut told = false;
     while got < count {
         if !window.ended() && window.bits() - at.min(window.bits()) < window.bits() / 2 {
             at = window.advance(at);
@@ -94,7 +95,9 @@ fn segment(
             Input { data: window.bytes(), bits: window.bits(), ended: window.ended(), at, left: count - got };
         let chunk = entropy.chunk(input, mcus)?;
         got += chunk.count;
-        if let Some(bit) = chunk.dead {
+        // The first place is all that anyone is told, and to find one takes longer than an MCU.
+        if let Some(bit) = chunk.dead.filter(|_| !told) {
+            told = true;
             let at = window.file_position(bit);
             note(Error::Corrupt { at, what: "bits that are no Huffman code" })?;
         }

@@ -64,7 +64,9 @@ impl Decoder {
         loop {
             let rounds: [usize; LANES] = std::array::from_fn(|i| self.rounds(i, &lanes[i], targets[i]));
             let least = rounds.into_iter().filter(|rounds| *rounds > 0).min().unwrap_or(0).min(most);
-            if least == 0 || rounds[..LANES - 1].iter().all(|rounds| *rounds == 0) {
+            // Behind damage in the true lane nothing is met.
+            if least == 0 || is_dead(lanes[0].state) || rounds[..LANES - 1].iter().all(|rounds| *rounds == 0)
+            {
                 return;
             }
             let mut running: [Lane; LANES] =

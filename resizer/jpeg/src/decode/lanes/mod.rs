@@ -17,6 +17,9 @@ const LANES: usize = 4;
 /// damaged one.
 pub(crate) const LARGEST_MCU_BITS: usize = 10 * (64 * 27 + 8);
 
+/// Rounds that cost little more than a look at where they led.
+const FEW_ROUNDS: usize = 8;
+
 /// How a chunk ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -147,11 +150,14 @@ impl Decoder {
 
     /// Runs a lane as near to `target` as rounds of steps lead.
     fn approach(&mut self, input: &Input<'_>, exact: &mut Exact, target: usize) {
+        // A lane without a code that fits steps on in place: no longer than it has come.
+        let mut most = FEW_ROUNDS;
         loop {
-            let rounds = self.rounds(exact.index, &exact.lane, target);
+            let rounds = self.rounds(exact.index, &exact.lane, target).min(most);
             if rounds == 0 {
                 return;
             }
+            most = most.saturating_mul(2);
             let mut only = [exact.lane];
             run(&self.machine, input.data, self.room.all(), &mut only, rounds);
             [exact.lane] = only;
