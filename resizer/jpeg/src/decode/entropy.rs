@@ -2,7 +2,7 @@
 //!
 //! # What unchecked accesses buy
 //! With indexed accesses in their place a whole decode takes so many more user cycles (medians of three, one thread of a
-//! Xeon with AVX2, the two in turn):
+//! processor with AVX2, the two in turn):
 //!
 //! | | 1/1 | 1/2 | 1/4 | 1/8 |
 //! |---|---|---|---|---|
