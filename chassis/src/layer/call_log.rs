@@ -45,12 +45,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let method = method(request.uri().path());
+        let path = request.uri().path();
         // At the level of the worst line written in it: a filter that lets the line through must let its
         // fields through.
         let span = tracing::error_span!(
             "call",
-            rpc.method = method,
+            rpc.method = method(path), // asked for only where somebody listens
             request.id = field::Empty,
             peer = field::Empty,
             caller = field::Empty
@@ -65,7 +65,7 @@ where
         if let Some(Identified(Ok(caller))) = request.extensions().get::<Identified>() {
             span.record("caller", caller.as_str());
         }
-        let quiet = method == "grpc.health.v1.Health/Check";
+        let quiet = path == "/grpc.health.v1.Health/Check";
         let record = Record { span, start: Instant::now(), end: None, quiet };
         let inner = record.span.in_scope(|| self.inner.call(request));
         LoggedCall { inner, record: Some(record) }
