@@ -1,8 +1,11 @@
 //! A method that does nothing: what a call costs before anybody does anything.
+//!
+//! Written out as tonic generates servers from a proto, two boxed futures a call included, so that what is compared is what
+//! methods do.
 
 use std::{
     convert::Infallible,
-    future::ready,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -10,30 +13,54 @@ use http::{Request, Response};
 use tonic::{Status, body::Body, codegen::BoxFuture, server::NamedService};
 use tonic_prost::ProstCodec;
 
-/// Its path.
-pub const PATH: &str = "/bench.v1.Empty/Do";
+/// Its path: a name as the contract's methods have it, for a name's length costs too and is nothing of what they do.
+pub const PATH: &str = "/safelight.bench.v1.BenchService/DoNothing";
 
 /// The service.
-#[derive(Clone, Copy, Debug)]
-pub struct Empty;
-
-impl NamedService for Empty {
-    const NAME: &'static str = "bench.v1.Empty";
+#[async_trait::async_trait]
+trait BenchService: Send + Sync + 'static {
+    async fn do_nothing(&self, request: tonic::Request<()>) -> Result<tonic::Response<()>, Status>;
 }
 
-/// The handler.
-struct Nothing;
+/// Its implementation.
+#[derive(Debug)]
+struct Empty;
 
-impl tonic::server::UnaryService<()> for Nothing {
-    type Response = ();
-    type Future = std::future::Ready<Result<tonic::Response<()>, Status>>;
-
-    fn call(&mut self, _: tonic::Request<()>) -> Self::Future {
-        ready(Ok(tonic::Response::new(())))
+#[async_trait::async_trait]
+impl BenchService for Empty {
+    async fn do_nothing(&self, _: tonic::Request<()>) -> Result<tonic::Response<()>, Status> {
+        Ok(tonic::Response::new(()))
     }
 }
 
-impl tower_service::Service<Request<Body>> for Empty {
+/// The method.
+struct DoNothing<T>(Arc<T>);
+
+impl<T: BenchService> tonic::server::UnaryService<()> for DoNothing<T> {
+    type Response = ();
+    type Future = BoxFuture<tonic::Response<()>, Status>;
+
+    fn call(&mut self, request: tonic::Request<()>) -> Self::Future {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.do_nothing(request).await })
+    }
+}
+
+/// The server.
+#[derive(Clone, Debug)]
+pub struct BenchServer(Arc<Empty>);
+
+impl BenchServer {
+    pub fn new() -> Self {
+        Self(Arc::new(Empty))
+    }
+}
+
+impl NamedService for BenchServer {
+    const NAME: &'static str = "safelight.bench.v1.BenchService";
+}
+
+impl tower_service::Service<Request<Body>> for BenchServer {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<Response<Body>, Infallible>;
@@ -43,10 +70,12 @@ impl tower_service::Service<Request<Body>> for Empty {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // As generated servers do.
-        let mut grpc = tonic::server::Grpc::new(ProstCodec::<(), ()>::default())
-            .max_decoding_message_size(512 * 1024)
-            .max_encoding_message_size(1 << 20);
-        Box::pin(async move { Ok(grpc.unary(Nothing, request).await) })
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let mut grpc = tonic::server::Grpc::new(ProstCodec::<(), ()>::default())
+                .max_decoding_message_size(512 * 1024)
+                .max_encoding_message_size(1 << 20);
+            Ok(grpc.unary(DoNothing(inner), request).await)
+        })
     }
 }

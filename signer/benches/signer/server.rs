@@ -12,7 +12,7 @@ use safelight_chassis::{
 use safelight_signer::{Clock, Config, Signer, access::Grants, limits};
 use tokio::runtime::Runtime;
 
-use crate::empty::{self, Empty};
+use crate::empty::{self, BenchServer};
 
 const GRANTS: &str = "[[grants]]\ncaller = 'anonymous'\nmethods = ['*']\nkeys = ['*']\n";
 
@@ -59,8 +59,10 @@ impl Running {
             let config = Config::read(&text).expect("a configuration");
             let signer = Signer::new(config, Clock::system());
             let grants = config::read(GRANTS, Grants::read).expect("grants");
-            let server =
-                signer.add_to(Server::new(limits())).service(Empty).authorise(Arc::new(Access(grants)));
+            let server = signer
+                .add_to(Server::new(limits()))
+                .service(BenchServer::new())
+                .authorise(Arc::new(Access(grants)));
             let bound = server.bind(([127, 0, 0, 1], 0).into(), false).await.expect("a port");
             let addr = bound.local_addr();
             tokio::spawn(bound.serve(Shutdown::new()));
