@@ -46,6 +46,9 @@ impl Allowed {
     /// Whether a request target is covered, sent to this origin. `None`: that depends on the origin, which is not known.
     #[must_use]
     pub fn covers_target(&self, origin: Option<&str>, target: &str) -> Option<bool> {
+        if self.is_everything() {
+            return Some(true);
+        }
         let path = target.split('?').next().unwrap_or_default();
         if !self.covers_path(path) {
             return Some(false);

@@ -2,6 +2,7 @@
 
 use std::{future::ready, pin::Pin};
 
+use http::Extensions;
 use safelight_chassis::{caller::Caller, request_id::RequestId};
 use safelight_proto::reason::{CallError, Reason, of};
 use tonic::{Request, Response, Status};
@@ -19,17 +20,18 @@ pub(super) type Answer<'a, A> = Pin<Box<dyn Future<Output = Result<Response<A>, 
 /// Answers a call by a handler that waits for nothing.
 ///
 /// It is run here and not in the future, as it would be in an `async fn` of the trait: that one has room for request, call
-/// and answer at once, and all of them are moved in and out of it. Signing a URL takes about as long.
+/// and answer at once, and all of them are moved in and out of it. Signing a URL takes about as long. For the same reason the
+/// message is only lent.
 pub(super) fn answer<'a, T, A: Send + 'a>(
     audit: &'a Audit,
-    request: Request<T>,
-    handle: impl FnOnce(&mut Call<'_>, T) -> Result<A, CallError>,
+    mut request: Request<T>,
+    handle: impl FnOnce(&mut Call<'_>, &T) -> Result<A, CallError>,
 ) -> Answer<'a, A> {
-    let (mut call, request) = match Call::begin(audit, request) {
-        Ok(begun) => begun,
+    let mut call = match Call::admit(audit, request.extensions_mut()) {
+        Ok(call) => call,
         Err(refused) => return Box::pin(ready(Err(refused.into()))),
     };
-    let answer = handle(&mut call, request);
+    let answer = handle(&mut call, request.get_ref());
     if audit.is_on() {
         Box::pin(call.end(answer))
     } else {
@@ -41,22 +43,29 @@ pub(super) fn answer<'a, T, A: Send + 'a>(
 pub(super) struct Call<'a> {
     audit: &'a Audit,
     granted: Granted,
-    /// `None` where there is no trail.
-    entry: Option<Entry>,
+    /// `None` where there is no trail. Boxed, for calls are moved.
+    entry: Option<Box<Entry>>,
 }
 
 impl<'a> Call<'a> {
     /// Takes a request apart.
     pub(super) fn begin<T>(audit: &'a Audit, request: Request<T>) -> Result<(Self, T), CallError> {
         let (_, mut extensions, message) = request.into_parts();
-        let granted = Granted::take(&mut extensions).map_err(refusal::denied)?;
-        let entry = audit.is_on().then(|| Entry {
-            caller: Caller::of(&extensions).to_string(),
-            method: granted.method().to_string(),
-            request_id: extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
-            ..Entry::new(Event::Call)
+        Ok((Self::admit(audit, &mut extensions)?, message))
+    }
+
+    /// Takes from a request's extensions what its caller may do.
+    fn admit(audit: &'a Audit, extensions: &mut Extensions) -> Result<Self, CallError> {
+        let granted = Granted::take(extensions).map_err(refusal::denied)?;
+        let entry = audit.is_on().then(|| {
+            Box::new(Entry {
+                caller: Caller::of(extensions).to_string(),
+                method: granted.method().to_string(),
+                request_id: extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
+                ..Entry::new(Event::Call)
+            })
         });
-        Ok((Self { audit, granted, entry }, message))
+        Ok(Self { audit, granted, entry })
     }
 
     /// What the caller may do with the key of this name.
@@ -94,7 +103,7 @@ impl<'a> Call<'a> {
         if let Err(status) = &answer {
             entry.reason = of(status).unwrap_or_else(|| Reason::Internal.as_str().to_owned());
         }
-        match self.audit.write(entry).await {
+        match self.audit.write(*entry).await {
             Ok(()) => answer,
             Err(unavailable) => Err(Reason::AuditUnavailable.error(unavailable.to_string()).into()),
         }

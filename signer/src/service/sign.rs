@@ -1,5 +1,6 @@
 //! `SignerService`.
 
+use prost_types::Struct;
 use safelight_proto::{
     reason::CallError,
     signer::v1::{
@@ -72,21 +73,21 @@ impl SignerService for Signer {
 }
 
 impl Signer {
-    fn url(&self, call: &mut Call<'_>, request: SignUrlRequest) -> Result<SignUrlResponse, CallError> {
+    fn url(&self, call: &mut Call<'_>, request: &SignUrlRequest) -> Result<SignUrlResponse, CallError> {
         use sign_url_request::Expiry;
 
         let SignUrlRequest { key, url, expiry, start_time, client_ip, scope, carrier, extra } = request;
         let ring = self.keyring();
-        let granted = call.key(&key)?;
-        let key = ring.url(&key).map_err(refusal::key)?;
-        let asked = match expiry {
+        let granted = call.key(key)?;
+        let key = ring.url(key).map_err(refusal::key)?;
+        let asked = match *expiry {
             None => Asked::Default,
             Some(Expiry::ExpireTime(time)) => Asked::At(time),
             Some(Expiry::Ttl(ttl)) => Asked::In(ttl),
         };
-        let terms = Terms::read(start_time, &client_ip, &scope, carrier, &extra)?;
+        let terms = Terms::read(*start_time, client_ip, scope, *carrier, extra)?;
         call.note(|entry| url.clone_into(&mut entry.subject));
-        let signed = sign_url(key, &granted, &url, &asked, &terms, self.clock.now())?;
+        let signed = sign_url(key, &granted, url, &asked, &terms, self.clock.now())?;
         call.note(|entry| entry.key_version = Some(signed.key_version));
         Ok(signed)
     }
@@ -94,26 +95,26 @@ impl Signer {
     fn urls(
         &self,
         call: &mut Call<'_>,
-        request: BatchSignUrlsRequest,
+        request: &BatchSignUrlsRequest,
     ) -> Result<BatchSignUrlsResponse, CallError> {
         use batch_sign_urls_item::Expiry;
 
         let BatchSignUrlsRequest { key, items, start_time, client_ip, scope, carrier, extra } = request;
         let ring = self.keyring();
-        let granted = call.key(&key)?;
-        let key = ring.url(&key).map_err(refusal::key)?;
+        let granted = call.key(key)?;
+        let key = ring.url(key).map_err(refusal::key)?;
         if !(1..=MAX_BATCH).contains(&items.len()) {
             return Err(CallError::field("items", "expected 1 to 256 items"));
         }
-        let terms = Terms::read(start_time, &client_ip, &scope, carrier, &extra)?;
+        let terms = Terms::read(*start_time, client_ip, scope, *carrier, extra)?;
         let now = self.clock.now();
-        let sign = |BatchSignUrlsItem { url, expiry }| {
-            let asked = match expiry {
+        let sign = |BatchSignUrlsItem { url, expiry }: &BatchSignUrlsItem| {
+            let asked = match *expiry {
                 None => Asked::Default,
                 Some(Expiry::ExpireTime(time)) => Asked::At(time),
                 Some(Expiry::Ttl(ttl)) => Asked::In(ttl),
             };
-            let result = match sign_url(key, &granted, &url, &asked, &terms, now) {
+            let result = match sign_url(key, &granted, url, &asked, &terms, now) {
                 Ok(signed) => batch_sign_urls_result::Result::Signed(signed),
                 Err(error) => batch_sign_urls_result::Result::Error(ItemError {
                     reason: error.reason().as_str().to_owned(),
@@ -122,7 +123,7 @@ impl Signer {
             };
             BatchSignUrlsResult { result: Some(result) }
         };
-        let results: Vec<_> = items.into_iter().map(sign).collect();
+        let results: Vec<_> = items.iter().map(sign).collect();
         call.note(|entry| entry.items = Some(count(&results)));
         Ok(BatchSignUrlsResponse { results })
     }
@@ -130,14 +131,16 @@ impl Signer {
     fn upload(
         &self,
         call: &mut Call<'_>,
-        request: SignUploadRequest,
+        request: &SignUploadRequest,
     ) -> Result<SignUploadResponse, CallError> {
         let SignUploadRequest { key, parameters } = request;
         let ring = self.keyring();
-        call.key(&key)?;
-        let key = ring.cloudinary_upload(&key).map_err(refusal::key)?;
+        call.key(key)?;
+        let key = ring.cloudinary_upload(key).map_err(refusal::key)?;
         let now = self.clock.now();
-        let Parameters { signed, timestamp: at } = parameters::read(&parameters.unwrap_or_default(), now)?;
+        let none = Struct::default();
+        let Parameters { signed, timestamp: at } =
+            parameters::read(parameters.as_ref().unwrap_or(&none), now)?;
 
         let algorithm = key.policy.algorithm;
         let version = key.versions.primary(now);
@@ -166,13 +169,13 @@ impl Signer {
     fn origin_request(
         &self,
         call: &mut Call<'_>,
-        request: SignOriginRequestRequest,
+        request: &SignOriginRequestRequest,
     ) -> Result<SignOriginRequestResponse, CallError> {
         let ring = self.keyring();
         let granted = call.key(&request.key)?;
         call.note(|entry| request.url.clone_into(&mut entry.subject));
         let key = ring.aws_sigv4(&request.key).map_err(refusal::key)?;
-        let presigned = is_presigned(&request)?;
+        let presigned = is_presigned(request)?;
         let headers: Vec<_> =
             request.headers.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
         let body = match request.body_sha256.as_str() {
@@ -208,7 +211,7 @@ impl Signer {
                 .into_iter()
                 .map(|(name, value)| Header { name: name.to_owned(), value })
                 .collect();
-            (headers, request.url, issued.at_most(HEADERS_LIFETIME, now))
+            (headers, request.url.clone(), issued.at_most(HEADERS_LIFETIME, now))
         };
         call.note(|entry| entry.key_version = Some(version.info.id));
         Ok(SignOriginRequestResponse {

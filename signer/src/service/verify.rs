@@ -67,11 +67,15 @@ impl VerifierService for Signer {
 }
 
 impl Signer {
-    fn target(&self, call: &mut Call<'_>, request: VerifyUrlRequest) -> Result<VerifyUrlResponse, CallError> {
+    fn target(
+        &self,
+        call: &mut Call<'_>,
+        request: &VerifyUrlRequest,
+    ) -> Result<VerifyUrlResponse, CallError> {
         let VerifyUrlRequest { key, request_target, origin, client_ip, cookies } = request;
         let ring = self.keyring();
-        call.key(&key)?;
-        let key = ring.url(&key).map_err(refusal::key)?;
+        call.key(key)?;
+        let key = ring.url(key).map_err(refusal::key)?;
         let client = match client_ip.as_str() {
             "" => None,
             text => Some(text.parse().map_err(|_| CallError::field("client_ip", "expected an IP address"))?),
@@ -80,10 +84,10 @@ impl Signer {
             request_target.split('?').next().unwrap_or_default().clone_into(&mut entry.subject)
         });
         let presented = Presented {
-            target: &request_target,
+            target: request_target,
             origin: Some(origin.as_str()).filter(|origin| !origin.is_empty()),
             client,
-            cookies: &cookies,
+            cookies,
             now: self.clock.now(),
         };
         Ok(match verify(key, &presented) {
@@ -105,12 +109,12 @@ impl Signer {
     fn fields(
         &self,
         call: &mut Call<'_>,
-        request: VerifyUploadRequest,
+        request: &VerifyUploadRequest,
     ) -> Result<VerifyUploadResponse, CallError> {
         let VerifyUploadRequest { key, fields } = request;
         let ring = self.keyring();
-        call.key(&key)?;
-        let key = ring.cloudinary_upload(&key).map_err(refusal::key)?;
+        call.key(key)?;
+        let key = ring.cloudinary_upload(key).map_err(refusal::key)?;
         let now = self.clock.now();
         let eligible = key.versions.eligible(now).map(|version| &version.material);
         let fields: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
@@ -132,16 +136,16 @@ impl Signer {
     fn notification(
         &self,
         call: &mut Call<'_>,
-        request: VerifyNotificationRequest,
+        request: &VerifyNotificationRequest,
     ) -> Result<VerifyNotificationResponse, CallError> {
         let VerifyNotificationRequest { key, notification, max_age } = request;
-        call.key(&key)?;
+        call.key(key)?;
         let ring = self.keyring();
-        let key = ring.cloudinary_upload(&key).map_err(refusal::key)?;
+        let key = ring.cloudinary_upload(key).map_err(refusal::key)?;
         let now = self.clock.now();
         let eligible = key.versions.eligible(now).map(|version| &version.material);
         let algorithm = key.policy.algorithm;
-        let verified = match &notification {
+        let verified = match notification {
             None => return Err(CallError::field("notification", "missing")),
             Some(verify_notification_request::Notification::Webhook(webhook)) => {
                 let max_age = expiry::webhook_age(max_age.as_ref())?;

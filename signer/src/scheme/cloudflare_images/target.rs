@@ -57,12 +57,6 @@ impl<'t> Target<'t> {
             if literal { strict::lower_hex(value) } else { None }.ok_or(Refusal::SignatureMalformed)?;
         Ok(Self { signed: cut(path, query, start, end), signature, expiry })
     }
-
-    /// Whether this is what is signed.
-    pub(super) fn has_signed(&self, message: &str) -> bool {
-        let rest = self.signed.iter().try_fold(message, |rest, part| rest.strip_prefix(part));
-        rest == Some("")
-    }
 }
 
 /// The target without the pair at `start..end` of its query, and without one of the `&` beside it.

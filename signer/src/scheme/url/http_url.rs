@@ -129,56 +129,45 @@ impl<'a> HttpUrl<'a> {
     }
 }
 
-/// A byte of a host name.
-const HOST: u8 = 1;
-/// A byte that stays as it is in a path.
-const PATH: u8 = 2;
-/// A byte that stays as it is in a query.
-const QUERY: u8 = 4;
-
-/// Where each byte may stand. Less than the WHATWG URL allows: what is not here is left to its parser.
-const CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        #[expect(clippy::cast_possible_truncation, reason = "below 128")]
-        let class = match byte as u8 {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' => HOST | PATH | QUERY,
-            b'A'..=b'Z' | b'_' | b'~' | b'%' | b'/' | b':' | b'@' => PATH | QUERY,
-            // RFC 3986's sub-delims.
-            b'!' | b'$' | b'&' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => PATH | QUERY,
-            b'\'' => PATH,
-            b'?' => QUERY,
-            _ => 0,
-        };
-        classes[byte] = class;
-        byte += 1;
-    }
-    classes
-};
-
 /// The parts of a URL that is surely written as the WHATWG URL writes it, has a host name and a path, and neither port nor
-/// credentials nor fragment.
+/// credentials nor fragment. Less than the WHATWG URL allows: what is not recognised here is left to its parser.
 fn serialised(text: &str) -> Option<Parts> {
     let bytes = text.as_bytes();
     let host = ["https://", "http://"].iter().find(|scheme| text.starts_with(**scheme))?.len();
-    let end = |from: usize, class: u8| {
-        let rest = bytes.get(from..).unwrap_or_default();
-        from + rest.iter().position(|byte| CLASSES[usize::from(*byte)] & class == 0).unwrap_or(rest.len())
-    };
-    let path = end(host, HOST);
-    let query = end(path, PATH);
-    let fragment = if bytes.get(query) == Some(&b'?') { end(query + 1, QUERY) } else { query };
-    let whole = fragment == bytes.len() && bytes.get(path) == Some(&b'/');
-    let sound = whole && is_host_name(bytes.get(host..path)?) && !has_dot_segment(text.get(path..query)?);
-    sound.then_some(Parts { host, path, query, fragment })
+    let path = host + bytes.get(host..)?.iter().position(|byte| *byte == b'/')?;
+    let query = memchr::memchr(b'?', bytes.get(path..)?).map_or(bytes.len(), |at| path + at);
+    let sound = is_host_name(bytes.get(host..path)?)
+        && all(bytes.get(path..query)?, |byte| is_plain(byte) | (byte == b'\''))
+        && (query == bytes.len() || all(bytes.get(query..)?, |byte| is_plain(byte) | (byte == b'?')))
+        && !has_dot_segment(text.get(path..query)?);
+    sound.then_some(Parts { host, path, query, fragment: bytes.len() })
 }
 
-/// Whether these bytes of a host name make one that stays as it is: no punycode, which would be checked, and nothing that is
-/// an IPv4 address or would be taken for one.
+/// Whether all bytes are so, as `a` must be. In blocks of which no byte is skipped: one instruction looks at all of a block.
+fn all(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let mut last = [b'a'; 16];
+    last.iter_mut().zip(rest).for_each(|(byte, given)| *byte = *given);
+    blocks.iter().chain([&last]).all(|block| block.iter().fold(true, |all, byte| all & is(*byte)))
+}
+
+/// Whether a byte stays as it is in a path and in a query: letters, digits, `-._~%/:@` and RFC 3986's sub-delims but `'`.
+const fn is_plain(byte: u8) -> bool {
+    let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    // `!` to `;` but for three of them: digits and most of the others.
+    let is_low = (byte.wrapping_sub(b'!') <= b';' - b'!') & (byte != b'"') & (byte != b'#') & (byte != b'\'');
+    is_letter | is_low | (byte == b'=') | (byte == b'@') | (byte == b'_') | (byte == b'~')
+}
+
+/// Whether these bytes make a host name that stays as it is: in lower case, no punycode (`xn--`), which would be checked, and
+/// nothing that is an IPv4 address or would be taken for one.
 fn is_host_name(name: &[u8]) -> bool {
-    let mut labels = name.split(|byte| *byte == b'.');
-    let is_plain = |label: &[u8]| !label.is_empty() && !label.starts_with(b"xn--");
-    labels.clone().all(is_plain)
-        && labels.next_back().and_then(<[u8]>::first).is_some_and(u8::is_ascii_lowercase)
+    let is_named = |byte: u8| (byte.wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10);
+    let pairs = name.iter().zip(name.get(1..).unwrap_or_default());
+    let last_label = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    all(name, |byte| is_named(byte) | (byte == b'-') | (byte == b'.'))
+        // No empty label, no `--`.
+        && pairs.fold(true, |all, (before, byte)| all & ((before != byte) | is_named(*byte)))
+        && name.first() != Some(&b'.')
+        && last_label.first().is_some_and(u8::is_ascii_lowercase)
 }
