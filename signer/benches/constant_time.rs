@@ -30,6 +30,9 @@ const NOW: u64 = 1_700_000_000;
 const POLICY: Policy = Policy { require_expiry: false, clock_skew: 0, max_target_bytes: 8192 };
 /// Calls of each case.
 const SAMPLES: usize = 1_000_000;
+/// How often each case is measured, of which the one in the middle counts: in about one of thirty a state of the machine
+/// that lasts falls in with where things lie in memory, and differs the next time. What leaks does so every time.
+const MEASUREMENTS: usize = 3;
 /// Above this, the classes differ.
 const THRESHOLD: f64 = 4.5;
 /// The parts of the fastest samples over which t is computed, in percent.
@@ -244,15 +247,19 @@ fn measure(case: &Case, samples: usize) -> Vec<(u32, bool)> {
         case.name
     );
     let mut random = Random(0x5afe_1197);
-    // One place in memory for both.
-    let mut text = String::with_capacity(case.text.len());
+    // One place in memory for both, and both are read for each: where one of them lies must not be what is measured.
+    let [first, last] = classes.map(String::into_bytes);
+    let mut text = first.clone();
     let mut taken = Vec::with_capacity(samples);
     for _ in 0..samples + samples / 100 {
         let class = random.next() & 1 == 1;
-        text.clear();
-        text.push_str(&classes[usize::from(class)]);
+        let mask = black_box(if class { 0xff } else { 0 });
+        for ((byte, first), last) in text.iter_mut().zip(&first).zip(&last) {
+            *byte = first ^ ((first ^ last) & mask);
+        }
+        let text = str::from_utf8(&text).expect("text");
         let start = Instant::now();
-        black_box((case.accepts)(black_box(&text)));
+        black_box((case.accepts)(black_box(text)));
         taken.push((start.elapsed().as_nanos().min(u128::from(u32::MAX)) as u32, class));
     }
     // The first are slow, for they are the first.
@@ -291,19 +298,25 @@ fn main() -> ExitCode {
     let samples = args.next().map_or(SAMPLES, |text| text.parse().expect("a number of samples"));
     let word = args.next().unwrap_or_default();
     println!(
-        "{samples} calls each; t of the fastest {CROPS:?} % of them; |t| above {THRESHOLD} is a difference"
+        "{samples} calls each, {MEASUREMENTS} times; t of the fastest {CROPS:?} % of them; |t| above {THRESHOLD} is a difference"
     );
     println!("{:<28} {:>8} {:>8} {:>8} {:>8} {:>8}  verdict", "", "ns", "t 50", "t 80", "t 95", "t 100");
     let mut as_expected = true;
     for case in cases().iter().filter(|case| case.name.contains(&word)) {
-        let taken = measure(case, samples);
-        let mut times: Vec<_> = taken.iter().map(|(taken, _)| *taken).collect();
-        let (_, median, _) = times.select_nth_unstable(samples / 2);
-        let t = statistics(&taken);
-        let leaks = t.iter().any(|t| t.abs() > THRESHOLD);
+        let mut measured: Vec<_> = (0..MEASUREMENTS)
+            .map(|_| {
+                let taken = measure(case, samples);
+                let mut times: Vec<_> = taken.iter().map(|(taken, _)| *taken).collect();
+                let (_, median, _) = times.select_nth_unstable(samples / 2);
+                let t = statistics(&taken);
+                (t.iter().fold(0.0_f64, |most, t| most.max(t.abs())), *median, t)
+            })
+            .collect();
+        measured.sort_by(|(most, ..), (other, ..)| most.total_cmp(other));
+        let (most, median, [a, b, c, d]) = measured[MEASUREMENTS / 2];
+        let leaks = most > THRESHOLD;
         as_expected &= leaks == case.leaks;
         let verdict = if leaks { "LEAKS" } else { "no difference" };
-        let [a, b, c, d] = t;
         println!("{:<28} {median:>8} {a:>8.2} {b:>8.2} {c:>8.2} {d:>8.2}  {verdict}", case.name);
     }
     if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE }
