@@ -56,7 +56,7 @@ impl Settings {
                     section.error("key_file", error);
                     Zeroizing::default()
                 }),
-                None if path.is_some() => {
+                None if path.is_some() || sink == Some(SinkName::File) => {
                     // A chain under a key that dies with the process could not be continued, nor verified.
                     section.error("key_file", "is needed for sink = \"file\"");
                     Zeroizing::default()

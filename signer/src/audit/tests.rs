@@ -3,6 +3,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use safelight_chassis::config;
+
 use super::{
     verify::{Fault, Report, verify},
     *,
@@ -168,4 +170,26 @@ async fn a_subject_is_hidden_under_the_key() {
     assert_eq!(found[0], subjects(&b)[0]);
     let plain = hex::encode(<Sha256 as sha2::Digest>::digest(entry(1).subject));
     assert_ne!(found[0], plain);
+}
+
+#[test]
+fn what_is_wrong_is_said_at_once() {
+    for (text, wrong) in [
+        ("", vec!["audit.sink"]),
+        ("sink = 'stdout'\npath = '/a'", vec!["audit.key_file", "audit.path"]),
+        ("sink = 'file'", vec!["audit.key_file", "audit.path"]),
+        ("sink = 'file'\npath = '/a'\nmode = 'perhaps'", vec!["audit.key_file", "audit.mode"]),
+        (
+            "sink = 'file'\npath = '/a'\nkey_file = '/nowhere'\nfile = '/b'",
+            vec!["audit.file", "audit.key_file"],
+        ),
+    ] {
+        let errors = config::read(&format!("[audit]\n{text}"), Settings::read).map(|_| ()).unwrap_err();
+        let mut paths: Vec<_> = errors.errors.iter().map(|error| error.path.as_str()).collect();
+        paths.sort_unstable();
+        assert_eq!(paths, wrong, "{text}");
+    }
+    assert!(
+        config::read("[audit]\nsink = 'stdout'", Settings::read).is_ok_and(|settings| settings.is_some())
+    );
 }
