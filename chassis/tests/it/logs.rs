@@ -7,6 +7,7 @@ use std::{
 
 use serde_json::Value;
 use tonic::Request;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
@@ -57,6 +58,14 @@ async fn one_line_a_call() {
         request.metadata_mut().insert("authorization", "my-credentials".parse().unwrap());
         _ = client.unary::<String, String>(DO, request).await;
     }
+    // Probes come every few seconds: those that find all well leave no line.
+    running.health.ready().await;
+    for (id, service) in [("well", ""), ("unknown", "probe.v1.Nope")] {
+        let mut request = Request::new(HealthCheckRequest { service: service.to_owned() });
+        request.metadata_mut().insert("x-request-id", id.parse().unwrap());
+        let checked = HealthClient::new(client.0.clone()).check(request).await;
+        assert_eq!(checked.is_ok(), id == "well", "{checked:?}");
+    }
     let mut raw = Raw::connect(running.addr).await;
     read(raw.call("/photos/cat.jpg?sig=my-signature", &[("x-request-id", "stray")], b"").await).await;
     let call = raw.call(DO, &[("x-request-id", "gone")], &framed("wait")).await;
@@ -96,6 +105,7 @@ async fn one_line_a_call() {
             "busy probe.v1.Probe/Do ResourceExhausted BUSY WARN",
             "bare probe.v1.Probe/Do Internal INTERNAL ERROR",
             "panic probe.v1.Probe/Do Internal INTERNAL ERROR",
+            "unknown grpc.health.v1.Health/Check NotFound SERVICE_UNKNOWN INFO",
             "stray other Unimplemented METHOD_UNKNOWN INFO",
             "gone probe.v1.Probe/Do Cancelled GONE INFO",
         ]

@@ -1,6 +1,6 @@
 //! A method that does nothing: what a call costs before anybody does anything.
 //!
-//! Written out as tonic generates servers from a proto, two boxed futures a call included, so that what is compared is what
+//! Written out as tonic generates servers from a proto, three boxed futures a call included, so that what is compared is what
 //! methods do.
 
 use std::{

@@ -10,6 +10,7 @@ pub mod presented;
 pub mod schemes;
 pub mod signed;
 pub mod uploads;
+pub mod urls;
 
 /// When the checks take place, in Unix seconds.
 pub const NOW: u64 = 1_700_000_000;

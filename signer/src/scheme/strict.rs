@@ -122,13 +122,15 @@ fn is_dots(mut segment: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn pitfall_03_decimals() {
         assert_eq!(decimal("0"), Some(0));
         assert_eq!(decimal("1700000000"), Some(1_700_000_000));
-        assert_eq!(decimal("999999999999"), Some(999_999_999_999));
+        assert_eq!(decimal("999999999999"), Some(MAX_DECIMAL));
         for bad in ["", "00", "01", "+1", "-1", " 1", "1 ", "1.0", "1e9", "0x1", "1000000000000", "１", "1_0"]
         {
             assert_eq!(decimal(bad), None, "{bad:?}");
@@ -169,6 +171,37 @@ mod tests {
         assert_eq!(lower_hex::<2>("0aff"), Some([10, 255]));
         for bad in ["", "0a", "0aF0", "0AFF", "0aff0", "0aff00", " aff", "0ag0", "é1"] {
             assert_eq!(lower_hex::<2>(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_in_every_place() {
+        fn assert_as_defined<const N: usize>() {
+            let bytes = std::array::from_fn(|at| (at * 37 + 11).to_le_bytes()[0]);
+            let text = hex::encode(bytes);
+            assert_eq!(lower_hex::<N>(&text), Some(bytes));
+            for at in 0..text.len() {
+                for byte in (0..=127_u8).map(char::from) {
+                    let mut other = text.clone();
+                    other.replace_range(at..=at, byte.encode_utf8(&mut [0; 4]));
+                    let is_lower = !other.bytes().any(|byte| byte.is_ascii_uppercase());
+                    let wanted = hex::decode(&other).ok().filter(|_| is_lower);
+                    assert_eq!(lower_hex::<N>(&other).map(Vec::from), wanted, "{other:?}");
+                }
+            }
+        }
+        assert_as_defined::<1>();
+        assert_as_defined::<20>();
+        assert_as_defined::<32>();
+    }
+
+    proptest! {
+        #[test]
+        fn pitfall_03_a_decimal_is_what_is_written_for_it(
+            text in r"0?[0-9]{0,13}|[0-9]{0,6}[^0-9][0-9]{0,6}|\PC{0,3}",
+        ) {
+            let written = text.parse().ok().filter(|number: &u64| number.to_string() == text && text.len() <= 12);
+            prop_assert_eq!(decimal(&text), written);
         }
     }
 

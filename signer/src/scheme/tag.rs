@@ -105,12 +105,24 @@ mod tests {
             assert!(!bool::from(tag().truncated(length).fits(&bytes)), "{length}");
         }
         for place in 0..32 {
-            let mut other = bytes;
-            other[place] ^= 1;
-            assert!(!bool::from(tag().fits(&other)), "{place}");
+            for bit in 0..8 {
+                let mut other = bytes;
+                other[place] ^= 1 << bit;
+                assert!(!bool::from(tag().fits(&other)), "{place}");
+            }
+        }
+        // Zeros fill what is compared: they are no part of a tag, whatever the lengths.
+        for length in 0..=32 {
+            let mut padded = bytes.to_vec();
+            padded.truncate(length);
+            padded.resize(40, 0);
+            for presented in 0..=40 {
+                let fits = bool::from(tag().truncated(length).fits(&padded[..presented]));
+                assert_eq!(fits, presented == length, "{presented} for {length}");
+            }
         }
         assert_eq!(tag().hex(), hex::encode(bytes));
-        for length in [0, 6, 32] {
+        for length in 0..=32 {
             let mut text = "sig=".to_owned();
             tag().truncated(length).push_hex(&mut text);
             assert_eq!(text, format!("sig={}", hex::encode(&bytes[..length])));

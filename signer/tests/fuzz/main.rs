@@ -24,13 +24,14 @@ use std::{fs, path::Path};
 /// A target and its check.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     ("signed", checks::signed::check),
     ("presented", checks::presented::check),
     ("uploads", checks::uploads::check),
     ("origin", checks::origin::check),
     ("files", checks::files::check),
     ("envoy", checks::envoy::check),
+    ("urls", checks::urls::check),
 ];
 
 #[test]

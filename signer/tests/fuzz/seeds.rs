@@ -22,6 +22,7 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
         "uploads" => uploads(),
         "origin" => origin(),
         "files" => files(),
+        "urls" => urls(),
         _ => envoy(),
     }
 }
@@ -298,4 +299,33 @@ fn envoy() -> Vec<Vec<u8>> {
         }
     }
     seeds
+}
+
+fn urls() -> Vec<Vec<u8>> {
+    const ODD: [&str; 18] = [
+        "https://img.example.com/cheeW4oKsx5ljh8e8BoL2A/bc27a117-9509-446b-8c69-c81bfeac0a01/mobile?a=b&exp=1",
+        "http://a-.-b.c--d.xn--e.e3/x//y/...;@:!$&()*+,='%zz?/?'%2Fx=%C3%A9&&=&+",
+        "https://h/?",
+        "https://h/?#",
+        "https://h?sig",
+        "https://h/?e%78p=1&exp=2&s%69g%00=3#f",
+        "HTTPS://EXAMPLE.com:443/a/../b",
+        "https://h:8443\\a\\.\\%2E%2e\\b",
+        "https://[::1]:80/",
+        "https://1.2.3.0x4/",
+        "https://0x7f.1/",
+        "https://h./",
+        "https://a..b/",
+        "https://-h-/",
+        "https:///h/",
+        "https://:@h/",
+        "https://é.ß/é?é",
+        "https://h/\t%2\te/C:/../x ",
+    ];
+    let texts =
+        SCHEMES.iter().flat_map(|(kind, _)| texts(*kind)).filter_map(|text| match text.contains("://") {
+            true => Some(text),
+            false => text.starts_with('/').then(|| format!("https://example.com{text}")),
+        });
+    ODD.map(str::to_owned).into_iter().chain(texts).map(String::into_bytes).collect()
 }

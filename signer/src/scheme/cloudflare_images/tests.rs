@@ -49,6 +49,7 @@ fn what_would_not_verify_is_not_signed() {
     ] {
         assert_eq!(sign(&key, url, expires, 8192), Err(error), "{url}");
     }
+    assert!(sign(&key, "https://h/p", Some(999_999_999_999), 8192).is_ok(), "the last time that is read");
     let endless = UrlScheme::sign(&key, &policy(), &Wanted::plain("https://h/p", None));
     assert_eq!(endless, Err(SignError::Unsupported("expire_time", "the key requires one")));
 }
@@ -143,6 +144,37 @@ prop_compose! {
 }
 
 proptest! {
+    /// Nothing is verified when it is signed: what comes out must do so by the way it is made.
+    #[test]
+    fn pitfall_02_what_is_signed_verifies_whatever_the_names_are(
+        path in r"(/|\\|\.|%2e|%2E|%5c|a|;|=|&|sig=|%3Fsig=|\t|é){0,8}",
+        query in r"(\?(&|=|\+|\?|%|%00|%26|%3d|%3F|%FF|é| |1|a|sig|exp|s%69g|%65xp|SIG|%ef%bc%9d){0,12})?",
+        fragment in "(#(sig=|exp=1|&|\\?){0,3})?",
+        expires in proptest::option::of(prop_oneof![Just(0), Just(1), Just(999_999_999_999), NOW..2 * NOW, any::<u64>()]),
+        spare in 0_usize..200,
+    ) {
+        let (key, url) = (key("k"), format!("https://h/{path}{query}{fragment}"));
+        let policy = Policy { require_expiry: false, clock_skew: 1, max_target_bytes: url.len() + spare };
+        match sign(&key, &url, expires, policy.max_target_bytes) {
+            Ok(signed) => {
+                let now = expires.unwrap_or(NOW);
+                let verified = verify([&key], target(&signed), now, &policy);
+                prop_assert_eq!(verified.as_ref().map(|verified| verified.expires), Ok(expires), "{}", signed);
+                // The longest that is taken: one byte less is too long.
+                let limit = target(&signed).len();
+                prop_assert_eq!(sign(&key, &url, expires, limit), Ok(signed));
+                prop_assert_eq!(sign(&key, &url, expires, limit - 1), Err(SignError::TooLong));
+            }
+            Err(SignError::Reserved(name)) => {
+                let parsed = HttpUrl::parse(&url).unwrap();
+                prop_assert!(form_urlencoded::parse(parsed.query().as_bytes()).any(|(other, _)| other == name));
+                prop_assert!(name == "sig" || (name == "exp" && expires.is_none()));
+            }
+            Err(SignError::TooLong) => prop_assert!(sign(&key, &url, expires, 8192).is_ok()),
+            Err(error) => prop_assert!(error == SignError::Invalid("would not verify") && expires > Some(999_999_999_999)),
+        }
+    }
+
     #[test]
     fn pitfall_22_what_is_signed_verifies(url in odd_url(), secret in ".{1,80}", ttl in 1_u64..1_000_000) {
         let key = key(&secret);
