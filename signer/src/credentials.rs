@@ -17,7 +17,7 @@ mod settings;
 
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::{runtime::Handle, task::AbortHandle};
 
 pub(crate) use settings::Settings;
@@ -66,7 +66,7 @@ impl Source {
         match self {
             Self::Files(issued) => Ok(Arc::clone(issued)),
             Self::Provider(provider) => {
-                provider.issued.load_full().filter(|issued| issued.is_valid(now)).ok_or(Unavailable)
+                provider.held.issued.load_full().filter(|issued| issued.is_valid(now)).ok_or(Unavailable)
             }
         }
     }
@@ -75,20 +75,28 @@ impl Source {
 /// A provider, and what it issued last. Ends its task when it is dropped.
 pub struct Provider {
     settings: Settings,
-    issued: Arc<ArcSwapOption<Issued>>,
+    held: Arc<Held>,
     task: OnceLock<AbortHandle>,
+}
+
+/// What a provider and its task share.
+#[derive(Default)]
+struct Held {
+    issued: ArcSwapOption<Issued>,
+    /// Names of the keys that sign with it, for the log.
+    keys: ArcSwap<String>,
 }
 
 impl Provider {
     /// Does not ask for anything until [`start_all`].
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, issued: Arc::default(), task: OnceLock::new() }
+        Self { settings, held: Arc::default(), task: OnceLock::new() }
     }
 
     fn start(&self, tasks: &Tasks) {
         self.task.get_or_init(|| {
-            let (settings, issued) = (self.settings.clone(), Arc::clone(&self.issued));
-            tasks.runtime.spawn(refresh::run(settings, issued, tasks.clock.clone())).abort_handle()
+            let (settings, held) = (self.settings.clone(), Arc::clone(&self.held));
+            tasks.runtime.spawn(refresh::run(settings, held, tasks.clock.clone())).abort_handle()
         });
     }
 }
@@ -108,21 +116,29 @@ pub(crate) struct Tasks {
     pub(crate) clock: Clock,
 }
 
-/// Starts the providers of `sources`, one for all that have the same settings. One that runs already goes on with what it
-/// holds.
+/// Starts the providers of `sources`, each with the name of its key: one for all that have the same settings. One that is
+/// among `running` goes on with what it holds.
 pub(crate) fn start_all<'a>(
-    sources: impl Iterator<Item = &'a mut Source>,
-    mut running: Vec<Arc<Provider>>,
+    sources: impl Iterator<Item = (&'a str, &'a mut Source)>,
+    running: Vec<Arc<Provider>>,
     tasks: &Tasks,
 ) {
-    for source in sources {
+    let mut providers: Vec<_> = running.into_iter().map(|provider| (provider, Vec::new())).collect();
+    for (key, source) in sources {
         let Source::Provider(provider) = source else { continue };
-        if let Some(same) = running.iter().find(|running| running.settings == provider.settings) {
+        let same = providers.iter_mut().find(|(other, _)| other.settings == provider.settings);
+        if let Some((same, keys)) = same {
             *provider = Arc::clone(same);
+            keys.push(key);
         } else {
-            provider.start(tasks);
-            running.push(Arc::clone(provider));
+            providers.push((Arc::clone(provider), vec![key]));
         }
+    }
+    // One without a key ends with the ring that it is from.
+    for (provider, mut keys) in providers.into_iter().filter(|(_, keys)| !keys.is_empty()) {
+        keys.dedup();
+        provider.held.keys.store(Arc::new(keys.join(", ")));
+        provider.start(tasks);
     }
 }
 
@@ -137,14 +153,14 @@ mod tests {
     #[test]
     fn what_is_held_serves_until_it_expires() {
         let provider = Provider::new(Settings::Container);
-        let held = Arc::clone(&provider.issued);
+        let held = Arc::clone(&provider.held);
         let source = Source::Provider(Arc::new(provider));
         assert_eq!(source.at(0).err(), Some(Unavailable));
-        held.store(Some(Arc::new(issued("A", Some(100)))));
+        held.issued.store(Some(Arc::new(issued("A", Some(100)))));
         let taken = source.at(99).unwrap();
         assert_eq!((taken.at_most(900, 99), taken.at_most(900, 40), taken.at_most(30, 40)), (1, 60, 30));
         assert_eq!(source.at(100).err(), Some(Unavailable));
-        held.store(Some(Arc::new(issued("B", None))));
+        held.issued.store(Some(Arc::new(issued("B", None))));
         assert_eq!(source.at(u64::MAX).unwrap().at_most(900, u64::MAX), 900);
         assert_eq!(taken.credentials.access_key_id(), "A", "a call finishes with what it took");
     }
@@ -157,15 +173,17 @@ mod tests {
             Source::Provider(provider) => Arc::clone(provider),
             Source::Files(_) => unreachable!(),
         };
-        let mut first = [source(), source()];
-        start_all(first.iter_mut(), Vec::new(), &tasks);
+        let mut first = [source(), source(), source()];
+        start_all(["a", "a", "b"].into_iter().zip(&mut first), Vec::new(), &tasks);
         let running = provider(&first[0]);
-        assert!(Arc::ptr_eq(&running, &provider(&first[1])));
+        assert!(Arc::ptr_eq(&running, &provider(&first[1])) && Arc::ptr_eq(&running, &provider(&first[2])));
+        assert_eq!(**running.held.keys.load(), "a, b");
 
         // A reload.
         let mut second = [source(), Source::Provider(Arc::new(Provider::new(Settings::Container)))];
-        start_all(second.iter_mut(), vec![running], &tasks);
+        start_all(["b", "c"].into_iter().zip(&mut second), vec![running], &tasks);
         assert!(Arc::ptr_eq(&provider(&first[0]), &provider(&second[0])));
+        assert_eq!(**provider(&second[0]).held.keys.load(), "b");
         let task = provider(&second[1]).task.get().unwrap().clone();
         drop(second);
         while !task.is_finished() {

@@ -146,8 +146,8 @@ impl Keyring {
     /// Starts the providers of credentials. Those that `before` has with the same settings go on as they are.
     pub(crate) fn start_providers(&mut self, before: Option<&Self>, tasks: &Tasks) {
         let running = before.into_iter().flat_map(Self::providers).map(Arc::clone).collect();
-        let sources = self.keys.values_mut().filter_map(|key| match key {
-            Key::AwsSigv4(key) => Some(key.versions.materials_mut()),
+        let sources = self.keys.iter_mut().filter_map(|(name, key)| match key {
+            Key::AwsSigv4(key) => Some(key.versions.materials_mut().map(|source| (name.as_str(), source))),
             Key::Url(_) | Key::CloudinaryUpload(_) => None,
         });
         credentials::start_all(sources.flatten(), running, tasks);

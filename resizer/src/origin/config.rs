@@ -80,7 +80,11 @@ pub fn read(section: &mut Section) -> BTreeMap<String, Origin> {
 
 fn read_s3(section: &mut Section) -> (OriginKind, String) {
     let bucket: String = section.required("bucket");
-    let region: String = section.required("region");
+    let region = section.required::<Option<String>>("region");
+    if region.as_deref().is_some_and(|region| !is_region(region)) {
+        section.error("region", "expected a region such as eu-west-1");
+    }
+    let region = region.unwrap_or_default();
     let signing_key = section.optional("signing_key");
     let path_style = section.or("path_style", false);
     let endpoint = section
@@ -108,6 +112,12 @@ fn read_s3(section: &mut Section) -> (OriginKind, String) {
         section.error("path_style", "the endpoint is an address: set this to true");
     }
     (OriginKind::S3 { region, signing_key }, base)
+}
+
+/// As the signer wants it. Stores that are not AWS's have names of their own.
+fn is_region(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 fn read_http(section: &mut Section) -> String {
@@ -180,7 +190,9 @@ mod tests {
             [origins.b]\nkind = 's3'\nbucket = 'a/b'\nregion = 'x'\nendpoint = 'https://u:p@h'\n\
             [origins.c]\nkind = 'http'\nbase_url = 'http://169.254.169.254/x/../y?k=v'\n\
             [origins.d]\nkind = 'http'\nbase_url = 'http://127.0.0.1/'\n\
-            [origins.e]\nkind = 's3'\nbucket = 'b'\nregion = 'x'\nendpoint = 'http://127.0.0.1:9000'\n";
+            [origins.e]\nkind = 's3'\nbucket = 'b'\nregion = 'x'\nendpoint = 'http://127.0.0.1:9000'\n\
+            [origins.f]\nkind = 's3'\nbucket = 'b'\nregion = 'eu west'\n\
+            [origins.g]\nkind = 's3'\nbucket = 'b'\nregion = ''\n";
         let errors = origins(text).unwrap_err();
         for path in [
             "origins.a.kind",
@@ -188,6 +200,8 @@ mod tests {
             "origins.b.endpoint",
             "origins.c.base_url",
             "origins.d.allow_private_network",
+            "origins.f.region",
+            "origins.g.region",
             "origins.e.path_style",
         ] {
             assert!(errors.contains(path), "{path} not in\n{errors}");

@@ -9,9 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwapOption;
-
-use super::{Issued, Settings, failure::Failure, load::load};
+use super::{Held, Issued, Settings, failure::Failure, load::load};
 use crate::clock::Clock;
 
 /// Longest pause after a failure, in seconds.
@@ -21,34 +19,38 @@ const LONGEST_PAUSE: u64 = 32;
 const NAP: Duration = Duration::from_secs(2);
 
 /// Asks for credentials, now and whenever it is time to, until there are some that do not expire.
-pub(super) async fn run(settings: Settings, held: Arc<ArcSwapOption<Issued>>, clock: Clock) {
-    let provider = settings.name();
+pub(super) async fn run(settings: Settings, held: Arc<Held>, clock: Clock) {
+    let (provider, role) = (settings.name(), settings.role_arn());
     let mut failures = 0_u32;
     loop {
         let loaded = load(settings.clone()).await;
+        let keys = held.keys.load_full();
+        let keys = keys.as_str();
         let now = clock.now();
         let valid = |issued: Issued| if issued.is_valid(now) { Ok(issued) } else { Err(Failure::Expired) };
         let pause = match loaded.and_then(valid) {
             Ok(issued) => {
                 failures = 0;
                 let left = issued.expires.map(|expires| expires - now);
-                held.store(Some(Arc::new(issued)));
-                tracing::info!(provider, expires_in = left, "credentials obtained");
+                held.issued.store(Some(Arc::new(issued)));
+                tracing::info!(keys, provider, role, expires_in = left, "credentials obtained");
                 let Some(left) = left else { return };
                 until_next(left, random())
             }
             Err(failure) => {
                 failures = failures.saturating_add(1);
-                let left = held.load().as_ref().map_or(0, |issued| issued.at_most(u64::MAX, now));
+                let left = held.issued.load().as_ref().map_or(0, |issued| issued.at_most(u64::MAX, now));
                 if left > 0 {
                     tracing::warn!(
+                        keys,
                         provider,
+                        role,
                         failures,
                         expires_in = left,
                         "credentials not refreshed: {failure}"
                     );
                 } else {
-                    tracing::error!(provider, failures, "no valid credentials: {failure}");
+                    tracing::error!(keys, provider, role, failures, "no valid credentials: {failure}");
                 }
                 after_failure(failures, random())
             }

@@ -107,11 +107,19 @@ impl Settings {
             Self::InstanceMetadata => "instance-metadata",
         }
     }
+
+    /// The role that is asked for by name.
+    pub(super) fn role_arn(&self) -> Option<&str> {
+        match self {
+            Self::WebIdentity(settings) => Some(&settings.role_arn),
+            Self::Environment | Self::Container | Self::InstanceMetadata => None,
+        }
+    }
 }
 
 impl WebIdentity {
     fn read(section: &mut Section, variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
-        let mut text = |option: &str, names: &[&str], default: Option<&str>| {
+        let mut text = |option: &str, names: &[&str], default: Option<&str>, (is_legal, expected): Shape| {
             let given = section.optional::<String>(option);
             let text = given
                 .or_else(|| names.iter().find_map(|name| variable(name)))
@@ -123,17 +131,17 @@ impl WebIdentity {
                 );
             }
             text.filter(|text| {
-                let is_legal = is_word(text);
+                let is_legal = is_legal(text);
                 if !is_legal {
-                    section.error(option, "expected printable ASCII, without spaces");
+                    section.error(option, expected);
                 }
                 is_legal
             })
         };
-        let role_arn = text("role_arn", &["AWS_ROLE_ARN"], None);
-        let token_file = text("token_file", &["AWS_WEB_IDENTITY_TOKEN_FILE"], None);
-        let region = text("region", &["AWS_REGION", "AWS_DEFAULT_REGION"], None);
-        let session = text("role_session_name", &["AWS_ROLE_SESSION_NAME"], Some(SESSION_NAME));
+        let role_arn = text("role_arn", &["AWS_ROLE_ARN"], None, ROLE_ARN);
+        let token_file = text("token_file", &["AWS_WEB_IDENTITY_TOKEN_FILE"], None, WORD);
+        let region = text("region", &["AWS_REGION", "AWS_DEFAULT_REGION"], None, REGION);
+        let session = text("role_session_name", &["AWS_ROLE_SESSION_NAME"], Some(SESSION_NAME), SESSION);
         Some(Self {
             role_arn: role_arn?,
             token_file: token_file?.into(),
@@ -141,6 +149,54 @@ impl WebIdentity {
             role_session_name: session?,
         })
     }
+}
+
+/// What an option must look like, and the words for what does not.
+type Shape = (fn(&str) -> bool, &'static str);
+
+const WORD: Shape = (is_word, "expected printable ASCII, without spaces");
+const ROLE_ARN: Shape = (is_role_arn, "expected a role's ARN such as arn:aws:iam::123456789012:role/name");
+const REGION: Shape = (is_region, "expected a region such as eu-west-1");
+const SESSION: Shape = (is_session, "expected 2 to 64 letters, digits and any of _+=,.@-");
+
+/// `arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`, of 20 to 2,048 bytes (STS API reference, `AssumeRoleWithWebIdentity`; IAM
+/// guide, "IAM identifiers"). Stores that speak STS have partitions of their own and no accounts.
+fn is_role_arn(text: &str) -> bool {
+    let mut parts = text.splitn(6, ':');
+    let mut next = || parts.next().unwrap_or_default();
+    let (arn, partition, service, region, account, role) = (next(), next(), next(), next(), next(), next());
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    (20..=2048).contains(&text.len())
+        && (arn, service, region) == ("arn", "iam", "")
+        && !partition.is_empty()
+        && partition.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && matches!(account.len(), 0 | 12)
+        && account.bytes().all(|byte| byte.is_ascii_digit())
+        && role.strip_prefix("role/").is_some_and(|path| {
+            path.bytes().all(|byte| byte.is_ascii_graphic())
+                && path
+                    .rsplit('/')
+                    .next()
+                    .is_some_and(|name| (1..=64).contains(&name.len()) && name.bytes().all(is_name))
+        })
+}
+
+/// `eu-west-1`, `us-gov-east-1`: what STS's host name is made of.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<_> = text.split('-').collect();
+    let [area, between @ .., number] = parts.as_slice() else { return false };
+    let is_letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    text.len() <= 63
+        && is_letters(area)
+        && !between.is_empty()
+        && between.iter().all(is_letters)
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_session(text: &str) -> bool {
+    (2..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
 }
 
 /// Whether it is printable ASCII, without spaces, and not empty.
@@ -164,7 +220,7 @@ mod tests {
     #[test]
     fn each_provider_by_its_variables() {
         let pod = [
-            ("AWS_ROLE_ARN", "arn:aws:iam::1:role/pod"),
+            ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod"),
             ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"),
             ("AWS_REGION", "eu-west-1"),
             ("AWS_DEFAULT_REGION", "eu-west-2"),
@@ -178,15 +234,15 @@ mod tests {
             })
         };
         let keys = [("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "fake")];
-        let other = "provider = 'web-identity'\nrole_arn = 'arn:other'\nregion = 'us-east-1'\nrole_session_name = 's'";
+        let other = "provider = 'web-identity'\nrole_arn = 'arn:aws:iam::123456789012:role/a/other'\nregion = 'us-east-1'\nrole_session_name = 'ss'";
         for (text, environment, settings) in [
             ("provider = 'environment'", &keys[..], Settings::Environment),
             (
                 "provider = 'web-identity'",
                 &pod,
-                web("arn:aws:iam::1:role/pod", "eu-west-1", "safelight-signer"),
+                web("arn:aws:iam::123456789012:role/pod", "eu-west-1", "safelight-signer"),
             ),
-            (other, &pod, web("arn:other", "us-east-1", "s")),
+            (other, &pod, web("arn:aws:iam::123456789012:role/a/other", "us-east-1", "ss")),
             (
                 "provider = 'container'",
                 &[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x")],
@@ -231,10 +287,65 @@ mod tests {
                 &[("AWS_ROLE_ARN", "a")],
                 "token_file: missing, and AWS_WEB_IDENTITY_TOKEN_FILE is not set",
             ),
-            ("provider = 'web-identity'\nregion = 'eu west'", &[], "region: expected printable ASCII"),
+            (
+                "provider = 'web-identity'\nregion = 'eu west'",
+                &[],
+                "region: expected a region such as eu-west-1",
+            ),
         ] {
             let said = read(text, environment).unwrap_err();
             assert!(said.contains(error), "{text}: {said}");
         }
+    }
+    #[test]
+    fn what_cannot_be_a_role_or_a_region_is_refused() {
+        let long = format!("arn:aws:iam::123456789012:role/{}", "a".repeat(65));
+        for (good, bad) in [
+            ("arn:aws:iam::123456789012:role/pod", "arn:aws:iam::123456789012:user/pod"),
+            ("arn:aws-us-gov:iam::123456789012:role/path/to/p_o+d", "arn:aws:iam::12345678901:role/pod"),
+            ("arn:minio:iam:::role/idmp-images", "arn:aws:iam:eu-west-1:123456789012:role/pod"),
+            ("arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/"),
+            ("arn:aws-cn:iam::123456789012:role/a", "arn:aws:sts::123456789012:assumed-role/pod/x"),
+            ("arn:aws:iam::000000000000:role/a", "pod"),
+            ("arn:aws:iam::123456789012:role/x/y", "arn:aws:iam::123456789012:role/po d"),
+            ("arn:aws:iam::123456789012:role/x.y", &long),
+        ] {
+            assert!(is_role_arn(good) && !is_role_arn(bad), "{good} {bad}");
+        }
+        for good in ["eu-west-1", "us-gov-east-1", "us-isob-east-1", "eusc-de-east-1", "ap-southeast-12"] {
+            assert!(is_region(good), "{good}");
+        }
+        for bad in [
+            "",
+            "-",
+            "eu",
+            "eu-west",
+            "eu-1",
+            "eu-west-",
+            "-west-1",
+            "EU-west-1",
+            "eu-west-1a",
+            "eu-west-1.evil",
+            "eu_west_1",
+        ] {
+            assert!(!is_region(bad), "{bad}");
+        }
+        for (option, expected) in [
+            ("role_arn = 'fake-pasted-secret'", "role_arn: expected a role's ARN such as"),
+            ("region = 'frankfurt'", "region: expected a region such as eu-west-1"),
+            ("role_session_name = 's'", "role_session_name: expected 2 to 64"),
+        ] {
+            let variables = [
+                ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod"),
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"),
+                ("AWS_REGION", "eu-west-1"),
+            ];
+            let said = read(&format!("provider = 'web-identity'\n{option}"), &variables).unwrap_err();
+            assert!(said.starts_with(expected) && !said.contains("fake"), "{said}");
+        }
+        // From the environment, too.
+        let said =
+            read("provider = 'web-identity'", &[("AWS_ROLE_ARN", "pod"), ("AWS_REGION", "x")]).unwrap_err();
+        assert!(said.contains("role_arn: expected") && said.contains("region: expected"), "{said}");
     }
 }

@@ -221,7 +221,9 @@ async fn every_provider_that_issues_credentials() {
         let key = key.unwrap().into_inner().key.unwrap();
         let version = &key.versions[0];
         assert_eq!((version.identifier.as_str(), version.fingerprint.as_str()), ("", ""));
-        signer.logged("credentials obtained", 1);
+        let line = signer.logged("credentials obtained", 1);
+        let role = line.contains(r#""role":"arn:aws:iam::123456789012:role/pod""#);
+        assert!(line.contains(r#""keys":"s3""#) && role == (provider == WEB_IDENTITY), "{line}");
         no_secret_in(&signer.whole_log());
         if provider == WEB_IDENTITY {
             let asked = aws.requests().concat();
