@@ -15,7 +15,7 @@ use crate::{
         seen::{Digests, Seen},
     },
     reload::{DEFAULT_INTERVAL, MIN_INTERVAL},
-    upload,
+    stack, upload,
 };
 
 /// Everything that `signer.toml` says, with the secrets of the files that it names.
@@ -46,6 +46,11 @@ impl Config {
 
     /// The same, and a hash of all that was read, good or bad.
     pub(crate) fn load_seen(path: &Path) -> (Result<Self, ConfigErrors>, Digests) {
+        stack::wiped::<{ stack::READING }, _>(|| Self::load_and_leave(path))
+    }
+
+    /// The same, and parts of secrets on the stack.
+    fn load_and_leave(path: &Path) -> (Result<Self, ConfigErrors>, Digests) {
         let seen = Seen::default();
         let config = match std::fs::read_to_string(path) {
             Ok(text) => {

@@ -12,6 +12,7 @@
 //! - [`Config`]: the configuration file
 //! - [`Command`]: subcommands that make and rotate keys
 //! - `reload`: reads keys again when their files change
+//! - `stack`: wipes what computing with secrets leaves there
 //! - [`limits`]: what the server bounds
 //! - [`Signer`]: all of it, to be added to a server
 //!
@@ -33,6 +34,7 @@ mod reload;
 pub mod scheme;
 mod service;
 mod signer;
+mod stack;
 pub mod upload;
 
 pub use clock::Clock;

@@ -1,6 +1,7 @@
 //! `safelight-signer`: the signer as a process.
 
 use std::{
+    alloc::System,
     io::{self, Write as _},
     process::ExitCode,
 };
@@ -13,6 +14,11 @@ use safelight_chassis::{
     server::Server,
 };
 use safelight_signer::{Clock, Command, Config, DEFAULT_LISTEN, Signer, limits};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes what is freed: of a secret, many a crate makes a copy on its way, and none is left behind.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// Holds the keys: signs and verifies URLs, uploads and requests to private origins, over gRPC.
 #[derive(Parser)]

@@ -12,10 +12,15 @@ mod load;
 mod micro;
 mod server;
 
-use std::time::Duration;
+use std::{alloc::System, time::Duration};
 
 use load::{Call, Clients};
 use safelight_proto::signer::v1 as pb;
+use zeroizing_alloc::ZeroAlloc;
+
+/// As the process has it.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// How long one round of one case takes.
 const ROUND: Duration = Duration::from_millis(300);

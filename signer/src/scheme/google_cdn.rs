@@ -53,19 +53,21 @@ pub(super) trait Key: UrlScheme {
     fn decode(text: &str) -> Option<Self::Signature>;
 }
 
-/// A key from its URL-safe base64, with or without padding, of exactly `N` bytes.
-pub(super) fn material<const N: usize>(
+/// A key from its URL-safe base64, with or without padding, of exactly so many bytes. On the heap: an array that is moved
+/// leaves a copy behind.
+pub(super) fn material(
     secret: &[u8],
+    bytes: usize,
     error: KeyFormatError,
-) -> Result<Zeroizing<[u8; N]>, KeyFormatError> {
+) -> Result<Zeroizing<Vec<u8>>, KeyFormatError> {
     let padding = secret.iter().rev().take_while(|byte| **byte == b'=').count();
-    let mut padded = Zeroizing::new(secret[..secret.len() - padding].to_vec());
-    let length = padded.len().next_multiple_of(4);
-    padded.resize(length, b'=');
-    let mut bytes = Zeroizing::new([0; N]);
+    let unpadded = &secret[..secret.len() - padding];
+    let mut padded = Zeroizing::new(vec![b'='; unpadded.len().next_multiple_of(4)]);
+    padded[..unpadded.len()].copy_from_slice(unpadded);
+    let mut key = Zeroizing::new(vec![0; bytes]);
     let canonical = padding == 0 || padded.len() == secret.len();
-    match URL_SAFE.decode_slice(&padded, bytes.as_mut_slice()) {
-        Ok(length) if length == N && canonical => Ok(bytes),
+    match URL_SAFE.decode_slice(&padded, &mut key) {
+        Ok(length) if length == bytes && canonical => Ok(key),
         _ => Err(error),
     }
 }

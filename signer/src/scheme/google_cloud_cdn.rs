@@ -36,9 +36,9 @@ impl Key {
     /// It is not 16 bytes in URL-safe base64, or the name is not one that Google allows.
     pub fn new(secret: &[u8], name: &str) -> Result<Self, KeyFormatError> {
         let secret =
-            google_cdn::material::<16>(secret, KeyFormatError("expected 16 bytes in URL-safe base64"))?;
+            google_cdn::material(secret, 16, KeyFormatError("expected 16 bytes in URL-safe base64"))?;
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104, section 2)")]
-        let mac = Hmac::new_from_slice(secret.as_slice()).expect("HMAC takes keys of any length");
+        let mac = Hmac::new_from_slice(&secret).expect("HMAC takes keys of any length");
         Ok(Self { name: google_cdn::key_name(name)?, mac })
     }
 

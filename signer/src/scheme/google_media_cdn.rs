@@ -18,6 +18,7 @@ use super::{
     strict,
     url::{Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted},
 };
+use crate::stack;
 
 const SEED: KeyFormatError = KeyFormatError("expected an Ed25519 seed: 32 bytes in URL-safe base64");
 
@@ -34,8 +35,8 @@ impl Key {
     /// # Errors
     /// It is not 32 bytes in URL-safe base64, or the name is not one that Google allows.
     pub fn new(secret: &[u8], name: &str) -> Result<Self, KeyFormatError> {
-        let seed = google_cdn::material::<32>(secret, SEED)?;
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).map_err(|_| SEED)?;
+        let seed = google_cdn::material(secret, 32, SEED)?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| SEED)?;
         let public = ParsedPublicKey::new(&ED25519, pair.public_key().as_ref()).map_err(|_| SEED)?;
         Ok(Self { name: google_cdn::key_name(name)?, pair, public })
     }
@@ -63,7 +64,7 @@ impl google_cdn::Key for Key {
     }
 
     fn signature(&self, message: &str) -> String {
-        URL_SAFE.encode(self.pair.sign(message.as_bytes()))
+        URL_SAFE.encode(stack::wiped::<{ stack::KEY_PAIR }, _>(|| self.pair.sign(message.as_bytes())))
     }
 
     fn fits(&self, message: &str, signature: &[u8; 64]) -> Choice {

@@ -12,6 +12,7 @@ use crate::{
     access::Granted,
     audit::{Audit, Entry, Event},
     keyring::MAX_NAME_BYTES,
+    stack,
 };
 
 /// What a handler returns.
@@ -31,7 +32,7 @@ pub(super) fn answer<'a, T, A: Send + 'a>(
         Ok(call) => call,
         Err(refused) => return Box::pin(ready(Err(refused.into()))),
     };
-    let answer = handle(&mut call, request.get_ref());
+    let answer = stack::wiped::<{ stack::CALL }, _>(|| handle(&mut call, request.get_ref()));
     if audit.is_on() {
         Box::pin(call.end(answer))
     } else {

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod audit;
 mod credentials;
+mod memory;
 mod reload;
 
 use std::{
@@ -80,6 +81,11 @@ impl Signer {
             drop(log);
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// As the system knows it.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub(crate) fn hangup(&self) {

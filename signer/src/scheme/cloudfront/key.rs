@@ -19,7 +19,7 @@ use sha1::{Digest, Sha1};
 use subtle::Choice;
 use zeroize::Zeroizing;
 
-use crate::scheme::material::KeyFormatError;
+use crate::{scheme::material::KeyFormatError, stack};
 
 /// How a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +125,10 @@ impl Key {
 
     /// Signs. `None` if the system has no randomness.
     pub(super) fn signature(&self, message: &[u8]) -> Option<Vec<u8>> {
+        stack::wiped::<{ stack::KEY_PAIR }, _>(|| self.sign(message))
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         match &self.private {
             // With the generator, it blinds.
             Private::RsaSha1(key) => {
