@@ -25,7 +25,11 @@ use tonic::{Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use self::aws::{AUTHORIZATION, Aws, IDENTITY_TOKEN, Mode, SECRETS, credentials};
-use crate::{PATIENCE, Signer, replace, write};
+use crate::{
+    PATIENCE, Signer,
+    memory::{look, search::Parts},
+    replace, write,
+};
 
 const URL: &str = "https://photos.s3.eu-west-1.amazonaws.com/a%20b.jpg";
 const REGION: &str = "eu-west-1";
@@ -350,6 +354,27 @@ async fn without_its_provider_a_signer_goes_on_until_the_end_of_what_it_has() {
     tokio::task::block_in_place(|| signer.logged("credentials obtained", before + 1));
     assert!(number(&sign(&channel, SignatureLocation::Headers).await.unwrap()) > 1);
     no_secret_in(&signer.whole_log());
+}
+
+/// As of keys from files, and of what `aws-config` and the crates under it received and parsed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pitfall_18_nothing_of_replaced_credentials_is_left_in_memory() {
+    let secrets = (1..=20).map(|number| {
+        let [_, secret, _] = credentials(number);
+        (number.to_string(), secret.rsplit('/').next().unwrap().as_bytes().to_vec())
+    });
+    let secrets = Parts::new(secrets.collect());
+    for provider in [WEB_IDENTITY, CONTAINER, INSTANCE] {
+        let aws = Aws::start(Mode::Issues, 3);
+        let setup = Setup::new(&aws, provider);
+        let signer = setup.start();
+        let channel = ready(&signer).await;
+        sign(&channel, SignatureLocation::Headers).await.unwrap();
+        tokio::task::block_in_place(|| signer.logged("credentials obtained", 2));
+        sign(&channel, SignatureLocation::Query).await.unwrap();
+        let Some(found) = look(&secrets, &signer) else { return };
+        assert!(!found.is_empty() && !found.contains_key("1"), "{provider}: {found:?}");
+    }
 }
 
 /// Also in the middle of a question: aws-config would ask again and again.

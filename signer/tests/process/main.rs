@@ -1,4 +1,4 @@
-//! The signer as a process: reloading, the audit trail, signals.
+//! The signer as a process: reloading, its memory, the audit trail, credentials, signals.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 

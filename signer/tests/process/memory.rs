@@ -9,7 +9,7 @@
 
 mod forms;
 mod keys;
-mod search;
+pub(crate) mod search;
 
 use std::{
     collections::BTreeSet,
@@ -209,7 +209,7 @@ async fn use_one(channel: &Channel, key: &Tested, version: u32, round: usize) {
 }
 
 /// What is found in the signer's memory; `None` where the system does not let us look.
-fn look(parts: &Parts, signer: &Signer) -> Option<Found> {
+pub(crate) fn look(parts: &Parts, signer: &Signer) -> Option<Found> {
     match parts.in_process(signer.id()) {
         Ok(found) => Some(found),
         Err(error) => {

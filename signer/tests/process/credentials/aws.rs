@@ -17,6 +17,8 @@ use rustls::{
     pki_types::PrivateKeyDer,
 };
 
+use sha2::{Digest as _, Sha256};
+
 use crate::PATIENCE;
 
 /// What the token file of a pod holds.
@@ -221,11 +223,11 @@ impl Aws {
     }
 }
 
-/// The id, the secret and the session token that are issued with this number.
+/// The id, the secret and the session token that are issued with this number. No two secrets end alike.
 pub(crate) fn credentials(number: u64) -> [String; 3] {
     [
         format!("ASIAFAKE{number:04}"),
-        format!("fake-issued-secret/{number}"),
+        format!("fake-issued-secret/{number}/{}", hex::encode(Sha256::digest(number.to_be_bytes()))),
         format!("fake/issued+token=={number}"),
     ]
 }
