@@ -50,6 +50,10 @@ const RSA: KeyFormatError =
     KeyFormatError("expected an RSA private key of 2048 to 4096 bits (PKCS#1 or PKCS#8)");
 const ECDSA: KeyFormatError = KeyFormatError("expected an ECDSA private key on P-256 (SEC 1 or PKCS#8)");
 
+/// Bytes of the longest ECDSA signature over P-256, in DER: a sequence of two integers of 33 bytes. Leading zeros are left
+/// out, so about one in 500 is shorter in base64 as well.
+const MAX_ECDSA_BYTES: usize = 2 + 2 * (2 + 33);
+
 impl Key {
     /// Prepares a key from its private half in PEM and the id that CloudFront gave its public half.
     ///
@@ -142,6 +146,14 @@ impl Key {
             Private::EcdsaSha256(pair) => {
                 Some(pair.sign(&SystemRandom::new(), message).ok()?.as_ref().to_vec())
             }
+        }
+    }
+
+    /// How much longer, in bytes, this signature of the key could have become by chance.
+    pub(super) const fn spare(&self, signature: &[u8]) -> usize {
+        match &self.private {
+            Private::RsaSha1(_) | Private::RsaSha256(_) => 0,
+            Private::EcdsaSha256(_) => MAX_ECDSA_BYTES.saturating_sub(signature.len()),
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) fn sign(key: &Key, policy: &Policy, wanted: &Wanted<'_>) -> Result<Si
         Some(IpNet::V4(client)) => Some(client),
         Some(IpNet::V6(_)) => return unsupported("client_ip", "CloudFront's policies know IPv4 only"),
     };
-    let (_, target) = wanted.url.verbatim()?;
+    let (origin, target) = wanted.url.verbatim()?;
     without_reserved(target, &NAMES)?;
     let resource = match wanted.scope {
         [] if target.contains('*') => {
@@ -61,5 +61,15 @@ pub(super) fn sign(key: &Key, policy: &Policy, wanted: &Wanted<'_>) -> Result<Si
             Signed { url: wanted.url.as_str().to_owned(), cookies: cookies.collect() }
         }
     };
+    // Whether there is room must not be chance: the same wish is refused every time, or never.
+    let longest = signature.len() + key.spare(&signature);
+    let spare = 4 * (longest.div_ceil(3) - signature.len().div_ceil(3)); // in base64
+    let bytes = match wanted.carrier {
+        Carrier::Url => signed.url.len() - origin.len(),
+        Carrier::Cookies => values.iter().flatten().map(String::len).sum(),
+    };
+    if bytes + spare > policy.max_target_bytes {
+        return Err(SignError::TooLong);
+    }
     checked(key, policy, wanted, signed)
 }

@@ -317,3 +317,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn pitfall_14_whether_there_is_room_is_not_chance() {
+    let [rsa, _, ecdsa] = &*KEYS;
+    assert_eq!([ecdsa.spare(&[0; 69]), ecdsa.spare(&[0; 72]), rsa.spare(&[0; 69])], [3, 0, 0]);
+    // About one of 500 signatures is shorter than the others; none of them is let through.
+    for carrier in [Carrier::Url, Carrier::Cookies] {
+        let wanted = Wanted { carrier, ..Wanted::plain("https://example.com/a", END) };
+        let fits = |max_target_bytes| ecdsa.sign(&Policy { max_target_bytes, ..POLICY }, &wanted).is_ok();
+        let limit = (0..1000).find(|limit| fits(*limit)).unwrap();
+        assert!((0..2000).all(|_| !fits(limit - 1)), "{carrier:?}");
+        assert!((0..100).all(|_| fits(limit)), "{carrier:?}");
+    }
+}
