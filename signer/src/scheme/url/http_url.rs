@@ -1,6 +1,6 @@
 //! Absolute http and https URLs, as the WHATWG URL writes them.
 //!
-//! Most URLs that are to be signed are already written so. Those are recognised in one pass, and neither copied nor parsed;
+//! Most URLs that are to be signed are already written so. Those are recognised, and neither copied nor parsed;
 //! all others go through the `url` crate's parser, which is what decides: a test compares the two.
 
 #[cfg(test)]
