@@ -70,6 +70,9 @@ impl tower_service::Service<Request<Body>> for BenchServer {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if request.uri().path() != PATH {
+            return Box::pin(async { Ok(Status::unimplemented("").into_http()) });
+        }
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let mut grpc = tonic::server::Grpc::new(ProstCodec::<(), ()>::default())

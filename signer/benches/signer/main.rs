@@ -22,10 +22,10 @@ use zeroizing_alloc::ZeroAlloc;
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
-/// How long one round of one case takes.
-const ROUND: Duration = Duration::from_millis(300);
+/// How long one round of one case takes: short, for the machine may change its speed every few seconds.
+const ROUND: Duration = Duration::from_millis(100);
 /// Rounds of each side.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 45;
 /// URLs of a batch.
 const BATCH: usize = 256;
 /// Connections that are opened to see what one takes of memory.

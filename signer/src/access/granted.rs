@@ -19,15 +19,16 @@ pub struct Denied(
 /// the server let in; narrowed step by step.
 #[derive(Clone, Debug)]
 pub struct Granted {
-    method: Method,
+    method: &'static Method,
     grants: Arc<[Arc<Grant>]>,
 }
 
 impl Granted {
     /// Those of a caller's grants that allow this method; `None` if none does.
-    pub(super) fn new(method: Method, grants: &Arc<[Arc<Grant>]>) -> Option<Self> {
-        let all = Self { method, grants: Arc::clone(grants) };
-        all.narrowed("method", |grant| grant.methods.has(method.name)).ok()
+    pub(super) fn new(method: &'static Method, grants: &Arc<[Arc<Grant>]>) -> Option<Self> {
+        let mut granted = Self { method, grants: Arc::clone(grants) };
+        granted.narrow("method", |grant| grant.methods.has(method.name)).ok()?;
+        Some(granted)
     }
 
     /// A grant of everything, for tests of handlers.
@@ -44,7 +45,7 @@ impl Granted {
             http_methods: ["GET", "HEAD", "PUT"].map(str::to_owned).to_vec(),
             max_ttl: None,
         };
-        Self { method: super::METHODS[0], grants: [Arc::new(everything)].into() }
+        Self { method: &super::METHODS[0], grants: [Arc::new(everything)].into() }
     }
 
     /// Takes the grants of a request. A server without grants lets nothing in, so there always are some.
@@ -57,43 +58,49 @@ impl Granted {
 
     /// The method that was called.
     #[must_use]
-    pub const fn method(&self) -> Method {
+    pub const fn method(&self) -> &'static Method {
         self.method
     }
 
-    fn narrowed(&self, what: &'static str, allows: impl Fn(&Grant) -> bool) -> Result<Self, Denied> {
-        if self.grants.iter().all(|grant| allows(grant)) {
-            return Ok(self.clone());
+    fn narrow(&mut self, what: &'static str, allows: impl Fn(&Grant) -> bool) -> Result<(), Denied> {
+        if !self.grants.iter().all(|grant| allows(grant)) {
+            self.grants = self.grants.iter().filter(|grant| allows(grant)).cloned().collect();
         }
-        let grants: Arc<[_]> = self.grants.iter().filter(|grant| allows(grant)).cloned().collect();
-        if grants.is_empty() { Err(Denied(what)) } else { Ok(Self { method: self.method, grants }) }
+        if self.grants.is_empty() { Err(Denied(what)) } else { Ok(()) }
     }
 
-    /// Those that allow this key.
+    /// Whether one of them allows this key.
+    #[must_use]
+    pub fn has_key(&self, name: &str) -> bool {
+        self.grants.iter().any(|grant| grant.keys.has(name))
+    }
+
+    /// Leaves those that allow this key.
     ///
     /// # Errors
     /// None does.
-    pub fn key(&self, name: &str) -> Result<Self, Denied> {
-        self.narrowed("key", |grant| grant.keys.has(name))
+    pub fn key(&mut self, name: &str) -> Result<(), Denied> {
+        self.narrow("key", |grant| grant.keys.has(name))
     }
 
-    /// Those that allow this account.
+    /// Leaves those that allow this account.
     ///
     /// # Errors
     /// None does.
-    pub fn account(&self, name: &str) -> Result<Self, Denied> {
-        self.narrowed("account", |grant| grant.accounts.has(name))
+    pub fn account(&mut self, name: &str) -> Result<(), Denied> {
+        self.narrow("account", |grant| grant.accounts.has(name))
     }
 
-    /// Those that allow signing this URL, and everything of `scope`, which a signature may give access to besides.
+    /// The longest life of a signed URL, in seconds, by those that allow signing this one and everything of `scope`, which a
+    /// signature may give access to besides; `None` for no limit.
     ///
     /// The path is compared as every client sends it (WHATWG: dot segments resolved). Nothing else is decoded: a path that
     /// spells a prefix with escapes is another path.
     ///
     /// # Errors
     /// None does.
-    pub fn url_to_sign(&self, url: &HttpUrl<'_>, scope: &[impl AsRef<str>]) -> Result<Self, Denied> {
-        self.narrowed("path", |grant| {
+    pub fn url_to_sign(&self, url: &HttpUrl<'_>, scope: &[impl AsRef<str>]) -> Result<Option<u64>, Denied> {
+        self.max_ttl("path", |grant| {
             let Some(prefixes) = &grant.path_prefixes else { return true };
             std::iter::once(url.path())
                 .chain(scope.iter().map(|pattern| path_of(pattern.as_ref())))
@@ -101,28 +108,28 @@ impl Granted {
         })
     }
 
-    /// Those that allow this request to an origin.
+    /// The longest life of a signed request to an origin, in seconds, by those that allow it; `None` for no limit.
     ///
     /// # Errors
     /// None does.
-    pub fn origin_request(&self, method: &str, url: &str) -> Result<Self, Denied> {
-        self.narrowed("HTTP method", |grant| grant.http_methods.iter().any(|known| known == method))?
-            .narrowed("URL", |grant| match &grant.url_prefixes {
-                None => true,
-                // S3 resolves no dot segments, but whoever stands before it may.
-                Some(prefixes) => {
-                    prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) && !climbs(path_of(url))
-                }
-            })
+    pub fn origin_request(&self, method: &str, url: &str) -> Result<Option<u64>, Denied> {
+        let has_method = |grant: &Grant| grant.http_methods.iter().any(|known| known == method);
+        let has_url = |grant: &Grant| match &grant.url_prefixes {
+            None => true,
+            // S3 resolves no dot segments, but whoever stands before it may.
+            Some(prefixes) => {
+                prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) && !climbs(path_of(url))
+            }
+        };
+        self.max_ttl("HTTP method", has_method)?;
+        self.max_ttl("URL", |grant| has_method(grant) && has_url(grant))
     }
 
-    /// The longest life that one of them allows, in seconds, and that the key allows; `None` for no limit.
-    #[must_use]
-    pub fn max_ttl(&self, of_key: Option<u64>) -> Option<u64> {
-        let granted =
-            self.grants.iter().map(|grant| grant.max_ttl.unwrap_or(u64::MAX)).max().unwrap_or(u64::MAX);
-        let least = granted.min(of_key.unwrap_or(u64::MAX));
-        (least < u64::MAX).then_some(least)
+    /// The longest life by those that allow `what`, in seconds; `None` for no limit.
+    fn max_ttl(&self, what: &'static str, allows: impl Fn(&Grant) -> bool) -> Result<Option<u64>, Denied> {
+        let lives = self.grants.iter().filter(|grant| allows(grant)).map(|grant| grant.max_ttl);
+        let longest = lives.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other)));
+        longest.ok_or(Denied(what))
     }
 }
 

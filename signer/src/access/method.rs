@@ -44,14 +44,14 @@ impl fmt::Display for Method {
 impl Method {
     /// The method of this name.
     #[must_use]
-    pub fn of_name(name: &str) -> Option<Self> {
-        METHODS.iter().find(|method| method.name == name).copied()
+    pub fn of_name(name: &str) -> Option<&'static Self> {
+        METHODS.iter().find(|method| method.name == name)
     }
 
     /// The method that is called as `/package.Service/Method`.
     #[must_use]
-    pub fn of_path(path: &str) -> Option<Self> {
-        let (service, name) = path.strip_prefix('/')?.split_once('/')?;
-        METHODS.iter().find(|method| method.service == service && method.name == name).copied()
+    pub fn of_path(path: &str) -> Option<&'static Self> {
+        let (service, name) = path.strip_prefix('/')?.rsplit_once('/')?;
+        METHODS.iter().find(|method| method.service == service && method.name == name)
     }
 }

@@ -83,12 +83,14 @@ fn pitfall_20_what_is_not_granted_is_denied() {
 #[test]
 fn pitfall_20_one_grant_must_allow_all_of_a_call() {
     let none: [&str; 0] = [];
-    let backend = granted("spiffe://prod/backend", "SignUrl").unwrap();
-    assert_eq!(backend.key("third").unwrap_err(), Denied("key"));
+    let of_key = |name| {
+        let mut granted = granted("spiffe://prod/backend", "SignUrl").unwrap();
+        assert_eq!(granted.has_key(name), granted.clone().key(name).is_ok(), "{name}");
+        granted.key(name).map(|()| granted)
+    };
+    assert_eq!(of_key("third").unwrap_err(), Denied("key"));
 
-    let web = backend.key("web").unwrap();
-    assert_eq!(web.max_ttl(None), Some(3600));
-    assert_eq!(web.max_ttl(Some(60)), Some(60));
+    let web = of_key("web").unwrap();
     for (url, scope, allowed) in [
         ("https://h/photos/a.jpg", &none[..], true),
         ("https://h/photos/x/../a.jpg", &none, true),
@@ -104,17 +106,41 @@ fn pitfall_20_one_grant_must_allow_all_of_a_call() {
         ("https://h/photos/a.jpg", &["/photos/../*"], false),
     ] {
         let url = HttpUrl::parse(url).unwrap();
-        assert_eq!(web.url_to_sign(&url, scope).is_ok(), allowed, "{url:?} {scope:?}");
+        let wanted = if allowed { Ok(Some(3600)) } else { Err(Denied("path")) };
+        assert_eq!(web.url_to_sign(&url, scope), wanted, "{url:?} {scope:?}");
     }
 
-    let other = backend.key("other").unwrap();
-    assert!(other.url_to_sign(&HttpUrl::parse("https://h/anything").unwrap(), &none).is_ok());
-    assert_eq!(other.max_ttl(None), None);
+    let other = of_key("other").unwrap();
+    assert_eq!(other.url_to_sign(&HttpUrl::parse("https://h/anything").unwrap(), &none), Ok(None));
+}
+
+#[test]
+fn the_longest_life_is_that_of_the_grants_that_allow_it() {
+    let grant = |path: &str, ttl: &str| {
+        format!(
+            "[[grants]]\ncaller = 'c'\nmethods = ['SignUrl']\nkeys = ['k']\npath_prefixes = ['{path}']\n{ttl}\n"
+        )
+    };
+    let text = [
+        grant("/", "max_ttl = '1m'"),
+        grant("/a/", "max_ttl = '2m'"),
+        grant("/a/", "max_ttl = '1s'"),
+        grant("/a/b/", ""),
+    ]
+    .concat();
+    let grants = config::read(&text, Grants::read).unwrap();
+    let granted = grants.granted(&Caller::new("c"), &path("SignUrl")).unwrap();
+    for (url, longest) in [("/x", Some(60)), ("/a/x", Some(120)), ("/a/b/x", None)] {
+        let url = format!("https://h{url}");
+        let none: [&str; 0] = [];
+        assert_eq!(granted.url_to_sign(&HttpUrl::parse(&url).unwrap(), &none), Ok(longest), "{url}");
+    }
 }
 
 #[test]
 fn the_resizer_reads_its_bucket_and_nothing_else() {
-    let resizer = granted("spiffe://prod/resizer", "SignOriginRequest").unwrap().key("s3").unwrap();
+    let mut resizer = granted("spiffe://prod/resizer", "SignOriginRequest").unwrap();
+    resizer.key("s3").unwrap();
     for (method, url, denied) in [
         ("GET", "https://s3.example.com/photos/a.jpg", None),
         ("HEAD", "https://s3.example.com/photos/x/a.jpg?versionId=1", None),

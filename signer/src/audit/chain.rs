@@ -6,7 +6,7 @@
 //! make another chain that holds. Records cut off at the end leave a chain that holds: that is found by comparing with a
 //! hash noted elsewhere (`--head`), and by the `close` record that an orderly end leaves.
 
-use hmac::{Hmac, Mac};
+use hmac::Hmac;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
@@ -77,7 +77,5 @@ fn parse<'l>(mac: &Hmac<Sha256>, line: &'l str) -> Result<(Head, &'l str), &'sta
 }
 
 fn hash(mac: &Hmac<Sha256>, tied: &str) -> String {
-    let mut mac = mac.clone();
-    mac.update(tied.as_bytes());
-    Tag::of_mac(mac).hex()
+    Tag::of_mac(mac, [tied]).hex()
 }

@@ -50,7 +50,7 @@ impl Fingerprint {
 
     /// Lower-case hexadecimal.
     pub(super) fn finish(self) -> String {
-        let mut text = Tag::of_mac(self.0).hex();
+        let mut text = Tag::of_mac(&self.0, [""; 0]).hex();
         text.truncate(DIGITS);
         text
     }

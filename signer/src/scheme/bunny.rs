@@ -37,7 +37,7 @@ mod token;
 
 use std::net::IpAddr;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit};
 use sha2::Sha256;
 
 use self::{
@@ -74,7 +74,7 @@ impl Key {
     }
 
     fn signature(&self, message: &[u8]) -> Tag {
-        Tag::of_mac(self.0.clone().chain_update(message))
+        Tag::of_mac(&self.0, [message])
     }
 }
 

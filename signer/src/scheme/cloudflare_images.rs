@@ -23,7 +23,7 @@ mod target;
 mod tests;
 mod verify;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit};
 use sha2::Sha256;
 
 use super::{
@@ -48,13 +48,8 @@ impl Key {
         Self(Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"))
     }
 
-    /// The signature of the parts, one after the other.
-    fn signature(&self, parts: &[&str]) -> Tag {
-        let mut mac = self.0.clone();
-        for part in parts {
-            mac.update(part.as_bytes());
-        }
-        Tag::of_mac(mac)
+    fn signature(&self, message: &str) -> Tag {
+        Tag::of_mac(&self.0, [message])
     }
 }
 

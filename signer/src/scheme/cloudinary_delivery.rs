@@ -37,7 +37,7 @@ mod tests;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use self::target::{Signature, Target};
@@ -88,9 +88,7 @@ impl Key {
     /// The first six bytes of the hash: 8 characters.
     fn short(&self, algorithm: Algorithm, message: &str) -> Tag {
         match algorithm {
-            Algorithm::Sha1 => {
-                Tag::of_hash(Sha1::new().chain_update(message).chain_update(&*self.secret)).truncated(6)
-            }
+            Algorithm::Sha1 => Tag::of_hash::<Sha1>([message.as_bytes(), &self.secret]).truncated(6),
             Algorithm::Sha256 => self.sha256(message).truncated(6),
         }
     }
@@ -101,7 +99,7 @@ impl Key {
     }
 
     fn sha256(&self, message: &str) -> Tag {
-        Tag::of_hash(Sha256::new().chain_update(message).chain_update(&*self.secret))
+        Tag::of_hash::<Sha256>([message.as_bytes(), &self.secret])
     }
 
     /// Whether the message has this signature; `None` if the key does not take signatures of this length.

@@ -23,7 +23,7 @@ mod value;
 mod verify;
 
 use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::Tag;
@@ -86,13 +86,10 @@ impl Key {
 
     /// The hash of the parts, one after the other, and the secret.
     fn signature(&self, algorithm: Algorithm, parts: &[&[u8]]) -> Tag {
-        fn hash<D: Digest>(parts: &[&[u8]], secret: &[u8]) -> Tag {
-            let hash = parts.iter().fold(D::new(), |hash, part| hash.chain_update(part));
-            Tag::of_hash(hash.chain_update(secret))
-        }
+        let parts = parts.iter().copied().chain([self.0.as_slice()]);
         match algorithm {
-            Algorithm::Sha1 => hash::<Sha1>(parts, &self.0),
-            Algorithm::Sha256 => hash::<Sha256>(parts, &self.0),
+            Algorithm::Sha1 => Tag::of_hash::<Sha1>(parts),
+            Algorithm::Sha256 => Tag::of_hash::<Sha256>(parts),
         }
     }
 }

@@ -26,7 +26,7 @@ mod sign;
 mod spelling;
 mod verify;
 
-use hmac::{Hmac, KeyInit, Mac as _};
+use hmac::{Hmac, KeyInit};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::Sha256;
@@ -81,9 +81,9 @@ impl Mac {
 
     fn of(&self, message: &str) -> Tag {
         match self {
-            Self::Sha256(mac) => Tag::of_mac(mac.clone().chain_update(message)),
-            Self::Sha1(mac) => Tag::of_mac(mac.clone().chain_update(message)),
-            Self::Md5(mac) => Tag::of_mac(mac.clone().chain_update(message)),
+            Self::Sha256(mac) => Tag::of_mac(mac, [message]),
+            Self::Sha1(mac) => Tag::of_mac(mac, [message]),
+            Self::Md5(mac) => Tag::of_mac(mac, [message]),
         }
     }
 }

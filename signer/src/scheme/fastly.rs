@@ -17,7 +17,7 @@
 #[cfg(test)]
 mod tests;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit};
 use sha1::Sha1;
 
 use super::{
@@ -54,7 +54,7 @@ impl Key {
     }
 
     fn mac(&self, target: &str, expires: &str) -> Tag {
-        Tag::of_mac(self.0.clone().chain_update(target).chain_update(expires))
+        Tag::of_mac(&self.0, [target, expires])
     }
 }
 

@@ -12,7 +12,7 @@
 mod tests;
 
 use base64::engine::general_purpose::URL_SAFE;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit};
 use sha1::Sha1;
 use subtle::Choice;
 
@@ -49,7 +49,7 @@ impl Key {
     }
 
     fn tag(&self, message: &str) -> Tag {
-        Tag::of_mac(self.mac.clone().chain_update(message))
+        Tag::of_mac(&self.mac, [message])
     }
 }
 

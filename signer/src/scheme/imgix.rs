@@ -17,7 +17,7 @@
 #[cfg(test)]
 mod tests;
 
-use md5::{Digest, Md5};
+use md5::Md5;
 use zeroize::Zeroizing;
 
 use super::{
@@ -53,7 +53,7 @@ impl Key {
     }
 
     fn signature(&self, target: &str) -> Tag {
-        Tag::of_hash(Md5::new().chain_update(self.0.as_slice()).chain_update(target))
+        Tag::of_hash::<Md5>([&self.0, target.as_bytes()])
     }
 }
 

@@ -5,6 +5,8 @@ use hmac::{Mac, digest::Output};
 use sha2::Digest;
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::stack;
+
 /// Bytes of the longest: HMAC-SHA256.
 pub(super) const MAX_BYTES: usize = 32;
 
@@ -19,16 +21,28 @@ pub(crate) struct Tag {
 }
 
 impl Tag {
-    /// The MAC of what was put in.
-    pub(crate) fn of_mac<M: Mac>(mac: M) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "from here on it is a tag")]
-        let bytes: Output<M> = mac.finalize().into_bytes();
-        Self::new(&bytes)
+    /// The MAC of the parts, one after the other, with a prepared key.
+    pub(crate) fn of_mac<M: Mac + Clone>(key: &M, parts: impl IntoIterator<Item: AsRef<[u8]>>) -> Self {
+        stack::wiped::<{ stack::HASH }, _>(|| {
+            let mut mac = key.clone();
+            for part in parts {
+                mac.update(part.as_ref());
+            }
+            #[expect(clippy::disallowed_methods, reason = "from here on it is a tag")]
+            let bytes: Output<M> = mac.finalize().into_bytes();
+            Self::new(&bytes)
+        })
     }
 
-    /// The hash of what was put in, a secret among it.
-    pub(crate) fn of_hash<D: Digest>(hash: D) -> Self {
-        Self::new(&hash.finalize())
+    /// The hash of the parts, one after the other, a secret among them.
+    pub(crate) fn of_hash<D: Digest>(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> Self {
+        stack::wiped::<{ stack::HASH }, _>(|| {
+            let mut hash = D::new();
+            for part in parts {
+                hash.update(part);
+            }
+            Self::new(&hash.finalize())
+        })
     }
 
     /// The first bytes, at most [`MAX_BYTES`]; zeros behind them.
@@ -98,7 +112,7 @@ mod tests {
 
     #[test]
     fn pitfall_01_a_tag_fits_itself_and_nothing_else() {
-        let tag = || Tag::of_hash(Sha256::new());
+        let tag = || Tag::of_hash::<Sha256>([""; 0]);
         let bytes: [u8; 32] = Sha256::digest([]).into();
         assert!(bool::from(tag().fits(&bytes)));
         assert!(bool::from(tag().truncated(8).fits(&bytes[..8])));

@@ -17,7 +17,7 @@
 mod tests;
 
 use base64::engine::general_purpose::URL_SAFE;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit};
 use sha1::Sha1;
 
 use super::{
@@ -53,7 +53,7 @@ impl Key {
     /// The signature of a path with its leading slash, which is not signed.
     fn signature(&self, path: &str) -> Tag {
         let path = path.strip_prefix('/').unwrap_or(path);
-        Tag::of_mac(self.0.clone().chain_update(path))
+        Tag::of_mac(&self.0, [path])
     }
 }
 

@@ -12,7 +12,6 @@ use crate::{
     access::Granted,
     audit::{Audit, Entry, Event},
     keyring::MAX_NAME_BYTES,
-    stack,
 };
 
 /// What a handler returns.
@@ -32,7 +31,7 @@ pub(super) fn answer<'a, T, A: Send + 'a>(
         Ok(call) => call,
         Err(refused) => return Box::pin(ready(Err(refused.into()))),
     };
-    let answer = stack::wiped::<{ stack::CALL }, _>(|| handle(&mut call, request.get_ref()));
+    let answer = handle(&mut call, request.get_ref());
     if audit.is_on() {
         Box::pin(call.end(answer))
     } else {
@@ -69,8 +68,8 @@ impl<'a> Call<'a> {
         Ok(Self { audit, granted, entry })
     }
 
-    /// What the caller may do with the key of this name.
-    pub(super) fn key(&mut self, name: &str) -> Result<Granted, CallError> {
+    /// Refuses a key that the caller has no grant for; from then on only the grants for this one count.
+    pub(super) fn key(&mut self, name: &str) -> Result<(), CallError> {
         if name.len() <= MAX_NAME_BYTES {
             self.note(|entry| name.clone_into(&mut entry.key));
         }
@@ -78,11 +77,11 @@ impl<'a> Call<'a> {
     }
 
     /// Refuses an account that the caller has no grant for.
-    pub(super) fn account(&self, name: &str) -> Result<(), CallError> {
-        self.granted.account(name).map(|_| ()).map_err(refusal::denied)
+    pub(super) fn account(&mut self, name: &str) -> Result<(), CallError> {
+        self.granted.account(name).map_err(refusal::denied)
     }
 
-    /// What the caller may do with this method.
+    /// What the caller may do with this method, and with the key once it was asked for.
     pub(super) const fn granted(&self) -> &Granted {
         &self.granted
     }

@@ -26,7 +26,7 @@ use safelight_proto::{
 use tonic::{Code, Request, Response, Status};
 
 use super::{call::Call, verify::verify};
-use crate::{keyring::KeyError, scheme::url::Presented, signer::Signer, stack};
+use crate::{keyring::KeyError, scheme::url::Presented, signer::Signer};
 
 /// The context extension of Envoy's route that names the key.
 const KEY: &str = "key";
@@ -85,7 +85,7 @@ impl Refused {
 impl Authorization for Signer {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let (mut call, request) = Call::begin(&self.audit, request)?;
-        let judged = stack::wiped::<{ stack::CALL }, _>(|| self.judge(&mut call, &request));
+        let judged = self.judge(&mut call, &request);
         let (verdict, reason, key_version) = match &judged {
             Ok(passed) => ("VALID", "OK", Some(passed.key_version)),
             Err(refused) => ("INVALID", refused.reason(), None),

@@ -18,6 +18,11 @@ pub(super) enum Asked {
     In(Duration),
 }
 
+/// The lesser of two limits; `None` is no limit.
+pub(super) fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).min()
+}
+
 /// When a URL is to expire, in Unix seconds, from what was asked and what the key says; `None` for never.
 pub(super) fn of_url(
     asked: &Asked,

@@ -33,7 +33,7 @@ impl pb::key_service_server::KeyService for Signer {
         let visible: BTreeMap<_, _> = ring
             .all()
             .iter()
-            .filter(|(name, _)| call.granted().key(name).is_ok())
+            .filter(|(name, _)| call.granted().has_key(name))
             .map(|(name, key)| (name.as_str(), key))
             .collect();
         let (keys, next_page_token) = page::page(&visible, page_size, &page_token);

@@ -78,7 +78,7 @@ impl Signer {
 
         let SignUrlRequest { key, url, expiry, start_time, client_ip, scope, carrier, extra } = request;
         let ring = self.keyring();
-        let granted = call.key(key)?;
+        call.key(key)?;
         let key = ring.url(key).map_err(refusal::key)?;
         let asked = match *expiry {
             None => Asked::Default,
@@ -87,7 +87,7 @@ impl Signer {
         };
         let terms = Terms::read(*start_time, client_ip, scope, *carrier, extra)?;
         call.note(|entry| url.clone_into(&mut entry.subject));
-        let signed = sign_url(key, &granted, url, &asked, &terms, self.clock.now())?;
+        let signed = sign_url(key, call.granted(), url, &asked, &terms, self.clock.now())?;
         call.note(|entry| entry.key_version = Some(signed.key_version));
         Ok(signed)
     }
@@ -101,7 +101,7 @@ impl Signer {
 
         let BatchSignUrlsRequest { key, items, start_time, client_ip, scope, carrier, extra } = request;
         let ring = self.keyring();
-        let granted = call.key(key)?;
+        call.key(key)?;
         let key = ring.url(key).map_err(refusal::key)?;
         if !(1..=MAX_BATCH).contains(&items.len()) {
             return Err(CallError::field("items", "expected 1 to 256 items"));
@@ -114,7 +114,7 @@ impl Signer {
                 Some(Expiry::ExpireTime(time)) => Asked::At(time),
                 Some(Expiry::Ttl(ttl)) => Asked::In(ttl),
             };
-            let result = match sign_url(key, &granted, url, &asked, &terms, now) {
+            let result = match sign_url(key, call.granted(), url, &asked, &terms, now) {
                 Ok(signed) => batch_sign_urls_result::Result::Signed(signed),
                 Err(error) => batch_sign_urls_result::Result::Error(ItemError {
                     reason: error.reason().as_str().to_owned(),
@@ -172,7 +172,7 @@ impl Signer {
         request: &SignOriginRequestRequest,
     ) -> Result<SignOriginRequestResponse, CallError> {
         let ring = self.keyring();
-        let granted = call.key(&request.key)?;
+        call.key(&request.key)?;
         call.note(|entry| request.url.clone_into(&mut entry.subject));
         let key = ring.aws_sigv4(&request.key).map_err(refusal::key)?;
         let presigned = is_presigned(request)?;
@@ -185,7 +185,8 @@ impl Signer {
         let given =
             aws_sigv4::Request { method: &request.method, url: &request.url, headers: &headers, body };
         let checked = S3Request::new(given, &request.region, presigned).map_err(refusal::origin_request)?;
-        let granted = granted.origin_request(&request.method, &request.url).map_err(refusal::denied)?;
+        let granted =
+            call.granted().origin_request(&request.method, &request.url).map_err(refusal::denied)?;
         if !HttpUrl::parse(&request.url).is_ok_and(|url| key.allowed.covers(&url)) {
             return Err(refusal::not_allowed("url"));
         }
@@ -197,7 +198,7 @@ impl Signer {
 
         let (headers, url, lifetime) = if presigned {
             let ttl = request.ttl.as_ref();
-            let max_ttl = granted.max_ttl(key.max_ttl);
+            let max_ttl = expiry::least(granted, key.max_ttl);
             let lifetime =
                 expiry::lifetime(ttl, DEFAULT_PRESIGNED_LIFETIME, MAX_PRESIGNED_LIFETIME, max_ttl)?;
             // Cut, not refused: how much is left of temporary credentials is nothing that a caller could know.

@@ -69,7 +69,7 @@ pub(super) fn sign_url(
 ) -> Result<SignUrlResponse, CallError> {
     let url = HttpUrl::parse(url).map_err(refusal::unsigned_url)?;
     let granted = granted.url_to_sign(&url, &terms.scope).map_err(refusal::denied)?;
-    let expires = expiry::of_url(asked, now, key, granted.max_ttl(key.max_ttl))?;
+    let expires = expiry::of_url(asked, now, key, expiry::least(granted, key.max_ttl))?;
     let wanted = Wanted {
         url: (&url).into(),
         expires,

@@ -16,6 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing::{Dispatch, dispatcher};
 
 use super::{Body, Credentials, Request, Scope};
+use crate::stack;
 
 /// What a query parameter is encoded with: everything but the unreserved characters of RFC 3986.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -113,6 +114,7 @@ fn instructions(
         .map_err(|_| SignError)?;
     // At trace level the crate logs the request with its headers, and the canonical query with the session token:
     // it gets no subscriber, whatever the log level is.
-    let signed = dispatcher::with_default(&Dispatch::none(), || sign(signable, &params));
+    let sign = || dispatcher::with_default(&Dispatch::none(), || sign(signable, &params));
+    let signed = stack::wiped::<{ stack::SIGV4 }, _>(sign);
     Ok(signed.map_err(|_| SignError)?.into_parts().0)
 }

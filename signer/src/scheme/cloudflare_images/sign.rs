@@ -41,7 +41,7 @@ pub(super) fn sign(
     signed.push('?');
     let message = url.origin().len();
     let mut signed = form(url, expires, signed)?;
-    let signature = key.signature(&[signed.get(message..).unwrap_or_default()]);
+    let signature = key.signature(signed.get(message..).unwrap_or_default());
     if !signed.ends_with('?') {
         signed.push('&');
     }

@@ -10,8 +10,8 @@ use crate::scheme::{
 /// Nothing in it is authentic yet.
 #[derive(Debug, PartialEq)]
 pub(super) struct Target<'t> {
-    /// What is signed, in four parts: path, `?`, the query before the signature, the query after it.
-    pub(super) signed: [&'t str; 4],
+    /// What is signed: what stands before the signature, and what stands after it.
+    pub(super) signed: [&'t str; 2],
     pub(super) signature: [u8; SIGNATURE_BYTES],
     pub(super) expiry: Option<Expiry<'t>>,
 }
@@ -37,10 +37,11 @@ impl<'t> Target<'t> {
         let mut signature = None;
         let mut expiry = None;
         let mut duplicate = false;
-        let mut start = 0;
+        let query_start = target.len() - query.len();
+        let mut start = query_start;
         let ends = memchr::memchr_iter(b'&', query.as_bytes()).chain(std::iter::once(query.len()));
-        for end in ends {
-            let pair = query.get(start..end).unwrap_or_default();
+        for end in ends.map(|end| query_start + end) {
+            let pair = target.get(start..end).unwrap_or_default();
             let (name, value) = split_once(pair, b'=').unwrap_or((pair, ""));
             if let Some(literal) = spells(name, "sig") {
                 duplicate |= signature.replace((literal, value, start, end)).is_some();
@@ -55,16 +56,10 @@ impl<'t> Target<'t> {
         }
         let signature =
             if literal { strict::lower_hex(value) } else { None }.ok_or(Refusal::SignatureMalformed)?;
-        Ok(Self { signed: cut(path, query, start, end), signature, expiry })
-    }
-}
-
-/// The target without the pair at `start..end` of its query, and without one of the `&` beside it.
-fn cut<'t>(path: &'t str, query: &'t str, start: usize, end: usize) -> [&'t str; 4] {
-    let part = |range: std::ops::Range<usize>| query.get(range).unwrap_or_default();
-    match start.checked_sub(1) {
-        Some(ampersand) => [path, "?", part(0..ampersand), part(end..query.len())],
-        None => [path, "?", "", part(end + 1..query.len())],
+        // With it goes the `&` before it, or the one after it if it is the first.
+        let [before, after] = if start > query_start { [start - 1, end] } else { [start, end + 1] };
+        let part = |range: Option<&'t str>| range.unwrap_or_default();
+        Ok(Self { signed: [part(target.get(..before)), part(target.get(after..))], signature, expiry })
     }
 }
 

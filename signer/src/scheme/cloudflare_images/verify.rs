@@ -24,7 +24,8 @@ pub(super) fn verify<'k>(
     policy: &Policy,
 ) -> Result<Verified, Refusal> {
     let target = Target::parse(target, policy.max_target_bytes)?;
-    let key = strict::first_fit(keys, |key| key.signature(&target.signed).fits(&target.signature))
+    let signed = target.signed.concat();
+    let key = strict::first_fit(keys, |key| key.signature(&signed).fits(&target.signature))
         .ok_or(Refusal::SignatureMismatch)?;
 
     let expires = match target.expiry {
@@ -36,5 +37,5 @@ pub(super) fn verify<'k>(
     if expires.is_some_and(|expires| policy.is_over(expires, now)) {
         return Err(Refusal::Expired);
     }
-    Ok(Verified { key, expires, authenticated_target: target.signed.concat() })
+    Ok(Verified { key, expires, authenticated_target: signed })
 }

@@ -134,21 +134,22 @@ impl<'a> HttpUrl<'a> {
 fn serialised(text: &str) -> Option<Parts> {
     let bytes = text.as_bytes();
     let host = ["https://", "http://"].iter().find(|scheme| text.starts_with(**scheme))?.len();
-    let path = host + bytes.get(host..)?.iter().position(|byte| *byte == b'/')?;
+    let path = host + host_name(bytes.get(host..)?)?;
     let query = memchr::memchr(b'?', bytes.get(path..)?).map_or(bytes.len(), |at| path + at);
-    let sound = is_host_name(bytes.get(host..path)?)
-        && all(bytes.get(path..query)?, |byte| is_plain(byte) | (byte == b'\''))
+    let sound = all(bytes.get(path..query)?, |byte| is_plain(byte) | (byte == b'\''))
         && (query == bytes.len() || all(bytes.get(query..)?, |byte| is_plain(byte) | (byte == b'?')))
         && !has_dot_segment(text.get(path..query)?);
     sound.then_some(Parts { host, path, query, fragment: bytes.len() })
 }
 
-/// Whether all bytes are so, as `a` must be. In blocks of which no byte is skipped: one instruction looks at all of a block.
+/// Whether all bytes are so. In blocks of which no byte is skipped: one instruction looks at all of a block.
 fn all(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
-    let (blocks, rest) = bytes.as_chunks::<16>();
-    let mut last = [b'a'; 16];
-    last.iter_mut().zip(rest).for_each(|(byte, given)| *byte = *given);
-    blocks.iter().chain([&last]).all(|block| block.iter().fold(true, |all, byte| all & is(*byte)))
+    let of_block = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & is(*byte));
+    // The last block overlaps the one before it.
+    match bytes.last_chunk::<16>() {
+        Some(last) => bytes.as_chunks::<16>().0.iter().chain([last]).all(|block| of_block(block)),
+        None => of_block(bytes),
+    }
 }
 
 /// Whether a byte stays as it is in a path and in a query: letters, digits, `-._~%/:@` and RFC 3986's sub-delims but `'`.
@@ -159,15 +160,22 @@ const fn is_plain(byte: u8) -> bool {
     is_letter | is_low | (byte == b'=') | (byte == b'@') | (byte == b'_') | (byte == b'~')
 }
 
-/// Whether these bytes make a host name that stays as it is: in lower case, no punycode (`xn--`), which would be checked, and
-/// nothing that is an IPv4 address or would be taken for one.
-fn is_host_name(name: &[u8]) -> bool {
-    let is_named = |byte: u8| (byte.wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10);
-    let pairs = name.iter().zip(name.get(1..).unwrap_or_default());
-    let last_label = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
-    all(name, |byte| is_named(byte) | (byte == b'-') | (byte == b'.'))
-        // No empty label, no `--`.
-        && pairs.fold(true, |all, (before, byte)| all & ((before != byte) | is_named(*byte)))
-        && name.first() != Some(&b'.')
-        && last_label.first().is_some_and(u8::is_ascii_lowercase)
+/// The length of the host name before the first slash, if it is one that stays as it is: in lower case, no punycode (`xn--`),
+/// which would be checked, and nothing that is an IPv4 address or would be taken for one.
+fn host_name(bytes: &[u8]) -> Option<usize> {
+    // As if behind a dot: it begins with a label, which is not empty.
+    let (mut before, mut label) = (b'.', b'.');
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => {}
+            b'-' | b'.' if *byte != before => {}
+            b'/' => return (before != b'.' && label.is_ascii_lowercase()).then_some(at),
+            _ => return None,
+        }
+        if before == b'.' {
+            label = *byte;
+        }
+        before = *byte;
+    }
+    None
 }
