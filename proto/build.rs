@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             ".safelight.signer.v1.VerifyUrlRequest",
             ".safelight.signer.v1.Webhook",
         ])
+        .codec_path("crate::codec::Codec")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

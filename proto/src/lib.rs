@@ -4,6 +4,7 @@
 //! - [`image`], [`signer`], [`resizer`]: generated messages, clients and servers
 //! - [`envoy`]: what Envoy asks the signer
 //! - [`client`]: what the resizer asks of the signer
+//! - [`codec`]: how messages are written and read
 //! - [`framing`]: uploads cut into chunks, answers put together
 //! - [`page`]: pages of lists
 //! - [`reason`]: the stable reasons that errors carry, and the statuses made from them
@@ -13,6 +14,7 @@
 //! `proto/google/` are the few messages of others that we speak, and not ours to name.
 
 pub mod client;
+pub mod codec;
 pub mod envoy;
 pub mod framing;
 pub mod page;

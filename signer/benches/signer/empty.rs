@@ -10,8 +10,8 @@ use std::{
 };
 
 use http::{Request, Response};
+use safelight_proto::codec::Codec;
 use tonic::{Status, body::Body, codegen::BoxFuture, server::NamedService};
-use tonic_prost::ProstCodec;
 
 /// Its path: a name as the contract's methods have it, for a name's length costs too and is nothing of what they do.
 pub const PATH: &str = "/safelight.bench.v1.BenchService/DoNothing";
@@ -75,7 +75,7 @@ impl tower_service::Service<Request<Body>> for BenchServer {
         }
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let mut grpc = tonic::server::Grpc::new(ProstCodec::<(), ()>::default())
+            let mut grpc = tonic::server::Grpc::new(Codec::<(), ()>::default())
                 .max_decoding_message_size(512 * 1024)
                 .max_encoding_message_size(1 << 20);
             Ok(grpc.unary(DoNothing(inner), request).await)
