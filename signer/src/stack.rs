@@ -4,6 +4,10 @@
 //! keys, derived keys. Freed memory is wiped by the process's allocator (`main.rs`); the stack is wiped here, close behind
 //! whatever computes with secrets. `tests/process/memory.rs` searches both.
 
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;
+
 use zeroize::zeroize_stack;
 
 /// How much more stack there is to wipe without optimisation, where frames are several times larger.

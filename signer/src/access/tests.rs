@@ -114,26 +114,67 @@ fn pitfall_20_one_grant_must_allow_all_of_a_call() {
     assert_eq!(other.url_to_sign(&HttpUrl::parse("https://h/anything").unwrap(), &none), Ok(None));
 }
 
+/// Of every set of these grants, one must allow all of a call; it lives as long as the longest of those that do.
 #[test]
-fn the_longest_life_is_that_of_the_grants_that_allow_it() {
-    let grant = |path: &str, ttl: &str| {
-        format!(
-            "[[grants]]\ncaller = 'c'\nmethods = ['SignUrl']\nkeys = ['k']\npath_prefixes = ['{path}']\n{ttl}\n"
-        )
-    };
-    let text = [
-        grant("/", "max_ttl = '1m'"),
-        grant("/a/", "max_ttl = '2m'"),
-        grant("/a/", "max_ttl = '1s'"),
-        grant("/a/b/", ""),
-    ]
-    .concat();
-    let grants = config::read(&text, Grants::read).unwrap();
-    let granted = grants.granted(&Caller::new("c"), &path("SignUrl")).unwrap();
-    for (url, longest) in [("/x", Some(60)), ("/a/x", Some(120)), ("/a/b/x", None)] {
-        let url = format!("https://h{url}");
-        let none: [&str; 0] = [];
-        assert_eq!(granted.url_to_sign(&HttpUrl::parse(&url).unwrap(), &none), Ok(longest), "{url}");
+fn pitfall_20_a_set_of_grants_allows_what_one_of_them_does() {
+    const GRANTS: [(&str, &str, &str, Option<u64>); 6] = [
+        ("k", "/a/", "GET", Some(60)),
+        ("*", "/a/", "GET", Some(120)),
+        ("k", "/a/b/", "PUT", None),
+        ("l", "/", "GET", Some(1)),
+        ("l", "/a/b/", "GET", None),
+        ("k", "/", "PUT", Some(5)),
+    ];
+    let none: [&str; 0] = [];
+    for set in 0..1_u32 << GRANTS.len() {
+        let set: Vec<_> =
+            (0..).zip(GRANTS).filter(|(place, _)| set >> place & 1 == 1).map(|(_, grant)| grant).collect();
+        let grants = set.iter().map(|(key, prefix, http_method, max_ttl)| {
+            Arc::new(Grant {
+                methods: Names::All,
+                keys: Names::new(vec![(*key).to_owned()]),
+                accounts: Names::new(vec![(*key).to_owned()]),
+                path_prefixes: Some(vec![(*prefix).to_owned()]),
+                url_prefixes: Some(vec![format!("https://h{prefix}")]),
+                http_methods: vec![(*http_method).to_owned()],
+                max_ttl: *max_ttl,
+            })
+        });
+        let grants = grants.collect();
+        for key in ["k", "l"] {
+            let longest = |allows: &dyn Fn(&str, &str) -> bool| {
+                let lives = set
+                    .iter()
+                    .filter(|(of, prefix, method, _)| (*of == key || *of == "*") && allows(prefix, method));
+                let longest = lives.map(|(.., max_ttl)| max_ttl.unwrap_or(u64::MAX)).max();
+                longest.map(|longest| (longest < u64::MAX).then_some(longest))
+            };
+            let is_known = longest(&|_, _| true).is_some();
+            let Some(mut granted) = Granted::new(&METHODS[0], &grants) else {
+                assert!(set.is_empty());
+                continue;
+            };
+            let of_account = granted.clone().account(key).is_ok();
+            assert_eq!(
+                [granted.has_key(key), of_account, granted.key(key).is_ok()],
+                [is_known; 3],
+                "{set:?}"
+            );
+            // One after the other, as in a batch.
+            for path in ["/a/b/x", "/x", "/a/x"] {
+                let url = format!("https://h{path}");
+                let signed = granted.url_to_sign(&HttpUrl::parse(&url).unwrap(), &none).ok();
+                assert_eq!(signed, longest(&|prefix, _| path.starts_with(prefix)), "{set:?} {key} {path}");
+                for method in ["GET", "PUT", "HEAD"] {
+                    let wanted = longest(&|prefix, of| path.starts_with(prefix) && of == method);
+                    assert_eq!(
+                        granted.origin_request(method, &url).ok(),
+                        wanted,
+                        "{set:?} {key} {path} {method}"
+                    );
+                }
+            }
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! # Layout
 //! - `urls`, `batches`: `SignUrl` and `VerifyUrl`, `BatchSignUrls`
+//! - `grants`: what a caller may not do
 //! - `restrictions`: what a key may not be used for, and what a scheme has not
 //! - `uploads`, `notifications`: Cloudinary's
 //! - `origin_requests`: `SignOriginRequest`
 //! - `keys`: `KeyService`
 
 mod batches;
+mod grants;
 mod keys;
 mod notifications;
 mod origin_requests;
