@@ -297,6 +297,7 @@ mod tests {
             assert!(said.contains(error), "{text}: {said}");
         }
     }
+
     #[test]
     fn what_cannot_be_a_role_or_a_region_is_refused() {
         let long = format!("arn:aws:iam::123456789012:role/{}", "a".repeat(65));
