@@ -8,9 +8,9 @@ use safelight_proto::client::Credentials;
 use crate::{
     admission,
     delivery::{self, Delivery},
-    image::limits::Limits,
     origin::{self, Origins},
 };
+use safelight_image::limits::Limits;
 
 /// Where the signer is unless configured: its default address on the same machine.
 const DEFAULT_SIGNER_ENDPOINT: &str = "http://127.0.0.1:50051";

@@ -11,15 +11,13 @@
 //! - [`transfer`]: bytes in and out of a stream
 //! - [`origin`]: S3 and HTTP origins
 //! - [`admission`]: what may run now: places, memory, CPU
-//! - [`image`]: the pipeline, from sniffing to encoding
 //!
-//! Only `service` names gRPC types; `image` knows neither tokio nor tonic, `origin` no image, `admission` only
+//! Only `service` names gRPC types; `origin` knows no image, `admission` only
 //! numbers.
 
 pub mod admission;
 pub mod config;
 pub mod delivery;
-pub mod image;
 pub mod origin;
 pub mod service;
 pub mod transfer;

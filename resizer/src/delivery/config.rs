@@ -13,12 +13,10 @@ use super::{
     Delivery, Variant,
     template::{Captures, Template},
 };
-use crate::{
-    image::{
-        options::Options,
-        plan::{OnExceed, OutputBounds},
-    },
-    origin::Origins,
+use crate::origin::Origins;
+use safelight_image::{
+    options::Options,
+    plan::{OnExceed, OutputBounds},
 };
 
 /// Cache lifetime when a route names none: two days, Cloudflare Images' default browser TTL.

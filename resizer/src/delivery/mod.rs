@@ -16,7 +16,7 @@ pub mod template;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::image::{
+use safelight_image::{
     options::{Options, Violation},
     plan::OutputBounds,
 };

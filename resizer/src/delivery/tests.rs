@@ -3,7 +3,8 @@
 use safelight_chassis::config;
 
 use super::*;
-use crate::{image::options::Fit, origin};
+use crate::origin;
+use safelight_image::options::Fit;
 
 fn delivery(text: &str) -> Result<Delivery, String> {
     config::read(text, |section| {

@@ -23,16 +23,16 @@ use super::{
 };
 use crate::{
     admission::{Place, Reserved},
-    image::{
-        accept::Accepts,
-        cancel::Cancel,
-        cost,
-        pipeline::{self, Encoded, Job, Report},
-        plan::{self, OutputBounds},
-        probe::{self, Info},
-        sniff::Format,
-    },
     transfer::send::{self, Receiver, Sender},
+};
+use safelight_image::{
+    accept::Accepts,
+    cancel::Cancel,
+    cost,
+    pipeline::{self, Encoded, Job, Report},
+    plan::{self, OutputBounds},
+    probe::{self, Info},
+    sniff::Format,
 };
 
 /// A source that has been received, and what it holds of the process while it is worked on.

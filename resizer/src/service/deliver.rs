@@ -24,9 +24,9 @@ use crate::{
         Resolved, Target,
         cache::{self, Original},
     },
-    image::{accept::Accepts, plan::OutputBounds},
     origin::{self, CallerHeaders, Opened, OriginError},
 };
+use safelight_image::{accept::Accepts, plan::OutputBounds};
 
 /// Part of the remaining time that may be spent fetching: the rest is for making the picture.
 const FETCH_SHARE: f64 = 0.9;

@@ -12,10 +12,10 @@ use safelight_proto::{
 use crate::{
     admission::Rejected,
     delivery::{DeliveryError, target::TargetError},
-    image::{error::ImageError, plan::PlanError},
     origin::OriginError,
     transfer::{receive::ReceiveError, send::SendError},
 };
+use safelight_image::{error::ImageError, plan::PlanError};
 
 /// When to come back when all capacity is taken: about the time a large picture takes.
 const RETRY_AFTER: Duration = Duration::from_millis(500);

@@ -23,7 +23,8 @@ use super::{
     state::State,
     translate, upload,
 };
-use crate::{image::accept::Accepts, transfer::send::Receiver};
+use crate::transfer::send::Receiver;
+use safelight_image::accept::Accepts;
 
 /// How long a call may take that did not come through the chassis, which always sets a deadline.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);

@@ -8,9 +8,9 @@ use crate::{
     admission::Admission,
     config::Config,
     delivery::Delivery,
-    image::limits::Limits,
     origin::{Fetcher, Origin},
 };
+use safelight_image::limits::Limits;
 
 /// One configured resizer.
 #[derive(Debug)]

@@ -10,11 +10,11 @@ use safelight_proto::{
 
 use crate::{
     delivery::Variant,
-    image::{
-        color::Color,
-        options::{Fit, FocalMode, FormatChoice, Gravity, Options},
-    },
     origin::{CallerHeaders, InvalidHeader},
+};
+use safelight_image::{
+    color::Color,
+    options::{Fit, FocalMode, FormatChoice, Gravity, Options},
 };
 
 /// Longest id of an output, in bytes.

@@ -1,0 +1,68 @@
+//! GIF, first frame on its canvas: read by `image`. What the frame does not cover is transparent.
+
+use std::io::Cursor;
+
+use image::{ImageDecoder, codecs::gif::GifDecoder};
+use safelight_jpeg::decode::Scale;
+
+use self::header::Header;
+use super::{Decode, Decoded, decode_error, decode_with};
+use crate::{
+    cancel::Cancel,
+    error::ImageError,
+    limits::Limits,
+    orient::Orientation,
+    pixels::{Layout, Pixels},
+    probe::{Info, Work},
+    size::Size,
+    sniff::Format,
+    view::View,
+};
+
+mod header;
+
+/// Reads GIF.
+pub(super) struct Decoder;
+
+impl Decode for Decoder {
+    fn probe(&self, bytes: &[u8], limits: &Limits) -> Result<Info, ImageError> {
+        let Header { canvas, frame, animated } = Header::read(bytes)?;
+        // A frame may be larger than its canvas, and is decoded whole.
+        limits.check_source(frame)?;
+        let file_size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Ok(Info {
+            format: Format::Gif,
+            stored_size: canvas,
+            orientation: Orientation::Upright,
+            has_alpha: true,
+            has_icc_profile: false,
+            bit_depth: 8,
+            animated,
+            bytes: file_size,
+            layout: Layout::Rgba,
+            work: Work::Whole(frame_bytes(frame) + (1 << 20)),
+        })
+    }
+
+    fn decode(
+        &self,
+        bytes: &[u8],
+        info: &Info,
+        _view: &View,
+        _cancel: &Cancel,
+    ) -> Result<Decoded, ImageError> {
+        header::check_end(bytes)?;
+        let mut decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|error| decode_error(&error))?;
+        let mut limits = image::Limits::no_limits();
+        limits.max_alloc = Some(info.work.at(Scale::Full));
+        decoder.set_limits(limits).map_err(|error| decode_error(&error))?;
+        // GIF has no colour profiles but for an old private extension.
+        let (data, _) = decode_with(decoder, info)?;
+        Ok(Decoded { pixels: Pixels::new(info.stored_size, Layout::Rgba, data)?, profile: None })
+    }
+}
+
+/// The first frame as RGBA, and as indices.
+const fn frame_bytes(frame: Size) -> u64 {
+    frame.area() * 5
+}

@@ -1,0 +1,155 @@
+//! WebP's chunks (RFC 9649).
+
+use crate::{
+    codec::reader::{CUT_OFF, Reader},
+    error::ImageError,
+    orient::Orientation,
+    size::Size,
+};
+
+/// The canvas and what is on it.
+pub(super) struct Header {
+    pub(super) canvas: Size,
+    pub(super) has_alpha: bool,
+    pub(super) has_icc_profile: bool,
+    pub(super) animated: bool,
+    pub(super) orientation: Orientation,
+}
+
+/// `RIFF`, size, `WEBP`.
+const RIFF_HEADER_LEN: usize = 12;
+
+/// Frame position, size, duration and flags of an ANMF chunk, before its own chunks.
+const FRAME_HEADER_LEN: usize = 16;
+
+/// Flags of a VP8X chunk.
+const ANIMATION: u8 = 0x02;
+const ALPHA: u8 = 0x10;
+
+const MISMATCH: ImageError = ImageError::Corrupt("it gives its size twice, and not the same");
+
+impl Header {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
+        let mut reader = Reader::new(bytes);
+        reader.take(RIFF_HEADER_LEN)?;
+        let (kind, _) = chunk_head(&mut Reader::new(reader.rest()))?;
+        if &kind == b"VP8X" {
+            return Self::extended(reader);
+        }
+        let (canvas, has_alpha) =
+            bitstream(&mut reader)?.ok_or(ImageError::Corrupt("it has no picture data"))?;
+        Ok(Self {
+            canvas,
+            has_alpha,
+            has_icc_profile: false,
+            animated: false,
+            orientation: Orientation::Upright,
+        })
+    }
+
+    fn extended(mut reader: Reader<'_>) -> Result<Self, ImageError> {
+        let (_, length) = chunk_head(&mut reader)?;
+        let mut features = Reader::new(chunk_body(&mut reader, length)?);
+        let flags = features.u8()?;
+        features.u24_le()?;
+        let canvas = Size::new(features.u24_le()? + 1, features.u24_le()? + 1);
+        let mut header = Self {
+            canvas,
+            has_alpha: flags & ALPHA != 0,
+            has_icc_profile: false,
+            animated: flags & ANIMATION != 0,
+            orientation: Orientation::Upright,
+        };
+        // EXIF comes after the picture, so all chunks are looked at; a file that is not all here ends the search.
+        let mut pictures = 0;
+        while !reader.is_empty() {
+            let mut inner = reader;
+            let Ok((kind, length)) = chunk_head(&mut reader) else { break };
+            match &kind {
+                b"VP8 " | b"VP8L" => {
+                    pictures += 1;
+                    match bitstream(&mut inner)? {
+                        // What is inside is allocated by its own size.
+                        Some((size, _)) if size != canvas && !header.animated => return Err(MISMATCH),
+                        _ => {}
+                    }
+                }
+                b"ANMF" => {
+                    pictures += 1;
+                    frame(inner, canvas)?;
+                }
+                _ => {}
+            }
+            let Ok(data) = chunk_body(&mut reader, length) else { break };
+            match &kind {
+                b"ICCP" => header.has_icc_profile = true,
+                b"EXIF" => header.orientation = Orientation::from_exif_block(data),
+                _ => {}
+            }
+        }
+        if pictures == 0 { Err(ImageError::Corrupt("it has no picture data")) } else { Ok(header) }
+    }
+}
+
+/// Checks a frame of an animation: it lies on the canvas, and the picture in it has its size.
+fn frame(mut reader: Reader<'_>, canvas: Size) -> Result<(), ImageError> {
+    chunk_head(&mut reader)?;
+    let mut header = Reader::new(reader.take(FRAME_HEADER_LEN)?);
+    let (left, top) = (header.u24_le()? * 2, header.u24_le()? * 2);
+    let size = Size::new(header.u24_le()? + 1, header.u24_le()? + 1);
+    if left + size.width > canvas.width || top + size.height > canvas.height {
+        return Err(ImageError::Corrupt("a frame is larger than the picture"));
+    }
+    // An alpha chunk may come before the picture.
+    for _ in 0..2 {
+        let mut inner = reader;
+        match bitstream(&mut inner)? {
+            Some((inner, _)) => return if inner == size { Ok(()) } else { Err(MISMATCH) },
+            None => {
+                let (_, length) = chunk_head(&mut reader)?;
+                chunk_body(&mut reader, length)?;
+            }
+        }
+    }
+    Err(ImageError::Corrupt("a frame has no picture data"))
+}
+
+/// The size that a `VP8 ` or `VP8L` chunk says of itself, and whether it has alpha; `None` is another chunk.
+fn bitstream(reader: &mut Reader<'_>) -> Result<Option<(Size, bool)>, ImageError> {
+    match &chunk_head(reader)?.0 {
+        b"VP8 " => {
+            // Frame tag and start code (RFC 6386, section 9.1), then 14 bits of size and 2 of scale each.
+            reader.take(6)?;
+            let (width, height) = (reader.u16_le()? & 0x3FFF, reader.u16_le()? & 0x3FFF);
+            Ok(Some((Size::new(width.into(), height.into()), false)))
+        }
+        b"VP8L" => {
+            reader.u8()?;
+            let bits = reader.u32_le()?;
+            let size = Size::new((bits & 0x3FFF) + 1, ((bits >> 14) & 0x3FFF) + 1);
+            Ok(Some((size, bits >> 28 & 1 != 0)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The file without what comes after it. It must be as long as its header says.
+pub(super) fn whole(bytes: &[u8]) -> Result<&[u8], ImageError> {
+    let mut reader = Reader::new(bytes);
+    let (_, length) = chunk_head(&mut reader)?;
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    bytes.get(..length.saturating_add(8)).ok_or(CUT_OFF)
+}
+
+fn chunk_head(reader: &mut Reader<'_>) -> Result<([u8; 4], u32), ImageError> {
+    Ok((reader.fourcc()?, reader.u32_le()?))
+}
+
+/// A chunk's content; one of odd length is followed by a byte that does not count (and that may be missing at the end).
+fn chunk_body<'a>(reader: &mut Reader<'a>, length: u32) -> Result<&'a [u8], ImageError> {
+    let data = reader.take(usize::try_from(length).unwrap_or(usize::MAX))?;
+    if length % 2 == 1 && !reader.is_empty() {
+        reader.u8()?;
+    }
+    Ok(data)
+}
