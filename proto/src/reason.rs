@@ -1,4 +1,5 @@
-//! The stable reasons that errors carry, one table: reason, gRPC code, whether a retry can help.
+//! The stable reasons that errors carry, one table: reason, gRPC code, HTTP status, whether a retry can
+//! help.
 //!
 //! Every error of every service is made here, so that each carries `google.rpc.ErrorInfo` (AIP-193) with a
 //! reason that callers can branch on. Messages are for people and may change; reasons may not.
@@ -12,7 +13,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 pub const DOMAIN: &str = "safelight.dev";
 
 macro_rules! reasons {
-    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal, $code:ident, $retry:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal, $code:ident, $http:literal, $retry:literal;)+) => {
         /// Why a call failed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason {
@@ -35,6 +36,12 @@ macro_rules! reasons {
                 match self { $(Self::$name => Code::$code,)+ }
             }
 
+            /// The HTTP status it travels with. 499 is what nginx logs for a request that its client gave up.
+            #[must_use]
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$name => $http,)+ }
+            }
+
             /// Whether the same call may succeed later, without a change by the caller.
             #[must_use]
             pub const fn is_retryable(self) -> bool {
@@ -52,113 +59,113 @@ macro_rules! reasons {
 
 reasons! {
     /// A field is missing, malformed or out of range; see the field violations.
-    FieldInvalid = "FIELD_INVALID", InvalidArgument, false;
+    FieldInvalid = "FIELD_INVALID", InvalidArgument, 400, false;
     /// The message could not be decoded, or is larger than the server accepts.
-    MessageInvalid = "MESSAGE_INVALID", InvalidArgument, false;
+    MessageInvalid = "MESSAGE_INVALID", InvalidArgument, 400, false;
     /// There is no such method, or it is not enabled here.
-    MethodUnknown = "METHOD_UNKNOWN", Unimplemented, false;
+    MethodUnknown = "METHOD_UNKNOWN", Unimplemented, 404, false;
     /// Health knows no such service, or reflection no such file or symbol.
-    ServiceUnknown = "SERVICE_UNKNOWN", NotFound, false;
+    ServiceUnknown = "SERVICE_UNKNOWN", NotFound, 404, false;
 
     /// The bearer token is nobody's.
-    CallerUnknown = "CALLER_UNKNOWN", Unauthenticated, false;
+    CallerUnknown = "CALLER_UNKNOWN", Unauthenticated, 401, false;
     /// The caller has no grant for this method, key, path or lifetime.
-    CallerDenied = "CALLER_DENIED", PermissionDenied, false;
+    CallerDenied = "CALLER_DENIED", PermissionDenied, 403, false;
 
     /// The audit trail cannot be written, and the signer is to answer nothing without it.
-    AuditUnavailable = "AUDIT_UNAVAILABLE", Unavailable, true;
+    AuditUnavailable = "AUDIT_UNAVAILABLE", Unavailable, 503, true;
 
     /// The signer has no key of that name.
-    KeyNotFound = "KEY_NOT_FOUND", NotFound, false;
+    KeyNotFound = "KEY_NOT_FOUND", NotFound, 404, false;
     /// The key is of a scheme that this call does not serve.
-    KeySchemeMismatch = "KEY_SCHEME_MISMATCH", FailedPrecondition, false;
+    KeySchemeMismatch = "KEY_SCHEME_MISMATCH", FailedPrecondition, 400, false;
     /// The key's temporary credentials have expired, or none were obtained yet; why is in the signer's log.
-    CredentialsUnavailable = "CREDENTIALS_UNAVAILABLE", Unavailable, true;
+    CredentialsUnavailable = "CREDENTIALS_UNAVAILABLE", Unavailable, 503, true;
     /// The URL is not an absolute http or https URL, or cannot be signed so that it would verify.
-    UrlInvalid = "URL_INVALID", InvalidArgument, false;
+    UrlInvalid = "URL_INVALID", InvalidArgument, 400, false;
     /// The key's allowed hosts or path prefixes do not cover the URL.
-    UrlNotAllowed = "URL_NOT_ALLOWED", PermissionDenied, false;
+    UrlNotAllowed = "URL_NOT_ALLOWED", PermissionDenied, 403, false;
     /// The URL or parameters already hold a name that the signature adds.
-    ReservedParameter = "RESERVED_PARAMETER", InvalidArgument, false;
+    ReservedParameter = "RESERVED_PARAMETER", InvalidArgument, 400, false;
     /// The expiry is in the past, too near, or further away than is allowed.
-    ExpiryOutOfRange = "EXPIRY_OUT_OF_RANGE", InvalidArgument, false;
+    ExpiryOutOfRange = "EXPIRY_OUT_OF_RANGE", InvalidArgument, 400, false;
     /// The input is longer than the key or the service accepts.
-    InputTooLong = "INPUT_TOO_LONG", InvalidArgument, false;
+    InputTooLong = "INPUT_TOO_LONG", InvalidArgument, 414, false;
 
     /// The account has no such upload token.
-    TokenNotFound = "TOKEN_NOT_FOUND", NotFound, false;
+    TokenNotFound = "TOKEN_NOT_FOUND", NotFound, 404, false;
     /// The upload token was redeemed before, by another request or one without a request id.
-    TokenAlreadyRedeemed = "TOKEN_ALREADY_REDEEMED", FailedPrecondition, false;
+    TokenAlreadyRedeemed = "TOKEN_ALREADY_REDEEMED", FailedPrecondition, 409, false;
     /// The upload token's time has passed.
-    TokenExpired = "TOKEN_EXPIRED", FailedPrecondition, false;
+    TokenExpired = "TOKEN_EXPIRED", FailedPrecondition, 410, false;
     /// The upload token was cancelled.
-    TokenCancelled = "TOKEN_CANCELLED", FailedPrecondition, false;
+    TokenCancelled = "TOKEN_CANCELLED", FailedPrecondition, 410, false;
     /// The image id has an empty part, a part of dots, a backslash or a control character.
-    ImageIdInvalid = "IMAGE_ID_INVALID", InvalidArgument, false;
+    ImageIdInvalid = "IMAGE_ID_INVALID", InvalidArgument, 400, false;
     /// The image id looks like a generated one.
-    ImageIdIsUuid = "IMAGE_ID_IS_UUID", InvalidArgument, false;
+    ImageIdIsUuid = "IMAGE_ID_IS_UUID", InvalidArgument, 400, false;
     /// The image id has more than 1,024 characters.
-    ImageIdTooLong = "IMAGE_ID_TOO_LONG", InvalidArgument, false;
+    ImageIdTooLong = "IMAGE_ID_TOO_LONG", InvalidArgument, 400, false;
     /// An image with an id of the caller's choice cannot require signed URLs here.
-    CustomIdCannotBePrivate = "CUSTOM_ID_CANNOT_BE_PRIVATE", InvalidArgument, false;
+    CustomIdCannotBePrivate = "CUSTOM_ID_CANNOT_BE_PRIVATE", InvalidArgument, 400, false;
     /// The signer's store failed, or may or may not have written: repeat the call with the same request id.
-    StoreUnavailable = "STORE_UNAVAILABLE", Unavailable, true;
+    StoreUnavailable = "STORE_UNAVAILABLE", Unavailable, 503, true;
 
     /// The upload ended without `finish`: the stream was cancelled or cut off.
-    UploadIncomplete = "UPLOAD_INCOMPLETE", Cancelled, false;
+    UploadIncomplete = "UPLOAD_INCOMPLETE", Cancelled, 400, false;
     /// The upload's messages came in the wrong order.
-    UploadProtocol = "UPLOAD_PROTOCOL", InvalidArgument, false;
+    UploadProtocol = "UPLOAD_PROTOCOL", InvalidArgument, 400, false;
     /// The bytes received are not as many as was declared.
-    UploadLengthMismatch = "UPLOAD_LENGTH_MISMATCH", InvalidArgument, false;
+    UploadLengthMismatch = "UPLOAD_LENGTH_MISMATCH", InvalidArgument, 400, false;
     /// The bytes received do not have the declared CRC-32C.
-    UploadChecksumMismatch = "UPLOAD_CHECKSUM_MISMATCH", InvalidArgument, false;
+    UploadChecksumMismatch = "UPLOAD_CHECKSUM_MISMATCH", InvalidArgument, 400, false;
 
     /// The source has more bytes, pixels or memory need than is accepted.
-    ImageTooLarge = "IMAGE_TOO_LARGE", InvalidArgument, false;
+    ImageTooLarge = "IMAGE_TOO_LARGE", InvalidArgument, 413, false;
     /// The source is damaged or cut off.
-    ImageCorrupt = "IMAGE_CORRUPT", InvalidArgument, false;
+    ImageCorrupt = "IMAGE_CORRUPT", InvalidArgument, 422, false;
     /// The source is not a picture of a supported format, or the asked format cannot be written.
-    FormatUnsupported = "FORMAT_UNSUPPORTED", InvalidArgument, false;
+    FormatUnsupported = "FORMAT_UNSUPPORTED", InvalidArgument, 415, false;
     /// The picture asked for has more pixels than is allowed.
-    OutputTooLarge = "OUTPUT_TOO_LARGE", InvalidArgument, false;
+    OutputTooLarge = "OUTPUT_TOO_LARGE", InvalidArgument, 400, false;
 
     /// No origin of that name is configured.
-    OriginUnknown = "ORIGIN_UNKNOWN", NotFound, false;
+    OriginUnknown = "ORIGIN_UNKNOWN", NotFound, 404, false;
     /// The origin has no such object.
-    OriginNotFound = "ORIGIN_NOT_FOUND", NotFound, false;
+    OriginNotFound = "ORIGIN_NOT_FOUND", NotFound, 404, false;
     /// The origin refused the request's credentials or signature.
-    OriginDenied = "ORIGIN_DENIED", PermissionDenied, false;
+    OriginDenied = "ORIGIN_DENIED", PermissionDenied, 403, false;
     /// The origin answered with a redirect; redirects are not followed.
-    OriginRedirected = "ORIGIN_REDIRECTED", FailedPrecondition, false;
+    OriginRedirected = "ORIGIN_REDIRECTED", FailedPrecondition, 502, false;
     /// The origin could not be reached, failed, or took too long.
-    OriginUnavailable = "ORIGIN_UNAVAILABLE", Unavailable, true;
+    OriginUnavailable = "ORIGIN_UNAVAILABLE", Unavailable, 502, true;
     /// The origin broke off, or sent another number of bytes than it declared.
-    OriginInterrupted = "ORIGIN_INTERRUPTED", Aborted, true;
+    OriginInterrupted = "ORIGIN_INTERRUPTED", Aborted, 502, true;
     /// The object's key cannot be fetched exactly over HTTP.
-    ObjectKeyUnsupported = "OBJECT_KEY_UNSUPPORTED", InvalidArgument, false;
+    ObjectKeyUnsupported = "OBJECT_KEY_UNSUPPORTED", InvalidArgument, 400, false;
 
     /// No route matches the URL.
-    RouteNotFound = "ROUTE_NOT_FOUND", NotFound, false;
+    RouteNotFound = "ROUTE_NOT_FOUND", NotFound, 404, false;
     /// The URL names no variant, or one that its route does not allow.
-    VariantNotFound = "VARIANT_NOT_FOUND", NotFound, false;
+    VariantNotFound = "VARIANT_NOT_FOUND", NotFound, 404, false;
     /// The URL's signature is missing, wrong or expired; which of these is in the resizer's log.
-    UrlRefused = "URL_REFUSED", PermissionDenied, false;
+    UrlRefused = "URL_REFUSED", PermissionDenied, 403, false;
     /// The picture would be larger than the route allows.
-    SizeRefused = "SIZE_REFUSED", PermissionDenied, false;
+    SizeRefused = "SIZE_REFUSED", PermissionDenied, 403, false;
 
     /// The signer could not be reached in time: nothing unverified is delivered.
-    SignerUnavailable = "SIGNER_UNAVAILABLE", Unavailable, true;
+    SignerUnavailable = "SIGNER_UNAVAILABLE", Unavailable, 503, true;
     /// The signer refused a request of the resizer: the configuration of the two does not fit.
-    SignerRefused = "SIGNER_REFUSED", FailedPrecondition, false;
+    SignerRefused = "SIGNER_REFUSED", FailedPrecondition, 500, false;
 
     /// All capacity is taken; see the retry delay.
-    Busy = "BUSY", ResourceExhausted, true;
+    Busy = "BUSY", ResourceExhausted, 429, true;
     /// The deadline passed.
-    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, false;
+    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, 504, false;
     /// The caller cancelled.
-    Cancelled = "CANCELLED", Cancelled, false;
+    Cancelled = "CANCELLED", Cancelled, 499, false;
     /// A fault of the service; the request id finds it in the log.
-    Internal = "INTERNAL", Internal, false;
+    Internal = "INTERNAL", Internal, 500, false;
 }
 
 impl Reason {
@@ -227,6 +234,18 @@ impl CallError {
     pub fn message(&self) -> &str {
         &self.message
     }
+
+    /// The bad fields, each a (path, description).
+    #[must_use]
+    pub fn violations(&self) -> &[(String, String)] {
+        &self.violations
+    }
+
+    /// When to come back, if that is known.
+    #[must_use]
+    pub const fn delay(&self) -> Option<Duration> {
+        self.retry_after
+    }
 }
 
 impl std::fmt::Display for CallError {
@@ -277,10 +296,13 @@ mod tests {
             .map(|reason| {
                 let retry = if reason.is_retryable() { "yes" } else { "no" };
                 let code = code_name(reason.code());
-                format!("| `{}` | {code} | {retry} | {} |\n", reason.as_str(), reason.meaning().trim())
+                let (reason, http, meaning) =
+                    (reason.as_str(), reason.http_status(), reason.meaning().trim());
+                format!("| `{reason}` | {code} | {http} | {retry} | {meaning} |\n")
             })
             .collect();
-        let table = format!("| reason | code | retry | meaning |\n| --- | --- | --- | --- |\n{rows}");
+        let table =
+            format!("| reason | code | HTTP | retry | meaning |\n| --- | --- | --- | --- | --- |\n{rows}");
         let readme = include_str!("../../README.md");
         assert!(readme.contains(&table), "README.md must have this table:\n{table}");
     }

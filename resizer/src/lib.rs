@@ -6,7 +6,9 @@
 //! # Layout
 //! In the order in which a request meets them:
 //! - [`config`]: `resizer.toml`, composed of what each room reads for itself
-//! - [`service`]: gRPC handlers: translate, and call the rooms below
+//! - [`service`]: the gRPC door: translates, and calls `app`
+//! - [`app`]: use cases: fetch, deliver, render, inspect
+//! - [`signer`]: the signer over gRPC
 //! - [`delivery`]: URL → route → origin, variant and policy
 //! - [`transfer`]: bytes in and out of a stream
 //! - [`origin`]: S3 and HTTP origins
@@ -16,10 +18,12 @@
 //! numbers.
 
 pub mod admission;
+pub mod app;
 pub mod config;
 pub mod delivery;
 pub mod origin;
 pub mod service;
+pub mod signer;
 pub mod transfer;
 
 pub use config::Config;

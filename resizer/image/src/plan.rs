@@ -75,7 +75,7 @@ impl Plan {
 
 /// Plans one output of a source of `source` pixels (as a viewer sees it).
 ///
-/// `bounds` are what the place that asks (a route) allows; `limits` are the process's own. The options must
+/// `bounds` are what the route and the caller's grant allow, each to be kept; `limits` are the process's own. The options must
 /// have passed [`Options::validate`].
 ///
 /// # Errors
@@ -83,16 +83,15 @@ impl Plan {
 pub fn plan(
     source: Size,
     options: &Options,
-    bounds: Option<&OutputBounds>,
+    bounds: &[OutputBounds],
     limits: &Limits,
 ) -> Result<Plan, PlanError> {
     if source.area() == 0 {
         return Err(PlanError::EmptySource);
     }
     let mut geometry = fit::fit(source, options);
-    if let Some(bounds) = bounds
-        && let Some(within) = bounds.shrink(geometry.canvas)
-    {
+    for bounds in bounds {
+        let Some(within) = bounds.shrink(geometry.canvas) else { continue };
         match bounds.on_exceed {
             OnExceed::Refuse => return Err(PlanError::BoundsExceeded),
             OnExceed::Clamp => geometry = geometry.shrunk_to(within),

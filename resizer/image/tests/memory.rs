@@ -243,7 +243,7 @@ fn estimates_are_never_too_low() {
             for format in [FormatChoice::Jpeg, FormatChoice::Png, FormatChoice::Auto] {
                 let (width, height) = (NonZeroU32::new(width), NonZeroU32::new(height));
                 let options = Options { width, height, fit, format, quality: 100, ..Options::default() };
-                let plan = plan(info.size(), &options, None, &limits).unwrap();
+                let plan = plan(info.size(), &options, &[], &limits).unwrap();
                 let jobs = [Job { options, plan, accepts: Accepts::Classic }];
                 let estimate = cost::memory(&info, &jobs);
                 let taken = peak(|| {
@@ -269,7 +269,7 @@ fn large_jpegs_made_small_take_little() {
     let estimate = |fit, width, height| {
         let (width, height) = (NonZeroU32::new(width), NonZeroU32::new(height));
         let options = Options { width, height, fit, format: FormatChoice::Jpeg, ..Options::default() };
-        let plan = plan(info.size(), &options, None, &limits).unwrap();
+        let plan = plan(info.size(), &options, &[], &limits).unwrap();
         cost::memory(&info, &[Job { options, plan, accepts: Accepts::Classic }])
     };
     let megabytes = [
@@ -296,7 +296,7 @@ fn narrow_outputs_are_estimated_with_their_padding() {
         let bytes = encoded(&DynamicImage::from(picture), ImageFormat::Png);
         let info = probe(&bytes, &limits).unwrap();
         let options = Options { format: FormatChoice::Jpeg, quality: 100, ..Options::default() };
-        let plan = plan(info.size(), &options, None, &limits).unwrap();
+        let plan = plan(info.size(), &options, &[], &limits).unwrap();
         let jobs = [Job { options, plan, accepts: Accepts::Classic }];
         let estimate = cost::memory(&info, &jobs);
         let taken = peak(|| {

@@ -27,14 +27,18 @@ const OPTION_NAMES: [&str; 8] =
     ["width", "height", "fit", "gravity", "dpr", "quality", "format", "background"];
 
 /// A family of URLs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
+    /// Its name, in grants and in the log: the path template unless it is given one.
+    pub name: String,
     /// Which paths it serves.
     pub path: Template,
     /// Name of the origin.
     pub origin: String,
     /// The object's key, from the names of the path.
     key_text: String,
+    /// Names of the path that stand for one segment and decide neither object nor variant.
+    pub(super) unused: Vec<String>,
     /// The signer's key for URLs of variants that are not public.
     pub url_key: Option<String>,
     /// The variant, where the path has none.
@@ -112,8 +116,17 @@ fn read_route(section: &mut Section, origins: &Origins, variants: &BTreeMap<Stri
     {
         section.error("object_key", "must be made of text and at least one {name} of the path");
     }
+    let unused = path
+        .singles()
+        .filter(|name| {
+            *name != "variant" && !template_names(&key_text).is_some_and(|used| used.contains(name))
+        })
+        .map(str::to_owned)
+        .collect();
     let route = Route {
+        name: section.optional("name").unwrap_or(text),
         path,
+        unused,
         origin,
         key_text,
         url_key: section.optional("url_key"),

@@ -14,12 +14,9 @@ pub mod config;
 pub mod target;
 pub mod template;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use safelight_image::{
-    options::{Options, Violation},
-    plan::OutputBounds,
-};
+use safelight_image::options::{Options, Violation};
 
 pub use config::Route;
 pub use target::Target;
@@ -45,8 +42,8 @@ pub struct Delivery {
 /// What a URL asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolved<'a> {
-    /// Name of the origin.
-    pub origin: &'a str,
+    /// The route that matched.
+    pub route: &'a Route,
     /// Key of the object at the origin.
     pub object_key: String,
     /// The variant's name, or the option list of a flexible one.
@@ -55,10 +52,29 @@ pub struct Resolved<'a> {
     pub options: Options,
     /// The signer's key that the URL must be signed with; `None` for a public variant.
     pub url_key: Option<&'a str>,
-    /// The largest picture that the route gives out.
-    pub bounds: Option<&'a OutputBounds>,
-    /// How long an answer may be cached, before a signature's expiry is considered.
-    pub max_age: Duration,
+    /// The path, as the URL had it.
+    path: &'a str,
+    /// Segments of the path that decide nothing: one of them may be the signature.
+    unused: Vec<&'a str>,
+}
+
+impl Resolved<'_> {
+    /// Whether a path that a signature was found to cover names the same object and variant as the URL's own path.
+    ///
+    /// It is the same path; or, for schemes that sign in the path, the path without one whole segment that decides nothing,
+    /// which held the signature: `/{signature}/photos/{key...}/{variant}`.
+    #[must_use]
+    pub fn is_named_by(&self, verified: &str) -> bool {
+        verified == self.path
+            || self.unused.iter().any(|segment| {
+                let start = (segment.as_ptr() as usize).wrapping_sub(self.path.as_ptr() as usize);
+                let before = start.checked_sub(1).and_then(|slash| self.path.get(..slash));
+                let after = self.path.get(start.wrapping_add(segment.len())..);
+                before.zip(after).is_some_and(|(before, after)| {
+                    verified.strip_prefix(before).is_some_and(|rest| rest == after)
+                })
+            })
+    }
 }
 
 /// Why a URL asks for nothing.
@@ -80,21 +96,22 @@ impl Delivery {
     ///
     /// # Errors
     /// [`DeliveryError`].
-    pub fn resolve(&self, path: &str) -> Result<Resolved<'_>, DeliveryError> {
+    pub fn resolve<'a>(&'a self, path: &'a str) -> Result<Resolved<'a>, DeliveryError> {
         let (route, captures) = self
             .routes
             .iter()
             .find_map(|route| Some((route, route.path.matches(path)?)))
             .ok_or(DeliveryError::RouteNotFound)?;
         let object_key = route.object_key(&captures).ok_or(DeliveryError::RouteNotFound)?;
+        let unused = route.unused.iter().filter_map(|name| captures.raw(name)).collect();
         let resolved = |variant: String, options, public: bool| Resolved {
-            origin: &route.origin,
+            route,
             object_key,
             variant,
             options,
             url_key: route.url_key.as_deref().filter(|_| !public),
-            bounds: route.bounds.as_ref(),
-            max_age: route.max_age,
+            path,
+            unused,
         };
 
         let segment = captures.raw("variant").or(route.variant.as_deref()).unwrap_or_default();

@@ -69,6 +69,14 @@ impl Template {
             .any(|segment| matches!(segment, Segment::One(own) | Segment::Many(own) if own == name))
     }
 
+    /// The names that stand for exactly one segment.
+    pub fn singles(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::One(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// Matches a path that is still percent-encoded. Literal segments are compared as they stand.
     #[must_use]
     pub fn matches<'a>(&self, path: &'a str) -> Option<Captures<'a>> {
@@ -120,10 +128,10 @@ fn offset(whole: &str, part: &str) -> Option<usize> {
     (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)
 }
 
-impl Captures<'_> {
-    /// The text a name stands for, still percent-encoded.
+impl<'a> Captures<'a> {
+    /// The text a name stands for, still percent-encoded: a slice of the path that was matched.
     #[must_use]
-    pub fn raw(&self, name: &str) -> Option<&str> {
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
         self.values.get(name).copied()
     }
 

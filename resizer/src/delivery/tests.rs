@@ -1,5 +1,7 @@
 //! Resolution against a configuration as an operator writes it.
 
+use std::time::Duration;
+
 use safelight_chassis::config;
 
 use super::*;
@@ -31,13 +33,16 @@ fn named_public_and_flexible_variants() {
     .unwrap();
 
     let thumb = delivery.resolve("/acct/a%20b/c.jpg/thumb").unwrap();
-    assert_eq!((thumb.origin, thumb.object_key.as_str()), ("photos", "originals/acct/a b/c.jpg"));
+    assert_eq!(
+        (thumb.route.origin.as_str(), thumb.object_key.as_str()),
+        ("photos", "originals/acct/a b/c.jpg")
+    );
     assert_eq!((thumb.variant.as_str(), thumb.url_key, thumb.options.fit), ("thumb", None, Fit::Cover));
-    assert!(thumb.bounds.is_some());
+    assert!(thumb.route.bounds.is_some());
 
     let hero = delivery.resolve("/acct/c.jpg/hero").unwrap();
     assert_eq!((hero.url_key, hero.options.width.map(u32::from)), (Some("web"), Some(1600)));
-    assert_eq!(hero.max_age, Duration::from_secs(172_800));
+    assert_eq!(hero.route.max_age, Duration::from_secs(172_800));
 
     let flexible = delivery.resolve("/acct/c.jpg/width=400,fit=cover").unwrap();
     assert_eq!((flexible.url_key, flexible.options.width.map(u32::from)), (Some("web"), Some(400)));
@@ -104,4 +109,35 @@ fn routes_that_could_not_work_or_would_leak_are_refused() {
     for path in ["variants.a.width", "variants.a.fit", "variants.\"b=c\""] {
         assert!(errors.contains(path), "{path} not in\n{errors}");
     }
+}
+
+#[test]
+fn a_signature_in_the_path_is_one_whole_unused_segment() {
+    let delivery =
+        with_route("path = '/demo/{sig}/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\n").unwrap();
+    let path = "/demo/s--abc--/a/b/hero";
+    let resolved = delivery.resolve(path).unwrap();
+    assert_eq!(resolved.object_key, "a/b");
+    for (verified, same) in [
+        (path, true),
+        ("/demo/a/b/hero", true),
+        // Another object, another variant, more or less than the signature, a part of a segment.
+        ("/demo/a/c/hero", false),
+        ("/demo/a/b/thumb", false),
+        ("/a/b/hero", false),
+        ("/demo/s--abc--/b/hero", false),
+        ("/demo/s--abc--/a/b", false),
+        ("/demo/s--abc/a/b/hero", false),
+        ("/demo//a/b/hero", false),
+        ("/demoa/b/hero", false),
+        ("", false),
+    ] {
+        assert_eq!(resolved.is_named_by(verified), same, "{verified}");
+    }
+    // A name that the object's key is made of is no place for a signature.
+    let used = with_route(
+        "path = '/{account}/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\nobject_key = '{account}/{key}'\n",
+    )
+    .unwrap();
+    assert!(!used.resolve("/x/a/hero").unwrap().is_named_by("/a/hero"));
 }

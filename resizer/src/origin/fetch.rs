@@ -1,11 +1,11 @@
 //! The request on the wire.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{
     StatusCode,
-    header::{CONTENT_ENCODING, ETAG, HeaderMap},
+    header::{CONTENT_ENCODING, ETAG, HeaderMap, LAST_MODIFIED},
     redirect,
 };
 
@@ -116,6 +116,13 @@ impl Opened {
     pub fn etag(&self) -> Option<String> {
         let tag = self.response.headers().get(ETAG)?.to_str().ok()?;
         (!tag.starts_with("W/")).then(|| tag.to_owned())
+    }
+
+    /// When the object was last changed, if the origin says so.
+    #[must_use]
+    pub fn last_modified(&self) -> Option<SystemTime> {
+        let date = self.response.headers().get(LAST_MODIFIED)?.to_str().ok()?;
+        httpdate::parse_http_date(date).ok()
     }
 
     /// The length the origin declares, in bytes.

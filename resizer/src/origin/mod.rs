@@ -17,8 +17,6 @@ pub mod request;
 
 use std::collections::BTreeMap;
 
-use safelight_proto::client::SignerError;
-
 pub use config::{Origin, OriginKind};
 pub use fetch::{Fetcher, Opened};
 pub use request::{CallerHeaders, InvalidHeader};
@@ -32,9 +30,6 @@ pub enum OriginError {
     /// The key cannot be sent over HTTP unchanged.
     #[error(transparent)]
     Key(#[from] key::KeyError),
-    /// The signer gave no signature.
-    #[error(transparent)]
-    Signer(#[from] SignerError),
     /// HTTP 404 or 410.
     #[error("the origin has no such object")]
     NotFound,

@@ -1,11 +1,8 @@
 //! From origin and key to a request: URL and authorising headers.
 
-use std::time::Duration;
-
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use safelight_proto::client::{OriginRequest, SignerClient};
 
-use super::{Origin, OriginError, OriginKind, key};
+use super::{Origin, OriginError, key};
 
 /// Headers by which a caller authorises a fetch itself: exactly these five, in this order. Values never reach
 /// a log: marked sensitive, and without Debug.
@@ -36,6 +33,12 @@ impl CallerHeaders {
         Ok(Self { headers })
     }
 
+    /// The headers.
+    #[must_use]
+    pub fn to_headers(&self) -> HeaderMap {
+        self.headers.clone()
+    }
+
     /// Whether the caller gave none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -56,17 +59,11 @@ pub struct SignedGet {
     pub headers: HeaderMap,
 }
 
-/// Makes the request for `object_key`: with the caller's headers if it gave any, else signed by the signer.
+/// The URL of `object_key` at an origin.
 ///
 /// # Errors
-/// [`OriginError::Key`], [`OriginError::Signer`].
-pub async fn prepare(
-    origin: &Origin,
-    object_key: &str,
-    caller: &CallerHeaders,
-    signer: &SignerClient,
-    timeout: Duration,
-) -> Result<SignedGet, OriginError> {
+/// [`OriginError::Key`].
+pub fn url(origin: &Origin, object_key: &str) -> Result<reqwest::Url, OriginError> {
     let text = format!("{}{}", origin.base, key::encode(object_key)?);
     let url = reqwest::Url::parse(&text).map_err(|_| OriginError::Unreachable)?;
     // What goes on the wire must be what was asked for and signed. `key` and `config` see to it; this
@@ -74,34 +71,24 @@ pub async fn prepare(
     if path(&text) != Some(url.path()) || url.query().is_some() || url.fragment().is_some() {
         return Err(key::KeyError::DotSegment.into());
     }
-    let headers = match &origin.kind {
-        _ if !caller.is_empty() => caller.headers.clone(),
-        OriginKind::S3 { region, signing_key: Some(signing_key) } => {
-            let request = OriginRequest { key: signing_key, method: "GET", url: url.as_str(), region };
-            signed_headers(signer, request, timeout).await?
-        }
-        OriginKind::S3 { signing_key: None, .. } | OriginKind::Http => HeaderMap::new(),
-    };
-    Ok(SignedGet { url, headers })
+    Ok(url)
+}
+
+/// Headers that the signer made, ready to be sent. `None` when one of them cannot be a header.
+#[must_use]
+pub fn signed_headers<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<HeaderMap> {
+    headers
+        .into_iter()
+        .map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            let mut value = HeaderValue::from_str(value).ok()?;
+            value.set_sensitive(true);
+            Some((name, value))
+        })
+        .collect()
 }
 
 /// Everything from the third slash on: the path of an absolute URL that has one, as it is written.
 fn path(url: &str) -> Option<&str> {
     url.match_indices('/').nth(2).and_then(|(at, _)| url.get(at..))
-}
-
-async fn signed_headers(
-    signer: &SignerClient,
-    request: OriginRequest<'_>,
-    timeout: Duration,
-) -> Result<HeaderMap, OriginError> {
-    let mut headers = HeaderMap::new();
-    for header in signer.sign_origin_request(request, timeout).await? {
-        let name = HeaderName::from_bytes(header.name.as_bytes()).ok();
-        let value = HeaderValue::from_str(&header.value).ok();
-        let (Some(name), Some(mut value)) = (name, value) else { return Err(OriginError::Unreachable) };
-        value.set_sensitive(true);
-        headers.insert(name, value);
-    }
-    Ok(headers)
 }

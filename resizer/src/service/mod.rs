@@ -1,36 +1,45 @@
-//! gRPC handlers: they translate, and call the rooms below.
+//! The gRPC door: translates requests into values of [`app`](crate::app), and its answers back.
 //!
 //! # Layout
 //! - [`server`]: the methods of `ResizerService`
 //! - [`upload`]: the messages of an upload, into bytes
-//! - [`deliver`]: a URL, into an entity tag and a source
-//! - [`answer`]: a source and orders, into frames
+//! - [`answer`]: outputs, into the messages of an answer
 //! - [`translate`]: messages ↔ values
-//! - [`error`]: every room's errors → what the caller is told
-//! - [`state`]: what the methods share
 
 mod answer;
-mod deliver;
-mod error;
 mod server;
-mod state;
 mod translate;
 mod upload;
 
 use std::{sync::Arc, time::Duration};
 
 use safelight_chassis::server::{Limits, Server};
-use safelight_proto::resizer::v1::resizer_service_server::ResizerServiceServer;
+use safelight_proto::{
+    client::{ConnectError, SignerClient},
+    resizer::v1::resizer_service_server::ResizerServiceServer,
+};
 
-use crate::config::Config;
-use state::State;
-
-pub use state::StartError;
+use crate::{
+    app::{App, SetupError},
+    config::Config,
+    signer::RemoteSigner,
+};
 
 /// The resizer, ready to be served.
 #[derive(Debug, Clone)]
 pub struct Resizer {
-    state: Arc<State>,
+    app: Arc<App>,
+}
+
+/// Why a resizer cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The signer's endpoint is no URI, or a file that the connection needs cannot be used.
+    #[error("the connection to the signer: {0}")]
+    Signer(#[from] ConnectError),
+    /// Threads or HTTP clients.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
 }
 
 impl Resizer {
@@ -39,7 +48,9 @@ impl Resizer {
     /// # Errors
     /// [`StartError`].
     pub fn new(config: Config) -> Result<Self, StartError> {
-        Ok(Self { state: Arc::new(State::new(config)?) })
+        let client = SignerClient::connect_lazy(&config.signer_endpoint, &config.signer_credentials)?;
+        let signer = RemoteSigner::new(client, config.signer_timeout);
+        Ok(Self { app: Arc::new(App::new(config, Arc::new(signer))?) })
     }
 
     /// Adds the gRPC service.
@@ -47,7 +58,7 @@ impl Resizer {
     pub fn add_to(&self, server: Server) -> Server {
         let Limits { max_decoding_message_size, max_encoding_message_size, .. } = limits();
         server.service(
-            ResizerServiceServer::new(server::Handlers::new(Arc::clone(&self.state)))
+            ResizerServiceServer::new(server::Handlers::new(Arc::clone(&self.app)))
                 .max_decoding_message_size(max_decoding_message_size)
                 .max_encoding_message_size(max_encoding_message_size),
         )

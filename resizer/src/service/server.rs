@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use safelight_chassis::deadline::Deadline;
+use safelight_chassis::{deadline::Deadline, request_id::RequestId};
+use safelight_image::accept::Accepts;
 use safelight_proto::{
     page::page,
     reason::CallError,
@@ -17,27 +18,30 @@ use safelight_proto::{
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{
-    answer::{self, Source, Work},
-    deliver, error,
-    state::State,
-    translate, upload,
+use super::{answer, translate, upload};
+use crate::{
+    app::{
+        App, Context,
+        context::DEFAULT_DEADLINE,
+        deliver::{Asked, Delivered},
+        error,
+        fetch::Object,
+        permits::{ByUrl, Permits},
+        render::{Source, Work},
+    },
+    delivery::Target,
+    transfer::send::Receiver,
 };
-use crate::transfer::send::Receiver;
-use safelight_image::accept::Accepts;
-
-/// How long a call may take that did not come through the chassis, which always sets a deadline.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The handlers.
 #[derive(Debug, Clone)]
 pub(super) struct Handlers {
-    state: Arc<State>,
+    app: Arc<App>,
 }
 
 impl Handlers {
-    pub(super) const fn new(state: Arc<State>) -> Self {
-        Self { state }
+    pub(super) const fn new(app: Arc<App>) -> Self {
+        Self { app }
     }
 }
 
@@ -51,47 +55,69 @@ impl ResizerService for Handlers {
         &self,
         request: Request<Streaming<ResizeRequest>>,
     ) -> Result<Response<Self::ResizeStream>, Status> {
-        let state = &self.state;
-        let deadline = deadline(&request);
-        let place = state.admission.enter().map_err(error::rejected)?;
+        let app = &self.app;
+        let context = context(&request);
+        let place = app.enter()?;
         let mut stream = request.into_inner();
         let open = upload::open(&mut stream).await?;
-        let orders = translate::orders(open.outputs, state.max_outputs)?;
+        let orders = translate::orders(open.outputs, app.max_outputs())?;
         let started = Instant::now();
-        let (bytes, reserved) = upload::receive(&mut stream, state, open.declared_length).await?;
+        let (bytes, reserved) = upload::receive(&mut stream, app, open.declared_length).await?;
         let source = Source { bytes, reserved, place, receive: started.elapsed(), signer: None };
-        let work =
-            Work { source, orders, accepts: Accepts::from_header(&open.accept), bounds: None, deadline };
-        Ok(Response::new(answer::stream(Arc::clone(state), work, || None)))
+        let accepts = Accepts::from_header(&open.accept);
+        let work = Work { source, orders, accepts, bounds: Vec::new() };
+        Ok(Response::new(answer::stream(Arc::clone(app), work, context, || None)))
     }
 
     async fn resize_object(
         &self,
         request: Request<ResizeObjectRequest>,
     ) -> Result<Response<Self::ResizeObjectStream>, Status> {
-        let state = &self.state;
-        let deadline = deadline(&request);
-        let place = state.admission.enter().map_err(error::rejected)?;
+        let app = &self.app;
+        let context = context(&request);
+        let permits = permits(&request);
+        let place = app.enter()?;
         let request = request.into_inner();
-        let orders = translate::orders(request.outputs, state.max_outputs)?;
-        let source = request.source.ok_or_else(|| CallError::field("source", "is required"))?;
-        let source = deliver::object(state, &source, "source.", place, deadline).await?;
-        let work =
-            Work { source, orders, accepts: Accepts::from_header(&request.accept), bounds: None, deadline };
-        Ok(Response::new(answer::stream(Arc::clone(state), work, || None)))
+        let orders = translate::orders(request.outputs, app.max_outputs())?;
+        let object = request.source.ok_or_else(|| CallError::field("source", "is required"))?;
+        let caller = translate::caller_headers(object.caller_headers.as_ref(), "source.")?;
+        let object = Object { origin: &object.origin, key: &object.key, caller: &caller };
+        let (source, bounds) = app.fetch(object, &permits, place, &context).await?;
+        let accepts = Accepts::from_header(&request.accept);
+        let work = Work { source, orders, accepts, bounds: bounds.into_iter().collect() };
+        Ok(Response::new(answer::stream(Arc::clone(app), work, context, || None)))
     }
 
     async fn deliver(
         &self,
         request: Request<DeliverRequest>,
     ) -> Result<Response<Self::DeliverStream>, Status> {
-        let state = &self.state;
-        let deadline = deadline(&request);
-        let place = state.admission.enter().map_err(error::rejected)?;
-        let (head, work) = deliver::deliver(state, request.into_inner(), place, deadline).await?;
-        Ok(Response::new(match work {
-            Some(work) => answer::stream(Arc::clone(state), work, || Some(head.now())),
-            None => answer::only(head.now()),
+        let app = &self.app;
+        let context = context(&request);
+        let permits = permits(&request);
+        let place = app.enter()?;
+        let request = request.into_inner();
+        let caller = translate::caller_headers(request.caller_headers.as_ref(), "")?;
+        let target = Target::of(&request.url).map_err(error::target)?;
+        let resolved = app.resolve(target)?;
+        let asked = Asked {
+            target,
+            accept: &request.accept,
+            if_none_match: &request.if_none_match,
+            if_modified_since: None,
+            client: translate::client_ip(&request.client_ip)?,
+            cookies: &request.cookies,
+            caller: &caller,
+            share_publicly: request.share_publicly,
+        };
+        let delivered = app.deliver(&resolved, asked, &permits, place, &context).await?;
+        Ok(Response::new(match delivered {
+            Delivered::Picture(head, work) => answer::stream(Arc::clone(app), work, context, move || {
+                Some(translate::delivery(&head, translate::DeliveryOutcome::Ok))
+            }),
+            Delivered::NotModified(head) => {
+                answer::only(translate::delivery(&head, translate::DeliveryOutcome::NotModified))
+            }
         }))
     }
 
@@ -99,23 +125,26 @@ impl ResizerService for Handlers {
         &self,
         request: Request<Streaming<InspectRequest>>,
     ) -> Result<Response<InspectResponse>, Status> {
-        let state = &self.state;
-        let deadline = deadline(&request);
-        let place = state.admission.enter().map_err(error::rejected)?;
+        let app = &self.app;
+        let context = context(&request);
+        let permits = permits(&request);
+        let place = app.enter()?;
         let mut stream = request.into_inner();
         let open = upload::open(&mut stream).await?;
         let source = match open.source {
             Some(inspect_open::Source::Object(object)) => {
-                deliver::object(state, &object, "open.object.", place, deadline).await?
+                let caller = translate::caller_headers(object.caller_headers.as_ref(), "open.object.")?;
+                let object = Object { origin: &object.origin, key: &object.key, caller: &caller };
+                app.fetch(object, &permits, place, &context).await?.0
             }
             Some(inspect_open::Source::Upload(UploadSource { declared_length })) => {
-                let (bytes, reserved) = upload::receive(&mut stream, state, declared_length).await?;
+                let (bytes, reserved) = upload::receive(&mut stream, app, declared_length).await?;
                 Source { bytes, reserved, place, receive: Duration::ZERO, signer: None }
             }
             None => return Err(CallError::field("open.source", "is required").into()),
         };
-        let info = answer::probe(state, source.bytes.clone(), deadline).await?;
-        Ok(Response::new(InspectResponse { image: Some(answer::image_info(&info)) }))
+        let info = app.inspect(source.bytes.clone(), &context).await?;
+        Ok(Response::new(InspectResponse { image: Some(translate::image_info(&info)) }))
     }
 
     async fn list_variants(
@@ -123,16 +152,23 @@ impl ResizerService for Handlers {
         request: Request<ListVariantsRequest>,
     ) -> Result<Response<ListVariantsResponse>, Status> {
         let ListVariantsRequest { page_size, page_token } = request.into_inner();
-        let (variants, next_page_token) = page(&self.state.delivery.variants, page_size, &page_token);
+        let (variants, next_page_token) = page(&self.app.delivery().variants, page_size, &page_token);
         let variants =
             variants.into_iter().map(|(name, variant)| translate::variant(name, variant)).collect();
         Ok(Response::new(ListVariantsResponse { variants, next_page_token }))
     }
 }
 
-fn deadline<T>(request: &Request<T>) -> Instant {
-    request
-        .extensions()
-        .get::<Deadline>()
-        .map_or_else(|| Instant::now() + DEFAULT_DEADLINE, |deadline| deadline.instant())
+/// What the call carries. The chassis sets a deadline for every call.
+fn context<T>(request: &Request<T>) -> Context {
+    let extensions = request.extensions();
+    let deadline = extensions.get::<Deadline>().map(|deadline| deadline.instant());
+    Context {
+        request_id: extensions.get::<RequestId>().map(ToString::to_string),
+        ..Context::until(deadline.unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE))
+    }
+}
+
+fn permits<T>(_: &Request<T>) -> impl Permits + use<T> {
+    ByUrl
 }

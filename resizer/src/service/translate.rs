@@ -1,33 +1,39 @@
 //! Messages ↔ values.
 
-use std::num::NonZeroU32;
+use std::{
+    net::IpAddr,
+    num::NonZeroU32,
+    time::{Duration, SystemTime},
+};
 
+pub(super) use safelight_proto::resizer::v1::DeliveryOutcome;
 use safelight_proto::{
     image::v1 as proto,
     reason::{CallError, Reason},
-    resizer::v1::{self as messages, Frame, Output},
+    resizer::v1::{self as messages, CacheScope, DeliverResponse, Delivery, Frame, Output, deliver_response},
 };
 
 use crate::{
+    app::{
+        deliver::{Head, Scope},
+        render::Order,
+        sink::{OutputHead, Summary, Timings},
+    },
     delivery::Variant,
     origin::{CallerHeaders, InvalidHeader},
 };
 use safelight_image::{
     color::Color,
+    cost,
     options::{Fit, FocalMode, FormatChoice, Gravity, Options},
+    probe::Info,
+    sniff::Format,
 };
 
 /// Longest id of an output, in bytes.
 const MAX_ID_BYTES: usize = 64;
 /// Why a GIF is not made.
 const GIF: &str = "GIF is read but not written";
-
-/// One output that was asked for.
-#[derive(Debug, Clone)]
-pub(super) struct Order {
-    pub(super) id: String,
-    pub(super) options: Options,
-}
 
 /// Reads the outputs of a request; every bad field of every output is reported at once.
 pub(super) fn orders(outputs: Vec<Output>, max: usize) -> Result<Vec<Order>, CallError> {
@@ -247,8 +253,102 @@ impl FromFrame for messages::ResizeObjectResponse {
     }
 }
 
-impl FromFrame for messages::DeliverResponse {
+impl FromFrame for DeliverResponse {
     fn from_frame(frame: Frame) -> Self {
-        Self { message: Some(messages::deliver_response::Message::Frame(frame)) }
+        Self { message: Some(deliver_response::Message::Frame(frame)) }
+    }
+}
+
+/// The viewer's address; empty when not known.
+pub(super) fn client_ip(text: &str) -> Result<Option<IpAddr>, CallError> {
+    match text {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| CallError::field("client_ip", "expected an IP address")),
+    }
+}
+
+/// What an edge needs for its headers. Its reader counts from then on, so the lifetime is taken now: the original and the
+/// picture have had their time.
+pub(super) fn delivery(head: &Head, outcome: DeliveryOutcome) -> DeliverResponse {
+    let scope = match head.scope {
+        Scope::Public => CacheScope::Public,
+        Scope::Signed => CacheScope::Signed,
+        Scope::Caller => CacheScope::Caller,
+    };
+    let delivery = Delivery {
+        outcome: outcome.into(),
+        etag: head.etag.clone(),
+        max_age: duration(head.lifetime(SystemTime::now())),
+        cache_scope: scope.into(),
+        vary_accept: head.vary_accept,
+        variant: head.variant.clone(),
+        expire_time: head.expires.map(prost_types::Timestamp::from),
+        last_modified: head.last_modified.map(prost_types::Timestamp::from),
+    };
+    DeliverResponse { message: Some(deliver_response::Message::Delivery(delivery)) }
+}
+
+/// What stands ahead of an output's bytes.
+pub(super) fn output_header(head: OutputHead) -> messages::OutputHeader {
+    let OutputHead { index, id, format, size, length, crc32c } = head;
+    messages::OutputHeader {
+        output: count(index),
+        id,
+        content_type: format.media_type().to_owned(),
+        format: format_of(format).into(),
+        width: size.width,
+        height: size.height,
+        size: length,
+        crc32c,
+    }
+}
+
+/// What ends an answer.
+pub(super) fn summary(summary: &Summary) -> messages::Summary {
+    let Timings { signer, receive, queue, decode, resize, encode } = summary.timings;
+    messages::Summary {
+        source: Some(image_info(&summary.source)),
+        outputs: count(summary.outputs),
+        timings: Some(messages::Timings {
+            signer: signer.and_then(duration),
+            receive: duration(receive),
+            queue: duration(queue),
+            decode: duration(decode),
+            resize: duration(resize),
+            encode: duration(encode),
+        }),
+    }
+}
+
+/// What was found in a source.
+pub(super) fn image_info(info: &Info) -> proto::ImageInfo {
+    let size = info.size();
+    proto::ImageInfo {
+        format: format_of(info.format).into(),
+        width: size.width,
+        height: size.height,
+        orientation: info.orientation.exif().into(),
+        has_alpha: info.has_alpha,
+        has_icc_profile: info.has_icc_profile,
+        size: info.bytes,
+        memory_estimate: cost::memory_at_source_size(info),
+    }
+}
+
+/// Outputs are few: the configuration allows at most 256.
+pub(super) fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn duration(duration: Duration) -> Option<prost_types::Duration> {
+    prost_types::Duration::try_from(duration).ok()
+}
+
+const fn format_of(format: Format) -> proto::Format {
+    match format {
+        Format::Jpeg => proto::Format::Jpeg,
+        Format::Png => proto::Format::Png,
+        Format::Webp => proto::Format::Webp,
+        Format::Gif => proto::Format::Gif,
     }
 }

@@ -10,8 +10,11 @@ use safelight_proto::{
 };
 use tonic::{Code, Status, Streaming};
 
-use super::{error, state::State};
-use crate::{admission::Reserved, transfer::receive::Upload};
+use crate::{
+    admission::Reserved,
+    app::{App, error},
+    transfer::receive::Upload,
+};
 
 /// One message of an upload.
 pub(super) enum Part<O> {
@@ -63,11 +66,11 @@ pub(super) async fn open<M: Message>(stream: &mut Streaming<M>) -> Result<M::Ope
 /// Receives the bytes that follow, up to `finish`. The reservation is for the bytes, and must live as long.
 pub(super) async fn receive<M: Message>(
     stream: &mut Streaming<M>,
-    state: &State,
+    app: &App,
     declared: Option<u64>,
 ) -> Result<(Bytes, Reserved), Status> {
-    let mut upload = Upload::new(state.limits.max_source_bytes, declared).map_err(error::receive)?;
-    let mut reserved = state.admission.upload();
+    let mut upload = Upload::new(app.limits().max_source_bytes, declared).map_err(error::receive)?;
+    let mut reserved = app.admission().upload();
     reserved.grow_to(declared.unwrap_or(0)).map_err(error::rejected)?;
     loop {
         match next(stream).await?.part() {

@@ -45,7 +45,7 @@ impl<'p> Case<'p> {
                 ..Options::default()
             };
             let info = probe(&picture.file, &Limits::default()).expect("a JPEG");
-            let plan = plan::plan(info.size(), &options, None, &Limits::default()).expect("a plan");
+            let plan = plan::plan(info.size(), &options, &[], &Limits::default()).expect("a plan");
             Self { name: format!("{} {words}", picture.name), picture, options, plan }
         })
     }
@@ -59,7 +59,7 @@ impl<'p> Case<'p> {
     pub(crate) fn run(&self) -> Vec<u8> {
         let bytes = &self.picture.file;
         let info = probe(bytes, &Limits::default()).expect("a JPEG");
-        let plan = plan::plan(info.size(), &self.options, None, &Limits::default()).expect("a plan");
+        let plan = plan::plan(info.size(), &self.options, &[], &Limits::default()).expect("a plan");
         let job = Job { options: self.options.clone(), plan, accepts: Accepts::Classic };
         let mut file = Vec::new();
         process(bytes, &info, &[job], &Cancel::new(), |_, output| file = output.bytes).expect("an output");

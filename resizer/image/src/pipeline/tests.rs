@@ -16,7 +16,7 @@ fn options(fit: Fit, width: u32, height: u32, format: FormatChoice) -> Options {
 }
 
 fn job(info: &Info, options: &Options) -> Job {
-    let plan = plan::plan(info.size(), options, None, &Limits::default()).unwrap();
+    let plan = plan::plan(info.size(), options, &[], &Limits::default()).unwrap();
     Job { options: options.clone(), plan, accepts: Accepts::Classic }
 }
 

@@ -19,7 +19,7 @@ fn options(fit: Fit, width: u32, height: u32) -> Options {
 }
 
 fn planned(source: (u32, u32), options: &Options) -> Plan {
-    plan(Size::new(source.0, source.1), options, None, &Limits::default()).unwrap()
+    plan(Size::new(source.0, source.1), options, &[], &Limits::default()).unwrap()
 }
 
 /// The output size, for a target in which 0 stands for "not given".
@@ -177,11 +177,11 @@ fn limits_refuse_what_is_too_large() {
         (Fit::ScaleDown, u32::MAX, u32::MAX, Ok(())),
     ] {
         let options = Options { dpr: 1.0, ..options(fit, width, height) };
-        assert_eq!(plan(source, &options, None, &limits).map(|_| ()), result, "{fit:?} {width}x{height}");
+        assert_eq!(plan(source, &options, &[], &limits).map(|_| ()), result, "{fit:?} {width}x{height}");
     }
     let double = Options { dpr: 2.0, ..options(Fit::Cover, u32::MAX, u32::MAX) };
-    assert_eq!(plan(source, &double, None, &UNLIMITED), Err(PlanError::OutputTooLarge));
-    assert_eq!(plan(Size::new(0, 1), &double, None, &UNLIMITED), Err(PlanError::EmptySource));
+    assert_eq!(plan(source, &double, &[], &UNLIMITED), Err(PlanError::OutputTooLarge));
+    assert_eq!(plan(Size::new(0, 1), &double, &[], &UNLIMITED), Err(PlanError::EmptySource));
 }
 
 fn bounds(width: u32, height: u32, area: u64, on_exceed: OnExceed) -> OutputBounds {
@@ -197,7 +197,7 @@ fn bounds(width: u32, height: u32, area: u64, on_exceed: OnExceed) -> OutputBoun
 fn bounds_refuse_or_clamp() {
     let source = Size::new(1080, 720);
     let limits = Limits::default();
-    let plan_in = |options: &Options, bounds: OutputBounds| plan(source, options, Some(&bounds), &limits);
+    let plan_in = |options: &Options, bounds: OutputBounds| plan(source, options, &[bounds], &limits);
 
     // The original at full size, through a place that gives out 300x300 at most.
     let full = Options::default();
@@ -285,7 +285,7 @@ proptest! {
         bounds in proptest::option::of(any_bounds()),
         limits in prop_oneof![Just(UNLIMITED), Just(Limits::default())],
     ) {
-        let Ok(plan) = plan(Size::new(width, height), &options, bounds.as_ref(), &limits) else { return Ok(()) };
+        let Ok(plan) = plan(Size::new(width, height), &options, bounds.as_slice(), &limits) else { return Ok(()) };
         prop_assert!(plan.canvas.area() > 0 && plan.resized.area() > 0);
         prop_assert!(plan.canvas.longest() <= limits.max_output_side);
         prop_assert!(plan.canvas.area() <= limits.max_output_pixels);
@@ -306,7 +306,7 @@ proptest! {
     fn fit_modes_keep_their_promises(
         width in 1..=5000u32, height in 1..=5000u32, options in any_options(1..=5000u32),
     ) {
-        let Ok(plan) = plan(Size::new(width, height), &options, None, &UNLIMITED) else { return Ok(()) };
+        let Ok(plan) = plan(Size::new(width, height), &options, &[], &UNLIMITED) else { return Ok(()) };
         let target = |side: Option<NonZeroU32>| {
             side.map(|side| ((f64::from(side.get()) * options.dpr + 0.5).floor() as u32).max(1))
         };
@@ -358,12 +358,12 @@ proptest! {
     ) {
         let bounds = OutputBounds { on_exceed: OnExceed::Clamp, ..bounds };
         let source = Size::new(width, height);
-        let free = plan(source, &options, None, &UNLIMITED);
-        let held = plan(source, &options, Some(&bounds), &UNLIMITED);
+        let free = plan(source, &options, &[], &UNLIMITED);
+        let held = plan(source, &options, &[bounds], &UNLIMITED);
         let (Ok(free), Ok(held)) = (free, held) else { return Ok(()) };
         prop_assert_eq!(free.crop, held.crop);
         prop_assert!(held.canvas.width <= free.canvas.width && held.canvas.height <= free.canvas.height);
-        let refused = plan(source, &options, Some(&OutputBounds { on_exceed: OnExceed::Refuse, ..bounds }), &UNLIMITED);
+        let refused = plan(source, &options, &[OutputBounds { on_exceed: OnExceed::Refuse, ..bounds }], &UNLIMITED);
         prop_assert_eq!(refused.is_ok(), held.canvas == free.canvas);
     }
 }

@@ -26,7 +26,7 @@ fn jobs(info: &Info, all: &[Options]) -> Vec<Job> {
     all.iter()
         .map(|options| Job {
             options: options.clone(),
-            plan: plan::plan(info.size(), options, None, &Limits::default()).unwrap(),
+            plan: plan::plan(info.size(), options, &[], &Limits::default()).unwrap(),
             accepts: Accepts::Classic,
         })
         .collect()
@@ -205,7 +205,7 @@ proptest! {
             .into_iter()
             .filter_map(|(width, height)| {
                 let options = Options { gravity, ..options(fit, width, height) };
-                let plan = plan::plan(info.size(), &options, None, &Limits::default()).ok()?;
+                let plan = plan::plan(info.size(), &options, &[], &Limits::default()).ok()?;
                 Some(Job { options, plan, accepts: Accepts::Classic })
             })
             .collect();

@@ -20,7 +20,7 @@ use safelight_image::{error::ImageError, plan::PlanError};
 /// When to come back when all capacity is taken: about the time a large picture takes.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-pub(super) fn rejected(error: Rejected) -> CallError {
+pub(crate) fn rejected(error: Rejected) -> CallError {
     match error {
         Rejected::Busy(_) => Reason::Busy.error(error.to_string()).retry_after(RETRY_AFTER),
         Rejected::TooLarge { .. } => {
@@ -31,7 +31,7 @@ pub(super) fn rejected(error: Rejected) -> CallError {
     }
 }
 
-pub(super) fn receive(error: ReceiveError) -> CallError {
+pub(crate) fn receive(error: ReceiveError) -> CallError {
     let reason = match error {
         ReceiveError::TooLarge(_) => Reason::ImageTooLarge,
         ReceiveError::TooLong { .. } | ReceiveError::LengthMismatch { .. } => Reason::UploadLengthMismatch,
@@ -40,14 +40,14 @@ pub(super) fn receive(error: ReceiveError) -> CallError {
     reason.error(error.to_string())
 }
 
-pub(super) fn send(error: SendError) -> CallError {
+pub(crate) fn send(error: SendError) -> CallError {
     match error {
         SendError::Gone => Reason::Cancelled.error(error.to_string()),
         SendError::Stalled => Reason::DeadlineExceeded.error(error.to_string()),
     }
 }
 
-pub(super) fn image(error: ImageError) -> CallError {
+pub(crate) fn image(error: ImageError) -> CallError {
     let reason = match error {
         ImageError::NotAnImage | ImageError::Unsupported(_) => Reason::FormatUnsupported,
         ImageError::Corrupt(_) => Reason::ImageCorrupt,
@@ -64,7 +64,7 @@ pub(super) fn image(error: ImageError) -> CallError {
     reason.error(error.to_string())
 }
 
-pub(super) fn plan(error: PlanError) -> CallError {
+pub(crate) fn plan(error: PlanError) -> CallError {
     let reason = match error {
         PlanError::OutputTooLarge => Reason::OutputTooLarge,
         PlanError::BoundsExceeded => Reason::SizeRefused,
@@ -73,7 +73,7 @@ pub(super) fn plan(error: PlanError) -> CallError {
     reason.error(error.to_string())
 }
 
-pub(super) fn signer(error: &SignerError) -> CallError {
+pub(crate) fn signer(error: &SignerError) -> CallError {
     match error {
         SignerError::Unavailable(code) => {
             tracing::warn!(?code, "signer.unavailable");
@@ -87,9 +87,14 @@ pub(super) fn signer(error: &SignerError) -> CallError {
     }
 }
 
-pub(super) fn origin(error: OriginError) -> CallError {
+/// The signer answered with what cannot be sent.
+pub(crate) fn unusable_signature() -> CallError {
+    tracing::error!("signer.unusable: a header that the signer made is no HTTP header");
+    Reason::SignerRefused.error("the signer's answer cannot be used")
+}
+
+pub(crate) fn origin(error: OriginError) -> CallError {
     let reason = match &error {
-        OriginError::Signer(error) => return signer(error),
         OriginError::Key(_) => Reason::ObjectKeyUnsupported,
         OriginError::NotFound => Reason::OriginNotFound,
         OriginError::Denied(_) => Reason::OriginDenied,
@@ -104,14 +109,14 @@ pub(super) fn origin(error: OriginError) -> CallError {
     reason.error(error.to_string())
 }
 
-pub(super) fn target(error: TargetError) -> CallError {
+pub(crate) fn target(error: TargetError) -> CallError {
     match error {
         TargetError::TooLong => Reason::InputTooLong.error(format!("url: {error}")),
         TargetError::NotAUrl | TargetError::Fragment => CallError::field("url", error.to_string()),
     }
 }
 
-pub(super) fn delivery(error: DeliveryError) -> CallError {
+pub(crate) fn delivery(error: DeliveryError) -> CallError {
     match error {
         DeliveryError::RouteNotFound => Reason::RouteNotFound.error(error.to_string()),
         DeliveryError::VariantNotFound => Reason::VariantNotFound.error(error.to_string()),
@@ -119,4 +124,10 @@ pub(super) fn delivery(error: DeliveryError) -> CallError {
             CallError::fields(violations.into_iter().map(|v| (format!("url.{}", v.field), v.description)))
         }
     }
+}
+
+/// One answer for every cause: a caller who learns which check failed can forge step by step. The cause is for the log.
+pub(crate) fn url_refused(cause: &str, key: &str, route: &str) -> CallError {
+    tracing::info!(cause, url_key = key, route, "url.refused");
+    Reason::UrlRefused.error("the URL is not signed, not authentic, or expired")
 }

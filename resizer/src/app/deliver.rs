@@ -1,0 +1,213 @@
+//! A URL, into what its answer's headers say and the work to do.
+
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant, SystemTime},
+};
+
+use safelight_image::{accept::Accepts, plan::OutputBounds};
+use safelight_proto::{client::Verification, reason::CallError};
+
+use super::{
+    App, Context, error,
+    fetch::{Found, Object},
+    permits::{Permits, Wanted},
+    render::{Order, Source, Work},
+    signer::PresentedUrl,
+};
+use crate::{
+    admission::Place,
+    delivery::{
+        Resolved, Target,
+        cache::{self, Original},
+    },
+    origin::CallerHeaders,
+};
+
+/// A URL that was asked for, and what its viewer said besides.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The URL.
+    pub target: Target<'a>,
+    /// The `Accept` header; empty when not known.
+    pub accept: &'a str,
+    /// The `If-None-Match` header; empty when there is none.
+    pub if_none_match: &'a str,
+    /// The `If-Modified-Since` header, where it counts: there is no `If-None-Match`.
+    pub if_modified_since: Option<SystemTime>,
+    /// The viewer's address; `None` when not known.
+    pub client: Option<IpAddr>,
+    /// The viewer's `Cookie` header; empty when there is none.
+    pub cookies: &'a str,
+    /// Headers by which the caller itself authorizes the fetch at the origin.
+    pub caller: &'a CallerHeaders,
+    /// What was fetched with the caller's headers may be shared all the same.
+    pub share_publicly: bool,
+}
+
+/// Who may share a cached answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Anyone: the variant is public.
+    Public,
+    /// Requests whose URL verifies.
+    Signed,
+    /// This caller alone: it was fetched with the caller's own headers.
+    Caller,
+}
+
+/// What the answer's headers say.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Strong entity tag, quotes included.
+    pub etag: String,
+    /// When the original was last changed, by its origin.
+    pub last_modified: Option<SystemTime>,
+    /// Who may share the answer.
+    pub scope: Scope,
+    /// Whether the answer depends on `Accept`.
+    pub vary_accept: bool,
+    /// The variant's name, or the option list of a flexible one.
+    pub variant: String,
+    /// When the URL's signature expires.
+    pub expires: Option<SystemTime>,
+    max_age: Duration,
+}
+
+impl Head {
+    /// How long the answer may be cached from `now` on: never beyond the URL's expiry.
+    #[must_use]
+    pub fn lifetime(&self, now: SystemTime) -> Duration {
+        cache::lifetime(self.max_age, self.expires, now)
+    }
+}
+
+/// What a URL that was not refused comes to.
+#[derive(Debug)]
+pub enum Delivered {
+    /// The viewer has the picture.
+    NotModified(Head),
+    /// The picture is to be made.
+    Picture(Head, Work),
+}
+
+impl App {
+    /// Finds what a URL asks for, by its path.
+    ///
+    /// # Errors
+    /// `ROUTE_NOT_FOUND`, `VARIANT_NOT_FOUND`, `FIELD_INVALID` for a bad option list.
+    pub fn resolve<'a>(&'a self, target: Target<'a>) -> Result<Resolved<'a>, CallError> {
+        self.delivery.resolve(target.path()).map_err(error::delivery)
+    }
+
+    /// Answers a URL. Fails closed: nothing is fetched before the signature holds, unless the variant is public.
+    ///
+    /// # Errors
+    /// `URL_REFUSED`, `CALLER_DENIED`, the signer's and the origin's failures, `BUSY`.
+    pub async fn deliver(
+        &self,
+        resolved: &Resolved<'_>,
+        asked: Asked<'_>,
+        permits: &dyn Permits,
+        place: Place,
+        context: &Context,
+    ) -> Result<Delivered, CallError> {
+        let origin = resolved.route.origin.as_str();
+        let wanted = Wanted {
+            route: Some(&resolved.route.name),
+            origin,
+            key: &resolved.object_key,
+            public: resolved.url_key.is_none(),
+        };
+        let granted = permits.object(&wanted)?;
+        let accepts = Accepts::from_header(asked.accept);
+
+        let began = Instant::now();
+        let expires = self.verify(resolved, asked, context).await?;
+        let verification = began.elapsed();
+        let object = Object { origin, key: &resolved.object_key, caller: asked.caller };
+        let Found { opened, signer, started } = self.find(object, context).await?;
+
+        let mut head = Head {
+            etag: String::new(),
+            last_modified: opened.last_modified(),
+            scope: match (asked.caller.is_empty() || asked.share_publicly, resolved.url_key) {
+                (false, _) => Scope::Caller,
+                (true, Some(_)) => Scope::Signed,
+                (true, None) => Scope::Public,
+            },
+            vary_accept: resolved.options.varies_by_accept(),
+            variant: resolved.variant.clone(),
+            expires,
+            max_age: resolved.route.max_age,
+        };
+        let bounds: Vec<OutputBounds> = resolved.route.bounds.into_iter().chain(granted).collect();
+        let identity = format!("{};{}", resolved.options.identity(accepts), bounds_identity(&bounds));
+        let tag = |original| cache::entity_tag(original, origin, &resolved.object_key, &identity);
+
+        // With a tag of the origin's the answer may be known before a byte of the body has come.
+        let origin_tag = opened.etag();
+        if let Some(origin_tag) = &origin_tag {
+            head.etag = tag(Original::Tag(origin_tag));
+            if is_unchanged(&head, asked) {
+                return Ok(Delivered::NotModified(head));
+            }
+        }
+        let (bytes, reserved) = self.read(opened).await?;
+        if origin_tag.is_none() {
+            head.etag = tag(Original::Bytes(&bytes));
+            if is_unchanged(&head, asked) {
+                return Ok(Delivered::NotModified(head));
+            }
+        }
+        let signer = Some(verification + signer).filter(|time| !time.is_zero());
+        let source = Source { bytes, reserved, place, receive: started.elapsed(), signer };
+        let orders = vec![Order { id: resolved.variant.clone(), options: resolved.options.clone() }];
+        Ok(Delivered::Picture(head, Work { source, orders, accepts, bounds }))
+    }
+
+    /// Has the signature verified unless the variant is public; answers when it expires.
+    async fn verify(
+        &self,
+        resolved: &Resolved<'_>,
+        asked: Asked<'_>,
+        context: &Context,
+    ) -> Result<Option<SystemTime>, CallError> {
+        let Some(key) = resolved.url_key else { return Ok(None) };
+        let url = PresentedUrl {
+            key,
+            target: asked.target.as_str(),
+            origin: asked.target.origin(),
+            client: asked.client,
+            cookies: asked.cookies,
+        };
+        let reason = match self.signer.verify_url(url, context).await {
+            Ok(Verification::Valid { target, expires, .. }) => {
+                // What was authenticated is what is acted on.
+                if Target::of(&target).is_ok_and(|verified| resolved.is_named_by(verified.path())) {
+                    return Ok(expires);
+                }
+                "the signature covers another path than the one that the route matched"
+            }
+            Ok(Verification::Refused(reason)) => reason,
+            Err(unavailable) => return Err(error::signer(&unavailable)),
+        };
+        Err(error::url_refused(reason, key, &resolved.route.name))
+    }
+}
+
+/// Whether the viewer has what would be sent (RFC 9110, section 13.2.2).
+fn is_unchanged(head: &Head, asked: Asked<'_>) -> bool {
+    if !asked.if_none_match.is_empty() {
+        return cache::none_match_holds(asked.if_none_match, &head.etag);
+    }
+    head.last_modified.zip(asked.if_modified_since).is_some_and(|(changed, since)| changed <= since)
+}
+
+/// Bounds that clamp decide the output's bytes as well.
+fn bounds_identity(bounds: &[OutputBounds]) -> String {
+    let bound = |bounds: &OutputBounds| {
+        format!("{:?}x{:?}:{:?}:{:?}", bounds.max_width, bounds.max_height, bounds.max_area, bounds.on_exceed)
+    };
+    bounds.iter().map(bound).collect::<Vec<_>>().join(";")
+}

@@ -1,0 +1,120 @@
+//! Use cases: what a resizer does, whichever door a request came in by.
+//!
+//! Functions over values and small traits. Both doors (`service`, gRPC; `http`) translate their requests into these
+//! values and the answers back. Admission, the fail-closed rule, cache identity and lifetimes live here.
+//!
+//! # Layout
+//! - [`context`]: what every request carries: deadline, request id, trace
+//! - [`signer`]: what is asked of the signer, as a trait
+//! - [`permits`]: what a caller may have, as a trait
+//! - [`fetch`]: an object of an origin, into bytes
+//! - [`deliver`]: a URL, into an entity tag and the work to do
+//! - [`render`]: a source and orders, into outputs
+//! - [`sink`]: where outputs go, as a trait
+//! - [`inspect`]: what a picture is
+//! - [`error`]: the errors of the modules below, as a caller is told them
+//!
+//! Names no type of tonic or hyper.
+
+pub mod context;
+pub mod deliver;
+pub mod error;
+pub mod fetch;
+pub mod inspect;
+pub mod permits;
+pub mod render;
+pub mod signer;
+pub mod sink;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use safelight_image::limits::Limits;
+
+use crate::{
+    admission::{Admission, Place},
+    config::Config,
+    delivery::Delivery,
+    origin::{Fetcher, Origin},
+};
+pub use context::Context;
+use safelight_proto::reason::CallError;
+pub use signer::Signer;
+
+/// One configured resizer: what all requests share.
+#[derive(Debug)]
+pub struct App {
+    admission: Admission,
+    limits: Limits,
+    max_outputs: usize,
+    origins: BTreeMap<String, (Origin, Fetcher)>,
+    delivery: Delivery,
+    signer: Arc<dyn Signer>,
+}
+
+/// Why the use cases cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The system gives no threads.
+    #[error("the threads for pixels cannot be started")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// An HTTP client cannot be made: no TLS roots, mostly.
+    #[error("the HTTP client of an origin cannot be made")]
+    Client(#[from] reqwest::Error),
+}
+
+impl App {
+    /// Sets up threads, budgets and the origins' clients. Connects to nothing.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn new(config: Config, signer: Arc<dyn Signer>) -> Result<Self, SetupError> {
+        let origins = config
+            .origins
+            .into_iter()
+            .map(|(name, origin)| {
+                let fetcher = Fetcher::new(&origin)?;
+                Ok((name, (origin, fetcher)))
+            })
+            .collect::<Result<_, reqwest::Error>>()?;
+        Ok(Self {
+            admission: Admission::new(&config.admission)?,
+            limits: config.limits,
+            max_outputs: config.max_outputs,
+            origins,
+            delivery: config.delivery,
+            signer,
+        })
+    }
+
+    /// Takes a place among the requests in progress; held until the answer has been sent.
+    ///
+    /// # Errors
+    /// `BUSY`.
+    pub fn enter(&self) -> Result<Place, CallError> {
+        self.admission.enter().map_err(error::rejected)
+    }
+
+    /// What may run now.
+    #[must_use]
+    pub const fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// How large pictures may be.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Most outputs of one request.
+    #[must_use]
+    pub const fn max_outputs(&self) -> usize {
+        self.max_outputs
+    }
+
+    /// Routes and variants.
+    #[must_use]
+    pub const fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+}

@@ -1,0 +1,144 @@
+//! A source and orders, into outputs.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use safelight_image::{
+    accept::Accepts,
+    cancel::Cancel,
+    cost,
+    options::Options,
+    pipeline::{self, Encoded, Job},
+    plan::{self, OutputBounds},
+};
+use safelight_proto::reason::CallError;
+use tokio::sync::mpsc;
+
+use super::{
+    App, Context, error,
+    sink::{OutputHead, Sink, Summary, Timings},
+};
+use crate::admission::{Place, Reserved};
+
+/// One output that was asked for.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The caller's name for it.
+    pub id: String,
+    /// How to make it.
+    pub options: Options,
+}
+
+/// A source that has been received, and what it holds of the process while it is worked on.
+#[derive(Debug)]
+pub struct Source {
+    /// The encoded picture.
+    pub bytes: Bytes,
+    /// Memory for `bytes`.
+    pub reserved: Reserved,
+    /// The request's place.
+    pub place: Place,
+    /// How long receiving took.
+    pub receive: Duration,
+    /// How long the signer took, if it was asked.
+    pub signer: Option<Duration>,
+}
+
+/// Everything that outputs are made from.
+#[derive(Debug)]
+pub struct Work {
+    /// The source.
+    pub source: Source,
+    /// The outputs.
+    pub orders: Vec<Order>,
+    /// What the viewer accepts.
+    pub accepts: Accepts,
+    /// Largest outputs, each bound to be kept: the route's and the grant's.
+    pub bounds: Vec<OutputBounds>,
+}
+
+impl App {
+    /// Makes every output of `work` into `sink`. Nothing is decoded before its memory is admitted.
+    ///
+    /// # Errors
+    /// The first failure ends the work; outputs that are already in the sink are good.
+    pub async fn render(&self, work: Work, context: &Context, sink: &mut impl Sink) -> Result<(), CallError> {
+        let Work { source, orders, accepts, bounds } = work;
+        let Source { bytes, reserved, place, receive, signer } = source;
+        let deadline = context.deadline;
+
+        let queued = Instant::now();
+        let info = self.inspect(bytes.clone(), context).await?;
+        let jobs = orders
+            .iter()
+            .map(|order| {
+                let plan = plan::plan(info.size(), &order.options, &bounds, &self.limits)?;
+                Ok(Job { options: order.options.clone(), plan, accepts })
+            })
+            .collect::<Result<Vec<_>, plan::PlanError>>()
+            .map_err(error::plan)?;
+        let cost = cost::memory(&info, &jobs) + cost::encoded(&jobs);
+        let mut pixels = self.admission.pixels(cost, deadline).await.map_err(error::rejected)?;
+
+        let cancel = Cancel::new().with_deadline(deadline);
+        let _cancelled_when_dropped = CancelOnDrop(cancel.clone());
+        let (made, mut outputs) = mpsc::unbounded_channel::<Output>();
+        let job = move || {
+            let mut kept = 0;
+            let report = pipeline::process(&bytes, &info, &jobs, &cancel, |index, encoded| {
+                kept += encoded.bytes.len() as u64;
+                _ = made.send(Output::new(index, encoded)); // the receiver is gone: `cancel` is set
+            });
+            // From here on memory is needed for the outputs alone, until they have been read.
+            drop((bytes, reserved));
+            pixels.shrink_to(kept);
+            (report, pixels, info)
+        };
+        let running = self.admission.start(deadline, job).await.map_err(error::rejected)?;
+        let queue = queued.elapsed();
+
+        while let Some(Output { index, encoded, crc32c }) = outputs.recv().await {
+            let Encoded { format, size, bytes, .. } = encoded;
+            let id = orders.get(index).map(|order| order.id.clone()).unwrap_or_default();
+            let head = OutputHead { index, id, format, size, length: bytes.len() as u64, crc32c };
+            sink.head(head).await.map_err(error::send)?;
+            sink.bytes(bytes.into()).await.map_err(error::send)?;
+        }
+        let (report, pixels, info) = running.finish().await.map_err(error::rejected)?;
+        let report = report.map_err(error::image)?;
+        let timings = Timings {
+            signer,
+            receive,
+            queue,
+            decode: report.decode,
+            resize: report.resize,
+            encode: report.encode,
+        };
+        sink.end(Summary { source: info, outputs: orders.len(), timings }).await.map_err(error::send)?;
+        drop((pixels, place));
+        Ok(())
+    }
+}
+
+/// An encoded output with its checksum, which is computed on the CPU slot.
+struct Output {
+    index: usize,
+    encoded: Encoded,
+    crc32c: u32,
+}
+
+impl Output {
+    fn new(index: usize, encoded: Encoded) -> Self {
+        let crc32c = crc32c::crc32c(&encoded.bytes);
+        Self { index, encoded, crc32c }
+    }
+}
+
+/// Tells the job to stop when its outputs are waited for no more.
+struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}

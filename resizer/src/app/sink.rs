@@ -1,0 +1,67 @@
+//! Where outputs go.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use safelight_image::{probe::Info, size::Size, sniff::Format};
+
+use crate::transfer::send::SendError;
+
+/// Describes an output, ahead of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputHead {
+    /// Position of the output in the request, from 0.
+    pub index: usize,
+    /// The id given in the request.
+    pub id: String,
+    /// The format that was chosen.
+    pub format: Format,
+    /// Width and height in pixels.
+    pub size: Size,
+    /// Encoded size in bytes.
+    pub length: u64,
+    /// CRC-32C of the encoded bytes.
+    pub crc32c: u32,
+}
+
+/// What is said when all outputs are complete.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// What the source was.
+    pub source: Info,
+    /// Number of outputs.
+    pub outputs: usize,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// Time spent in each part of a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Waiting for the signer; `None` when nothing was asked of it.
+    pub signer: Option<Duration>,
+    /// Receiving the source.
+    pub receive: Duration,
+    /// Waiting for memory and a CPU slot.
+    pub queue: Duration,
+    /// Decoding, once.
+    pub decode: Duration,
+    /// Resizing, all outputs together.
+    pub resize: Duration,
+    /// Encoding, all outputs together.
+    pub encode: Duration,
+}
+
+/// Takes outputs one after the other: the head of one, its bytes, the head of the next, and the end.
+///
+/// Every call may wait for the reader. An error ends the work.
+pub trait Sink: Send {
+    /// An output begins.
+    fn head(&mut self, head: OutputHead) -> impl Future<Output = Result<(), SendError>> + Send;
+
+    /// All bytes of the output begun last.
+    fn bytes(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), SendError>> + Send;
+
+    /// All outputs are complete.
+    fn end(&mut self, summary: Summary) -> impl Future<Output = Result<(), SendError>> + Send;
+}

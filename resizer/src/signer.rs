@@ -1,0 +1,46 @@
+//! The signer over gRPC, as the use cases ask it.
+
+use std::time::Duration;
+
+use safelight_proto::{
+    client::{OriginRequest, SignerClient, Verification},
+    signer::v1::Header,
+};
+
+use crate::app::{
+    Context, Signer,
+    signer::{Answer, PresentedUrl},
+};
+
+/// The signer that the configuration names.
+#[derive(Debug, Clone)]
+pub struct RemoteSigner {
+    client: SignerClient,
+    timeout: Duration,
+}
+
+impl RemoteSigner {
+    /// Asks through `client`, and waits at most `timeout` for each answer.
+    #[must_use]
+    pub const fn new(client: SignerClient, timeout: Duration) -> Self {
+        Self { client, timeout }
+    }
+
+    fn timeout(&self, context: &Context) -> Duration {
+        self.timeout.min(context.remaining())
+    }
+}
+
+impl Signer for RemoteSigner {
+    fn verify_url<'a>(&'a self, url: PresentedUrl<'a>, context: &'a Context) -> Answer<'a, Verification> {
+        Box::pin(self.client.verify_url(url.key, url.origin, url.target, self.timeout(context)))
+    }
+
+    fn sign_request<'a>(
+        &'a self,
+        request: OriginRequest<'a>,
+        context: &'a Context,
+    ) -> Answer<'a, Vec<Header>> {
+        Box::pin(self.client.sign_origin_request(request, self.timeout(context)))
+    }
+}

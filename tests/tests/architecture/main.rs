@@ -1,0 +1,3 @@
+//! The directions in which crates and folders may depend on each other, read from `use` lines and manifests.
+
+mod directions;
