@@ -11,49 +11,26 @@
 //! cert-manager). New connections take the new ones; files that cannot be used are logged and the old ones stay.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
+    ServerConfig,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::CertificateDer,
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
+use safelight_client::tls::Pem;
+pub use safelight_client::tls::{TlsError, client};
 use tokio::time::sleep;
 use webpki::EndEntityCert;
-use zeroize::Zeroizing;
 
 use crate::{caller::Caller, config::Section};
 
 /// How often the files are looked at.
 const RELOAD: Duration = Duration::from_secs(10);
-
-/// Why files cannot be used for TLS. Shows paths, never content.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file cannot be read.
-    #[error("{path}: cannot be read: {kind}")]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        kind: std::io::ErrorKind,
-    },
-    /// A file has not what it should have.
-    #[error("{path}: {what}")]
-    Content {
-        /// Which.
-        path: PathBuf,
-        /// What was expected.
-        what: &'static str,
-    },
-    /// Certificate and key do not fit, or the authorities cannot be used.
-    #[error("certificate, key and authorities do not fit together: {0}")]
-    Unfit(String),
-}
 
 /// The files that a server's TLS is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,12 +40,12 @@ struct Files {
     client_ca: Option<PathBuf>,
 }
 
-/// What the files said. Holds the key: has neither `Debug` nor `Clone`.
+/// What the files said.
 #[derive(PartialEq, Eq)]
 struct Content {
-    cert: Vec<u8>,
-    key: Zeroizing<Vec<u8>>,
-    client_ca: Option<Vec<u8>>,
+    cert: Pem,
+    key: Pem,
+    client_ca: Option<Pem>,
 }
 
 /// A server's TLS, as its files are now.
@@ -104,7 +81,7 @@ impl Tls {
 
     fn load(files: Files) -> Result<Self, TlsError> {
         let content = Content::read(&files)?;
-        let config = Arc::new(content.config(&files)?);
+        let config = Arc::new(content.config()?);
         Ok(Self { files, current: RwLock::new((content, config)) })
     }
 
@@ -128,7 +105,7 @@ impl Tls {
         if self.current.read().unwrap_or_else(PoisonError::into_inner).0 == content {
             return Ok(false);
         }
-        let config = Arc::new(content.config(&self.files)?);
+        let config = Arc::new(content.config()?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = (content, config);
         Ok(true)
     }
@@ -160,70 +137,31 @@ impl Tls {
 impl Content {
     fn read(files: &Files) -> Result<Self, TlsError> {
         Ok(Self {
-            cert: read(&files.cert)?,
-            key: Zeroizing::new(read(&files.key)?),
-            client_ca: files.client_ca.as_deref().map(read).transpose()?,
+            cert: Pem::read(&files.cert)?,
+            key: Pem::read(&files.key)?,
+            client_ca: files.client_ca.as_deref().map(Pem::read).transpose()?,
         })
     }
 
-    fn config(&self, files: &Files) -> Result<ServerConfig, TlsError> {
-        let wrong = |path: &Path, what| TlsError::Content { path: path.to_owned(), what };
-        let certs = certificates(&self.cert).map_err(|what| wrong(&files.cert, what))?;
-        let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|_| wrong(&files.key, "expected a private key in PEM"))?;
+    fn config(&self) -> Result<ServerConfig, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| TlsError::Unfit(error.to_string()))?;
-        let builder = match (&self.client_ca, &files.client_ca) {
-            (Some(pem), Some(path)) => {
-                let roots = Arc::new(authorities(pem).map_err(|what| wrong(path, what))?);
+            .with_safe_default_protocol_versions()?;
+        let builder = match &self.client_ca {
+            None => builder.with_no_client_auth(),
+            Some(pem) => {
+                let roots = Arc::new(pem.authorities()?);
                 let verifier: Arc<dyn ClientCertVerifier> =
                     WebPkiClientVerifier::builder_with_provider(roots, provider)
                         .build()
                         .map_err(|error| TlsError::Unfit(error.to_string()))?;
                 builder.with_client_cert_verifier(verifier)
             }
-            _ => builder.with_no_client_auth(),
         };
-        let mut config =
-            builder.with_single_cert(certs, key).map_err(|error| TlsError::Unfit(error.to_string()))?;
+        let mut config = builder.with_single_cert(self.cert.certificates()?, self.key.private_key()?)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(config)
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|error| TlsError::Unreadable { path: path.to_owned(), kind: error.kind() })
-}
-
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
-    match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
-        Ok(all) if !all.is_empty() => Ok(all),
-        _ => Err("expected certificates in PEM"),
-    }
-}
-
-fn authorities(pem: &[u8]) -> Result<RootCertStore, &'static str> {
-    let mut roots = RootCertStore::empty();
-    for authority in certificates(pem)? {
-        roots.add(authority).map_err(|_| "expected certificates of authorities")?;
-    }
-    Ok(roots)
-}
-
-/// TLS of a client: a server must show a certificate for the name that it was asked by, which an authority of this file
-/// (PEM) signed. The system's authorities do not count.
-///
-/// # Errors
-/// The file cannot be read, or has something else in it.
-pub fn client(ca_file: &Path) -> Result<Arc<ClientConfig>, TlsError> {
-    let roots =
-        authorities(&read(ca_file)?).map_err(|what| TlsError::Content { path: ca_file.to_owned(), what })?;
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError::Unfit(error.to_string()))?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// The caller that a verified certificate names: its first URI (a SPIFFE ID has exactly one).

@@ -3,7 +3,6 @@
 //! # Layout
 //! - [`image`], [`signer`], [`resizer`]: generated messages, clients and servers
 //! - [`envoy`]: what Envoy asks the signer
-//! - [`client`]: what the resizer asks of the signer
 //! - [`codec`]: how messages are written and read
 //! - [`framing`]: uploads cut into chunks, answers put together
 //! - [`page`]: pages of lists
@@ -13,7 +12,6 @@
 //! The protos in `proto/safelight/` are the source, and their comments are the manual. Those in `proto/envoy/` and
 //! `proto/google/` are the few messages of others that we speak, and not ours to name.
 
-pub mod client;
 pub mod codec;
 pub mod envoy;
 pub mod framing;

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use safelight_chassis::config::{self, ConfigErrors, Section};
-use safelight_proto::client::Credentials;
+use safelight_client::Credentials;
 
 use crate::{
     admission,

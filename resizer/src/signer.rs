@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use safelight_proto::{
-    client::{OriginRequest, SignerClient, Verification},
-    signer::v1::Header,
-};
+use safelight_client::{self as client, OriginRequest, SignerClient, Verification};
+use safelight_proto::signer::v1::Header;
 
 use crate::app::{
     Context, Signer,
@@ -26,14 +24,21 @@ impl RemoteSigner {
         Self { client, timeout }
     }
 
-    fn timeout(&self, context: &Context) -> Duration {
-        self.timeout.min(context.remaining())
+    fn context(&self, context: &Context) -> client::Context {
+        let mut call = client::Context::within(self.timeout.min(context.remaining()));
+        if let Some(id) = &context.request_id {
+            call = call.request_id(id);
+        }
+        if let Some(parent) = &context.trace_parent {
+            call = call.traceparent(parent);
+        }
+        call
     }
 }
 
 impl Signer for RemoteSigner {
     fn verify_url<'a>(&'a self, url: PresentedUrl<'a>, context: &'a Context) -> Answer<'a, Verification> {
-        Box::pin(self.client.verify_url(url.key, url.origin, url.target, self.timeout(context)))
+        Box::pin(self.client.verify_url(url.key, url.origin, url.target, self.context(context)))
     }
 
     fn sign_request<'a>(
@@ -41,6 +46,6 @@ impl Signer for RemoteSigner {
         request: OriginRequest<'a>,
         context: &'a Context,
     ) -> Answer<'a, Vec<Header>> {
-        Box::pin(self.client.sign_origin_request(request, self.timeout(context)))
+        Box::pin(self.client.sign_origin_request(request, self.context(context)))
     }
 }

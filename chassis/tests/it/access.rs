@@ -10,10 +10,8 @@ use safelight_chassis::{
     server::{Limits, Security, Server},
     shutdown::{Drain, Shutdown},
 };
-use safelight_proto::{
-    client::{Credentials, SignerClient},
-    reason,
-};
+use safelight_client::{Credentials, SignerClient};
+use safelight_proto::reason;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio_rustls::{

@@ -5,8 +5,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use safelight_client::Verification;
 use safelight_image::{accept::Accepts, plan::OutputBounds};
-use safelight_proto::{client::Verification, reason::CallError};
+use safelight_proto::reason::CallError;
 
 use super::{
     App, Context, error,

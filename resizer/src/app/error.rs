@@ -4,10 +4,8 @@
 
 use std::time::Duration;
 
-use safelight_proto::{
-    client::SignerError,
-    reason::{CallError, Reason},
-};
+use safelight_client::SignerError;
+use safelight_proto::reason::{CallError, Reason};
 
 use crate::{
     admission::Rejected,
@@ -75,13 +73,13 @@ pub(crate) fn plan(error: PlanError) -> CallError {
 
 pub(crate) fn signer(error: &SignerError) -> CallError {
     match error {
-        SignerError::Unavailable(code) => {
-            tracing::warn!(?code, "signer.unavailable");
+        SignerError::Unavailable(failure) => {
+            tracing::warn!(cause = %failure, "signer.unavailable");
             Reason::SignerUnavailable.error("the signer did not answer")
         }
         // The signer's reason names keys of the configuration: for our log, not for the caller.
-        SignerError::Refused(reason) => {
-            tracing::warn!(reason, "signer.refused");
+        SignerError::Refused(failure) => {
+            tracing::warn!(reason = failure.reason(), cause = %failure, "signer.refused");
             Reason::SignerRefused.error("the signer refused the resizer's request")
         }
     }

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
+use safelight_client::OriginRequest;
 use safelight_image::plan::OutputBounds;
 use safelight_proto::{
-    client::OriginRequest,
     reason::{CallError, Reason},
     signer::v1::Header,
 };

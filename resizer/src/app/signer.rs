@@ -2,10 +2,8 @@
 
 use std::{fmt, net::IpAddr, pin::Pin};
 
-use safelight_proto::{
-    client::{OriginRequest, SignerError, Verification},
-    signer::v1::Header,
-};
+use safelight_client::{OriginRequest, SignerError, Verification};
+use safelight_proto::signer::v1::Header;
 
 use super::Context;
 

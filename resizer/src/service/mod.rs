@@ -14,10 +14,8 @@ mod upload;
 use std::{sync::Arc, time::Duration};
 
 use safelight_chassis::server::{Limits, Server};
-use safelight_proto::{
-    client::{ConnectError, SignerClient},
-    resizer::v1::resizer_service_server::ResizerServiceServer,
-};
+use safelight_client::{ConnectError, SignerClient};
+use safelight_proto::resizer::v1::resizer_service_server::ResizerServiceServer;
 
 use crate::{
     app::{App, SetupError},
