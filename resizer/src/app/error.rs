@@ -10,7 +10,7 @@ use safelight_proto::reason::{CallError, Reason};
 use crate::{
     admission::Rejected,
     delivery::{DeliveryError, target::TargetError},
-    origin::OriginError,
+    origin::{Kind, OriginError, request::UnusableHeader},
     transfer::{receive::ReceiveError, send::SendError},
 };
 use safelight_image::{error::ImageError, plan::PlanError};
@@ -86,24 +86,24 @@ pub(crate) fn signer(error: &SignerError) -> CallError {
 }
 
 /// The signer answered with what cannot be sent.
-pub(crate) fn unusable_signature() -> CallError {
-    tracing::error!("signer.unusable: a header that the signer made is no HTTP header");
+pub(crate) fn unusable_signature(error: &UnusableHeader) -> CallError {
+    tracing::error!(%error, "signer.unusable");
     Reason::SignerRefused.error("the signer's answer cannot be used")
 }
 
-pub(crate) fn origin(error: OriginError) -> CallError {
-    let reason = match &error {
-        OriginError::Key(_) => Reason::ObjectKeyUnsupported,
-        OriginError::NotFound => Reason::OriginNotFound,
-        OriginError::Denied(_) => Reason::OriginDenied,
-        OriginError::Redirected(_) => Reason::OriginRedirected,
-        OriginError::Failed(_) | OriginError::Unreachable | OriginError::Timeout => Reason::OriginUnavailable,
-        OriginError::Deadline => Reason::DeadlineExceeded,
-        OriginError::Interrupted => Reason::OriginInterrupted,
-        OriginError::TooLarge(_) => Reason::ImageTooLarge,
-        OriginError::Encoded => Reason::FormatUnsupported,
+pub(crate) fn origin(error: &OriginError) -> CallError {
+    let reason = match error.kind() {
+        Kind::Key(_) => Reason::ObjectKeyUnsupported,
+        Kind::NotFound => Reason::OriginNotFound,
+        Kind::Denied(_) => Reason::OriginDenied,
+        Kind::Redirected(_) => Reason::OriginRedirected,
+        Kind::Failed(_) | Kind::Unreachable | Kind::Timeout => Reason::OriginUnavailable,
+        Kind::Deadline => Reason::DeadlineExceeded,
+        Kind::Interrupted => Reason::OriginInterrupted,
+        Kind::TooLarge(_) => Reason::ImageTooLarge,
+        Kind::Encoded => Reason::FormatUnsupported,
     };
-    tracing::info!(reason = reason.as_str(), %error, "origin.failed");
+    error.log(reason.as_str());
     reason.error(error.to_string())
 }
 

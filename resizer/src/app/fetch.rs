@@ -3,13 +3,9 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::header::HeaderMap;
 use safelight_client::OriginRequest;
-use safelight_image::plan::OutputBounds;
-use safelight_proto::{
-    reason::{CallError, Reason},
-    signer::v1::Header,
-};
+use safelight_image::{error::ImageError, plan::OutputBounds, sniff::sniff};
+use safelight_proto::reason::{CallError, Reason};
 
 use super::{
     App, Context, error,
@@ -18,10 +14,7 @@ use super::{
 };
 use crate::{
     admission::{Place, Rejected, Reserved},
-    origin::{
-        CallerHeaders, Fetcher, Opened, Origin, OriginError, OriginKind,
-        request::{self, SignedGet},
-    },
+    origin::{CallerHeaders, Fetcher, Opened, Origin, OriginError, SignedGet, Trace, request},
 };
 
 /// Part of the remaining time that may be spent fetching: the rest is for making the picture.
@@ -75,20 +68,24 @@ impl App {
     /// Has the request signed where the origin needs that, sends it, and waits for the head of the answer.
     pub(super) async fn find(&self, object: Object<'_>, context: &Context) -> Result<Found, CallError> {
         let (origin, fetcher) = self.origin(object.origin)?;
-        let url = request::url(origin, object.key).map_err(error::origin)?;
+        let url = request::url(origin, object.key).map_err(|error| error::origin(&error))?;
         let asked = Instant::now();
-        let (headers, signer) = match &origin.kind {
-            _ if !object.caller.is_empty() => (object.caller.to_headers(), Duration::ZERO),
-            OriginKind::S3 { region, signing_key: Some(key) } => {
+        let (signed, signer) = match origin.signing() {
+            Some((key, region)) if object.caller.is_empty() => {
                 let request = OriginRequest { key, method: "GET", url: url.as_str(), region };
                 let headers = self.signer.sign_request(request, context).await;
-                (signed_headers(&headers.map_err(|error| error::signer(&error))?)?, asked.elapsed())
+                let headers = headers.map_err(|error| error::signer(&error))?;
+                let pairs = headers.iter().map(|header| (header.name.as_str(), header.value.as_str()));
+                let signed = SignedGet::by_signer(url.clone(), pairs);
+                (signed.map_err(|error| error::unusable_signature(&error))?, asked.elapsed())
             }
-            OriginKind::S3 { signing_key: None, .. } | OriginKind::Http => (HeaderMap::new(), Duration::ZERO),
+            _ => (SignedGet::by_caller(url, object.caller), Duration::ZERO),
         };
         let started = Instant::now();
         let remaining = context.remaining().mul_f64(FETCH_SHARE);
-        let opened = fetcher.open(&SignedGet { url, headers }, remaining).await.map_err(error::origin)?;
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let trace = Trace::new(&text(&context.request_id), &text(&context.trace_parent));
+        let opened = fetcher.open(&signed, &trace, remaining).await.map_err(|error| error::origin(&error))?;
         Ok(Found { opened, signer, started })
     }
 
@@ -105,18 +102,15 @@ impl App {
             }
         }
         let mut reserved = self.admission.upload();
-        let read =
-            opened.read(self.limits.max_source_bytes, |bytes| reserved.grow_to(bytes).map_err(Ended::Memory));
+        // Images that are not decoded here are images all the same: they are to be refused by name.
+        let is_image = |bytes: &[u8]| !matches!(sniff(bytes), Err(ImageError::NotAnImage));
+        let read = opened.read(self.limits.max_source_bytes, is_image, |bytes| {
+            reserved.grow_to(bytes).map_err(Ended::Memory)
+        });
         let bytes = read.await.map_err(|ended| match ended {
-            Ended::Origin(error) => error::origin(error),
+            Ended::Origin(error) => error::origin(&error),
             Ended::Memory(rejected) => error::rejected(rejected),
         })?;
         Ok((bytes, reserved))
     }
-}
-
-/// The signer's headers, ready to be sent.
-fn signed_headers(headers: &[Header]) -> Result<HeaderMap, CallError> {
-    let pairs = headers.iter().map(|header| (header.name.as_str(), header.value.as_str()));
-    request::signed_headers(pairs).ok_or_else(error::unusable_signature)
 }

@@ -1,10 +1,10 @@
-//! The `[origins.*]` tables.
+//! The `[origins.*]` tables: what every kind has. The rest is read by the kind's own room.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use safelight_chassis::config::Section;
 
-use super::{guard, key};
+use super::{base, http, s3};
 
 /// How long connecting may take.
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -14,6 +14,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A place that originals come from.
 #[derive(Debug, Clone)]
 pub struct Origin {
+    /// Its name in the configuration.
+    pub name: String,
     /// Which protocol it speaks.
     pub kind: OriginKind,
     /// Start of every URL: scheme, authority, and the path before the key, with its closing slash.
@@ -26,17 +28,17 @@ pub struct Origin {
     pub timeout: Duration,
 }
 
-/// What authorises a request at the origin.
+/// What authorizes a request at the origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OriginKind {
     /// An S3 bucket in `region`, signed by the signer's key `signing_key`; unsigned without one.
     S3 {
-        /// The bucket's region.
+        /// The region that is signed for: the bucket's, or the access point's.
         region: String,
         /// Name of the signer's key.
         signing_key: Option<String>,
     },
-    /// A plain HTTP server; only callers' headers authorise.
+    /// A plain HTTP server; only callers' headers authorize.
     Http,
 }
 
@@ -44,17 +46,42 @@ impl Origin {
     /// Whether the signer signs its requests.
     #[must_use]
     pub const fn is_signed(&self) -> bool {
-        matches!(self.kind, OriginKind::S3 { signing_key: Some(_), .. })
+        self.signing().is_some()
+    }
+
+    /// With which of the signer's keys, and for which region.
+    #[must_use]
+    pub const fn signing(&self) -> Option<(&String, &String)> {
+        match &self.kind {
+            OriginKind::S3 { signing_key: Some(key), region } => Some((key, region)),
+            OriginKind::S3 { signing_key: None, .. } | OriginKind::Http => None,
+        }
+    }
+
+    /// The region that is signed for; empty where nothing is.
+    #[must_use]
+    pub const fn region(&self) -> &str {
+        match &self.kind {
+            OriginKind::S3 { region, .. } => region.as_str(),
+            OriginKind::Http => "",
+        }
+    }
+
+    /// Host and port, as in the base.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let (_, rest) = self.base.split_once("://").unwrap_or_default();
+        rest.split('/').next().unwrap_or_default()
     }
 }
 
 /// Reads `[origins.*]`.
 pub fn read(section: &mut Section) -> BTreeMap<String, Origin> {
-    section.named("origins", |_, section| {
+    section.named("origins", |name, section| {
         let kind: String = section.required("kind");
         let (kind, base) = match kind.as_str() {
-            "s3" => read_s3(section),
-            "http" => (OriginKind::Http, read_http(section)),
+            "s3" => s3::read(section),
+            "http" => http::read(section),
             "" => (OriginKind::Http, String::new()), // already reported as missing
             _ => {
                 section.error("kind", "must be \"s3\" or \"http\"");
@@ -62,13 +89,18 @@ pub fn read(section: &mut Section) -> BTreeMap<String, Origin> {
             }
         };
         let allow_private_network = section.or("allow_private_network", false);
-        if !allow_private_network && has_internal_host(&base) {
+        if !base.is_empty() && reqwest::Url::parse(&base).is_err() {
+            section
+                .error("endpoint", "does not make a URL with the bucket in its host: set path_style = true");
+        }
+        if !allow_private_network && base::has_internal_host(&base) {
             section.error(
                 "allow_private_network",
                 "the origin's address is not public: set this to true if that is meant",
             );
         }
         Origin {
+            name: name.to_owned(),
             kind,
             base,
             allow_private_network,
@@ -76,91 +108,6 @@ pub fn read(section: &mut Section) -> BTreeMap<String, Origin> {
             timeout: section.duration("timeout").unwrap_or(DEFAULT_TIMEOUT),
         }
     })
-}
-
-fn read_s3(section: &mut Section) -> (OriginKind, String) {
-    let bucket: String = section.required("bucket");
-    let region = section.required::<Option<String>>("region");
-    if region.as_deref().is_some_and(|region| !is_region(region)) {
-        section.error("region", "expected a region such as eu-west-1");
-    }
-    let region = region.unwrap_or_default();
-    let signing_key = section.optional("signing_key");
-    let path_style = section.or("path_style", false);
-    let endpoint = section
-        .optional::<String>("endpoint")
-        .unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
-    if !bucket.is_empty()
-        && (key::encode(&bucket).as_deref() != Ok(bucket.as_str()) || bucket.contains(['/', '~', '_']))
-    {
-        section.error("bucket", "is not a bucket name");
-    }
-    let base = match split(&endpoint) {
-        Ok((scheme, authority, "" | "/")) if path_style => format!("{scheme}://{authority}/{bucket}/"),
-        Ok((scheme, authority, "" | "/")) => format!("{scheme}://{bucket}.{authority}/"),
-        Ok(_) => {
-            section.error("endpoint", "must have no path");
-            String::new()
-        }
-        Err(message) => {
-            section.error("endpoint", message);
-            String::new()
-        }
-    };
-    // A bucket cannot stand before an address, `http://photos.127.0.0.1/`: every request would fail.
-    if !base.is_empty() && reqwest::Url::parse(&base).is_err() {
-        section.error("path_style", "the endpoint is an address: set this to true");
-    }
-    (OriginKind::S3 { region, signing_key }, base)
-}
-
-/// As the signer wants it. Stores that are not AWS's have names of their own.
-fn is_region(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-}
-
-fn read_http(section: &mut Section) -> String {
-    let base: String = section.required("base_url");
-    match split(&base) {
-        _ if base.is_empty() => base, // already reported as missing
-        Ok((scheme, authority, path)) if path.ends_with('/') => format!("{scheme}://{authority}{path}"),
-        Ok((scheme, authority, path)) => format!("{scheme}://{authority}{path}/"),
-        Err(message) => {
-            section.error("base_url", message);
-            String::new()
-        }
-    }
-}
-
-/// Splits an absolute URL into scheme, authority and path, refusing all that a fixed base must not have.
-fn split(url: &str) -> Result<(&str, &str, &str), &'static str> {
-    const NOT_A_URL: &str = "is not an absolute http or https URL";
-    let (scheme, rest) = url.split_once("://").ok_or(NOT_A_URL)?;
-    if !matches!(scheme, "http" | "https") {
-        return Err(NOT_A_URL);
-    }
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
-    if authority.contains('@') {
-        return Err("must not hold credentials: the resizer keeps no secret");
-    }
-    if path.contains(['?', '#', '\\']) {
-        return Err("must have no query or fragment");
-    }
-    let parsed = reqwest::Url::parse(url).map_err(|_| NOT_A_URL)?;
-    if parsed.path() != if path.is_empty() { "/" } else { path } {
-        return Err("has a path that HTTP clients would change");
-    }
-    Ok((scheme, authority, path))
-}
-
-/// Whether the URL's host is an address literal that is not public: those are not resolved, so the guard of
-/// the resolver does not see them.
-fn has_internal_host(base: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(base) else { return false };
-    url.host_str()
-        .and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok())
-        .is_some_and(|address| !guard::is_public(address))
 }
 
 #[cfg(test)]
@@ -176,12 +123,15 @@ mod tests {
         let all = origins(
             "[origins.a]\nkind = 's3'\nbucket = 'photos'\nregion = 'eu-west-1'\nsigning_key = 'k'\n\
              [origins.b]\nkind = 's3'\nbucket = 'photos'\nregion = 'x'\nendpoint = 'https://s3.example.com:9000'\npath_style = true\n\
-             [origins.c]\nkind = 'http'\nbase_url = 'https://img.example.com/raw'\n",
+             [origins.c]\nkind = 'http'\nbase_url = 'https://img.example.com/raw'\n\
+             [origins.d]\nkind = 'http'\nbase_url = 'http://img.example.com'\n",
         )
         .unwrap();
         assert_eq!(all["a"].base, "https://photos.s3.eu-west-1.amazonaws.com/");
         assert_eq!(all["b"].base, "https://s3.example.com:9000/photos/");
         assert_eq!(all["c"].base, "https://img.example.com/raw/");
+        assert_eq!((all["d"].base.as_str(), all["d"].host()), ("http://img.example.com/", "img.example.com"));
+        assert_eq!((all["a"].region(), all["c"].region()), ("eu-west-1", ""));
     }
 
     #[test]
@@ -202,7 +152,7 @@ mod tests {
             "origins.d.allow_private_network",
             "origins.f.region",
             "origins.g.region",
-            "origins.e.path_style",
+            "origins.e.allow_private_network",
         ] {
             assert!(errors.contains(path), "{path} not in\n{errors}");
         }

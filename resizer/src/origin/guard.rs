@@ -7,6 +7,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -49,24 +50,61 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         && !isatap
 }
 
+/// Why a name leads nowhere.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// DNS has no address for it, or no answer.
+    #[error("the host does not resolve: {0}")]
+    Unresolved(#[from] io::Error),
+    /// All its addresses are inside.
+    #[error("the host is on a private address, {0}")]
+    Private(IpAddr),
+}
+
 /// The resolver of an origin's HTTP client.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct GuardedResolver {
     /// Whether addresses that are not public are answered.
     pub allow_private_network: bool,
+    /// What was answered last: for the log, when a connection fails.
+    last: Arc<Mutex<Vec<IpAddr>>>,
+}
+
+impl GuardedResolver {
+    /// A resolver that answers with addresses that are not public, or does not.
+    #[must_use]
+    pub fn new(allow_private_network: bool) -> Self {
+        Self { allow_private_network, last: Arc::default() }
+    }
+
+    /// The addresses of a name that may be connected to. Their port is 0.
+    ///
+    /// # Errors
+    /// [`GuardError`].
+    pub async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, GuardError> {
+        let mut addresses = lookup(name).await?;
+        let private = addresses.iter().map(SocketAddr::ip).find(|address| !is_public(*address));
+        addresses.retain(|address| self.allow_private_network || is_public(address.ip()));
+        if let (true, Some(private)) = (addresses.is_empty(), private) {
+            return Err(GuardError::Private(private));
+        }
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            addresses.iter().map(SocketAddr::ip).collect();
+        Ok(addresses)
+    }
+
+    /// What was answered last.
+    #[must_use]
+    pub fn last(&self) -> Vec<IpAddr> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.allow_private_network;
+        let resolver = self.clone();
         Box::pin(async move {
-            let mut addresses = lookup(name.as_str()).await?;
-            addresses.retain(|address| allow_private || is_public(address.ip()));
-            if addresses.is_empty() {
-                return Err(
-                    io::Error::new(io::ErrorKind::PermissionDenied, "no address that is allowed").into()
-                );
-            }
+            let addresses = resolver.addresses(name.as_str()).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
@@ -81,7 +119,11 @@ async fn lookup(name: &str) -> io::Result<Vec<SocketAddr>> {
             SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
         ]);
     }
-    Ok(tokio::net::lookup_host((name, 0)).await?.collect())
+    let addresses: Vec<_> = tokio::net::lookup_host((name, 0)).await?.collect();
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no address"));
+    }
+    Ok(addresses)
 }
 
 #[cfg(test)]
@@ -156,11 +198,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_of_this_machine_is_refused() {
-        let guard = |allow_private_network| GuardedResolver { allow_private_network };
         for name in ["localhost", "bucket.s3.localhost"] {
-            let error = guard(false).resolve(name.parse().unwrap()).await.err().unwrap();
-            assert!(error.to_string().contains("no address"), "{error}");
-            assert!(guard(true).resolve(name.parse().unwrap()).await.unwrap().all(|a| a.ip().is_loopback()));
+            let error = GuardedResolver::new(false).addresses(name).await.unwrap_err();
+            assert!(matches!(error, GuardError::Private(address) if address.is_loopback()), "{error}");
+            let inside = GuardedResolver::new(true);
+            assert!(inside.addresses(name).await.unwrap().iter().all(|address| address.ip().is_loopback()));
+            assert_eq!(inside.last().len(), 2);
         }
+        let error = GuardedResolver::new(false).addresses("no-such-host.invalid").await.unwrap_err();
+        assert!(error.to_string().contains("does not resolve"), "{error}");
     }
 }

@@ -1,10 +1,14 @@
-//! From origin and key to a request: URL and authorising headers.
+//! From origin and key to a request: URL and authorizing headers.
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 
-use super::{Origin, OriginError, key};
+use super::{
+    Origin, OriginError,
+    error::{Cause, Kind},
+    key,
+};
 
-/// Headers by which a caller authorises a fetch itself: exactly these five, in this order. Values never reach
+/// Headers by which a caller authorizes a fetch itself: exactly these five, in this order. Values never reach
 /// a log: marked sensitive, and without Debug.
 #[derive(Clone, Default)]
 pub struct CallerHeaders {
@@ -33,12 +37,6 @@ impl CallerHeaders {
         Ok(Self { headers })
     }
 
-    /// The headers.
-    #[must_use]
-    pub fn to_headers(&self) -> HeaderMap {
-        self.headers.clone()
-    }
-
     /// Whether the caller gave none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -51,44 +49,163 @@ impl CallerHeaders {
 #[error("{0} is not a valid header value")]
 pub struct InvalidHeader(pub &'static str);
 
-/// A GET request that is ready to be sent. Without Debug: its headers authorise.
+/// Whose headers authorize a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// The caller's own.
+    Caller,
+    /// The signer's.
+    Signer,
+    /// There are none.
+    Nobody,
+}
+
+/// A GET request that is ready to be sent. Without Debug: its headers authorize.
 pub struct SignedGet {
     /// Exactly what was signed.
     pub url: reqwest::Url,
-    /// What authorises it.
+    /// What authorizes it.
     pub headers: HeaderMap,
+    /// Whose they are.
+    pub authority: Authority,
 }
 
-/// The URL of `object_key` at an origin.
+/// Headers by which two logs can be joined. They are not signed: `host` and `x-amz-*` are all that S3 asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
+    pub(super) headers: HeaderMap,
+}
+
+impl Trace {
+    /// Takes the request's id and its W3C trace context; what is empty or no header is left out.
+    #[must_use]
+    pub fn new(request_id: &str, traceparent: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("x-request-id", request_id), ("traceparent", traceparent)] {
+            if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(value)) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        Self { headers }
+    }
+}
+
+/// The URL of an object: what is signed and sent.
 ///
 /// # Errors
-/// [`OriginError::Key`].
+/// [`Kind::Key`].
 pub fn url(origin: &Origin, object_key: &str) -> Result<reqwest::Url, OriginError> {
-    let text = format!("{}{}", origin.base, key::encode(object_key)?);
-    let url = reqwest::Url::parse(&text).map_err(|_| OriginError::Unreachable)?;
+    let refuse = |kind: Kind| OriginError::new(kind, cause(origin));
+    let text = format!("{}{}", origin.base, key::encode(object_key).map_err(|error| refuse(error.into()))?);
+    let url = reqwest::Url::parse(&text).map_err(|_| refuse(Kind::Unreachable))?;
     // What goes on the wire must be what was asked for and signed. `key` and `config` see to it; this
-    // is the last line of defence against a URL type that knows one more trick.
+    // is the last line of defense against a URL type that knows one more trick.
     if path(&text) != Some(url.path()) || url.query().is_some() || url.fragment().is_some() {
-        return Err(key::KeyError::DotSegment.into());
+        return Err(refuse(key::KeyError::DotSegment.into()));
     }
     Ok(url)
 }
 
-/// Headers that the signer made, ready to be sent. `None` when one of them cannot be a header.
-#[must_use]
-pub fn signed_headers<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<HeaderMap> {
-    headers
-        .into_iter()
-        .map(|(name, value)| {
-            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            let mut value = HeaderValue::from_str(value).ok()?;
+impl SignedGet {
+    /// With the caller's headers; with none of them the request is not authorized by anybody.
+    #[must_use]
+    pub fn by_caller(url: reqwest::Url, caller: &CallerHeaders) -> Self {
+        let authority = if caller.is_empty() { Authority::Nobody } else { Authority::Caller };
+        Self { url, headers: caller.headers.clone(), authority }
+    }
+
+    /// With what the signer answered, all of it: names and values. A `host` must be the URL's.
+    ///
+    /// # Errors
+    /// [`UnusableHeader`] when it cannot be sent as it was signed.
+    pub fn by_signer<'a>(
+        url: reqwest::Url,
+        signed: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, UnusableHeader> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in signed {
+            let unusable = |why| UnusableHeader { name: name.escape_default().to_string(), why };
+            let valid = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
+            let (name, mut value) = valid.ok_or_else(|| unusable("is no HTTP header"))?;
+            if name == HOST {
+                if value.as_bytes() != authority(&url).as_bytes() {
+                    return Err(unusable("is not the origin's"));
+                }
+                continue; // the client sends it
+            }
             value.set_sensitive(true);
-            Some((name, value))
-        })
-        .collect()
+            headers.insert(name, value);
+        }
+        Ok(Self { url, headers, authority: Authority::Signer })
+    }
+}
+
+/// A header of the signer's that cannot be sent as it was signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the signer's header {name} {why}")]
+pub struct UnusableHeader {
+    name: String,
+    why: &'static str,
+}
+
+/// What every cause has.
+pub(super) fn cause(origin: &Origin) -> Cause {
+    Cause { origin: origin.name.clone(), host: origin.host().to_owned(), ..Cause::default() }
 }
 
 /// Everything from the third slash on: the path of an absolute URL that has one, as it is written.
 fn path(url: &str) -> Option<&str> {
     url.match_indices('/').nth(2).and_then(|(at, _)| url.get(at..))
+}
+
+/// Host, and port unless it is the scheme's own.
+fn authority(url: &reqwest::Url) -> &str {
+    let (_, rest) = url.as_str().split_once("://").unwrap_or_default();
+    rest.split('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin() -> Origin {
+        let text = "[origins.a]\nkind = 's3'\nbucket = 'photos'\nregion = 'eu-west-1'\n";
+        let mut all = safelight_chassis::config::read(text, super::super::config::read).unwrap();
+        all.remove("a").unwrap()
+    }
+
+    fn by_signer(headers: &[(&str, &str)]) -> Result<SignedGet, UnusableHeader> {
+        let origin = origin();
+        let url = url(&origin, "a b.jpg").unwrap();
+        assert_eq!(url.as_str(), "https://photos.s3.eu-west-1.amazonaws.com/a%20b.jpg");
+        SignedGet::by_signer(url, headers.iter().copied())
+    }
+
+    #[test]
+    fn all_that_the_signer_says_is_sent() {
+        let host = "photos.s3.eu-west-1.amazonaws.com";
+        let signed = [("Authorization", "AWS4"), ("x-amz-request-payer", "requester"), ("host", host)];
+        let request = by_signer(&signed).unwrap();
+        assert_eq!(request.headers.len(), 2);
+        assert_eq!(request.headers["x-amz-request-payer"], "requester");
+        assert!(request.headers.values().all(HeaderValue::is_sensitive));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_as_signed_is_refused() {
+        for (header, text) in [
+            (("host", "evil.example.com"), "the signer's header host is not the origin's"),
+            (("a b", "c"), "the signer's header a b is no HTTP header"),
+            (("a", "b\r\nc: d"), "the signer's header a is no HTTP header"),
+        ] {
+            assert_eq!(by_signer(&[header]).err().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_trace_is_what_can_be_sent() {
+        let trace = Trace::new("a\nb", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        assert_eq!(trace.headers.len(), 1);
+        assert!(Trace::new("", "").headers.is_empty());
+    }
 }

@@ -6,7 +6,9 @@
 //! - [`pictures`]: sources that are not flat: noise, lying headers
 //! - [`resize`], [`options`]: what is made, and what is refused before a byte is taken
 //! - [`upload`], [`damaged`]: uploads and pictures that are not as they should be
-//! - [`s3_origin`], [`http_origin`]: originals
+//! - [`s3_origin`], [`http_origin`], [`encodings`]: originals
+//! - [`causes`]: why they could not be fetched, in the log
+//! - [`endpoints`], [`versitygw`]: where buckets are, and a server of others that verifies our signatures
 //! - [`deliver`], [`policy`], [`cache`]: URLs: who gets what, how large, and for how long
 //! - [`signer`]: a signer that is away, silent, or has other keys
 //! - [`lifecycle`], [`load`]: deadlines, drain, cancellation; more than fits
@@ -15,8 +17,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and what they share")]
 
 mod cache;
+mod causes;
 mod damaged;
 mod deliver;
+mod encodings;
+mod endpoints;
 mod harness;
 mod http_origin;
 mod lifecycle;
@@ -30,3 +35,4 @@ mod s3_origin;
 mod signer;
 mod upload;
 mod variants;
+mod versitygw;

@@ -1,0 +1,212 @@
+//! The request on the wire.
+//!
+//! # Layout
+//! - [`opened`]: an answer whose head has come, and its body
+//! - [`transport`]: what an error of the HTTP client means
+
+mod opened;
+pub(super) mod transport;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use reqwest::{
+    StatusCode,
+    header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION},
+    redirect,
+};
+
+use super::{
+    Origin, OriginError,
+    error::{Cause, Kind},
+    guard::GuardedResolver,
+    request::{self, SignedGet, Trace},
+    s3::refusal::{self, Refusal},
+    text,
+};
+
+pub use opened::Opened;
+
+/// How often a request is sent at the most. Only failures before the first byte of a body are tried again.
+const ATTEMPTS: u32 = 2;
+/// Pause before the second attempt.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// How long the origin may be silent in the middle of a body.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the body of an error is waited for: it is for the log alone.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_millis(500);
+/// Idle connections kept to each origin host.
+const IDLE_CONNECTIONS: usize = 32;
+
+/// The HTTP client of one origin.
+#[derive(Debug, Clone)]
+pub struct Fetcher {
+    client: reqwest::Client,
+    resolver: GuardedResolver,
+    origin: Arc<Origin>,
+}
+
+/// When to give up.
+#[derive(Debug, Clone, Copy)]
+struct Until {
+    at: Instant,
+    /// Whether the caller's time ends then, and not the origin's.
+    callers: bool,
+    /// How long there was from the start.
+    time: Duration,
+}
+
+impl Fetcher {
+    /// Makes the client: no redirects, no proxy from the environment, no address outside the origin's network.
+    ///
+    /// # Errors
+    /// When the TLS roots of the system cannot be loaded.
+    pub fn new(origin: &Origin) -> Result<Self, reqwest::Error> {
+        let resolver = GuardedResolver::new(origin.allow_private_network);
+        // Without it a server may send what it likes; images are not made smaller by a content coding.
+        let identity = [(ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("safelight/", env!("CARGO_PKG_VERSION")))
+            .default_headers(identity.into_iter().collect())
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .no_proxy() // a proxy would be the one to resolve names, past the guard
+            .connect_timeout(origin.connect_timeout)
+            .read_timeout(READ_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .tcp_nodelay(true)
+            .dns_resolver(resolver.clone())
+            .build()?;
+        Ok(Self { client, resolver, origin: Arc::new(origin.clone()) })
+    }
+
+    /// Sends the request and waits for the head of the answer. `remaining` is the time the caller has left.
+    ///
+    /// # Errors
+    /// [`OriginError`]: everything but HTTP 200.
+    pub async fn open(
+        &self,
+        request: &SignedGet,
+        trace: &Trace,
+        remaining: Duration,
+    ) -> Result<Opened, OriginError> {
+        let time = self.origin.timeout.min(remaining);
+        let until = Until { at: Instant::now() + time, callers: remaining < self.origin.timeout, time };
+        let mut attempt = 1;
+        loop {
+            match self.attempt(request, trace, until).await {
+                Err(error)
+                    if error.is_transient()
+                        && attempt < ATTEMPTS
+                        && Instant::now() + RETRY_PAUSE < until.at =>
+                {
+                    tracing::debug!(attempt, %error, "origin.retry");
+                    attempt += 1;
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Asks for the head of a URL, once, whatever the status.
+    pub(super) async fn head(&self, request: &SignedGet) -> Result<(StatusCode, HeaderMap), OriginError> {
+        let sent = self.client.head(request.url.clone()).headers(request.headers.clone());
+        let sent = sent.timeout(self.origin.timeout).send().await;
+        let response = sent.map_err(|error| self.transport_error(&error))?;
+        Ok((response.status(), response.headers().clone()))
+    }
+
+    async fn attempt(&self, request: &SignedGet, trace: &Trace, until: Until) -> Result<Opened, OriginError> {
+        let mut headers = trace.headers.clone();
+        headers.extend(request.headers.clone());
+        let sent = self.client.get(request.url.clone()).headers(headers).send();
+        let response = match until.wait(sent).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(self.transport_error(&error)),
+            Err(kind) => {
+                let detail = format!("no head of an answer within {:?}", until.time);
+                return Err(OriginError::new(kind, Cause { detail: Some(detail), ..self.cause() }));
+            }
+        };
+        let address = response.remote_addr().map(|address| address.to_string());
+        let cause = Cause { address, status: Some(response.status().as_u16()), ..self.cause() };
+        if response.status() == StatusCode::OK {
+            return Ok(Opened::new(response, until, cause));
+        }
+        Err(self.refused(request, response, until, cause).await)
+    }
+
+    fn transport_error(&self, error: &reqwest::Error) -> OriginError {
+        let (kind, detail, hint) = transport::describe(error, &self.origin);
+        OriginError::new(kind, Cause { detail: Some(detail), hint, ..self.cause() })
+    }
+
+    /// What a status that is not 200 means, with what the answer says of it.
+    async fn refused(
+        &self,
+        request: &SignedGet,
+        response: reqwest::Response,
+        until: Until,
+        cause: Cause,
+    ) -> OriginError {
+        let status = response.status();
+        let code = status.as_u16();
+        let kind = match status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Kind::Failed(code),
+            _ if status.is_redirection() => Kind::Redirected(code),
+            _ if status.is_client_error() => Kind::Denied(code),
+            _ => Kind::Failed(code),
+        };
+        let headers = response.headers().clone();
+        let body = error_body(response, until).await;
+        let refusal = Refusal::read(&headers, &body, &request.headers);
+        let hint = refusal.hint(code, &self.origin, request, &headers).or_else(|| match kind {
+            Kind::Redirected(_) => Some("set the base to where the objects are".into()),
+            _ => None,
+        });
+        OriginError::new(kind, Cause { refusal, detail: redirected_to(request, &headers), hint, ..cause })
+    }
+
+    /// What every cause has, with the addresses that the host's name led to last.
+    fn cause(&self) -> Cause {
+        let addresses = self.resolver.last();
+        let address = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Cause { address: Some(address).filter(|text| !text.is_empty()), ..request::cause(&self.origin) }
+    }
+}
+
+/// Where a redirect leads: the host alone. The rest may authorize.
+fn redirected_to(request: &SignedGet, headers: &HeaderMap) -> Option<String> {
+    let location = headers.get(LOCATION)?.to_str().ok()?;
+    let to = request.url.join(location).ok()?;
+    let port = to.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let origin = format!("{}://{}{port}", to.scheme(), to.host_str().unwrap_or_default());
+    Some(format!("redirected to {}", text::shown(&origin, &request.headers)))
+}
+
+async fn error_body(mut response: reqwest::Response, until: Until) -> Vec<u8> {
+    let mut body = Vec::new();
+    let until = until.at.min(Instant::now() + ERROR_BODY_TIMEOUT);
+    while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(until.into(), response.chunk()).await {
+        body.extend_from_slice(chunk.get(..refusal::MAX_BODY.min(chunk.len())).unwrap_or_default());
+        if body.len() >= refusal::MAX_BODY {
+            break;
+        }
+    }
+    body.truncate(refusal::MAX_BODY);
+    body
+}
+
+impl Until {
+    async fn wait<T>(self, future: impl Future<Output = T>) -> Result<T, Kind> {
+        tokio::time::timeout_at(self.at.into(), future).await.map_err(|_| self.passed())
+    }
+
+    const fn passed(self) -> Kind {
+        if self.callers { Kind::Deadline } else { Kind::Timeout }
+    }
+}

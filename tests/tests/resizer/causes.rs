@@ -1,0 +1,233 @@
+//! Why a fetch failed: once in the log, in words to act on; never to the caller.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use safelight_local::Settings;
+use safelight_proto::reason::Reason;
+use safelight_tests::faulty_origin::{Behaviour, FaultyOrigin, Reply};
+use serde_json::Value as Json;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::harness::*;
+
+/// What this thread logs, as JSON lines. The stack of a test runs on the test's thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// The fields of every `origin.failed` since the last call.
+    fn take(&self) -> Vec<Json> {
+        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+        lines.map(|line| line["fields"].clone()).filter(|f| f["message"] == "origin.failed").collect()
+    }
+}
+
+/// S3's error document.
+fn s3_error(status: u16, code: &str, more: &str) -> Reply {
+    let document = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>In words.</Message>{more}\
+         <RequestId>4442587FB7D0A2F9</RequestId><StringToSign>AWS4-HMAC-SHA256 hush</StringToSign></Error>"
+    );
+    Reply::status(status).body(document).header("content-type", "application/xml")
+}
+
+/// Origins that look at the faulty one in different ways, and some that look elsewhere.
+fn origins(origin: &FaultyOrigin, closed: u16) -> String {
+    let (url, port) = (origin.endpoint(), origin.address().port());
+    let s3 = |name: &str, more: &str| {
+        format!("[origins.{name}]\nkind = 's3'\nbucket = 'private-photos'\nregion = 'eu-west-1'\n{more}\n")
+    };
+    let http = |name: &str, base: &str, more: &str| {
+        format!("[origins.{name}]\nkind = 'http'\nbase_url = '{base}'\n{more}\n")
+    };
+    let inside = "allow_private_network = true";
+    s3("s3", &format!("endpoint = '{url}'\nsigning_key = 's3-photos'\n{inside}"))
+        + &s3("unsigned", &format!("endpoint = '{url}'\n{inside}"))
+        + &http("web", &url, inside)
+        + &http("hasty", &url, &format!("{inside}\ntimeout = '300ms'"))
+        + &http("closed", &format!("http://127.0.0.1:{closed}"), inside)
+        + &http("private", &format!("http://localhost:{port}"), "")
+        + &http("nowhere", "http://no-such-host.invalid", "")
+        + &http("tls", &format!("https://localhost:{port}"), inside)
+}
+
+#[tokio::test]
+async fn the_cause_stands_once_in_the_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt::layer().json().with_writer(move || writer.clone());
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+
+    let origin = FaultyOrigin::start().await.unwrap();
+    let closed = {
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        gone.local_addr().unwrap().port()
+    };
+    let signer_toml = format!(
+        "[[grants]]\ncaller = 'resizer'\nmethods = ['SignOriginRequest']\nkeys = ['*']\nurl_prefixes = ['{}/']\n",
+        origin.endpoint()
+    );
+    let resizer_toml = origins(&origin, closed);
+    let limits = "max_source_bytes = '1MiB'".to_owned();
+    let local = start(Settings { signer_toml, resizer_toml, limits, ..Settings::default() }).await;
+
+    let long_ago = "Mon, 01 Jan 2024 00:00:00 GMT";
+    let cases: Vec<(&str, Behaviour, Reason, &[(&str, &str)])> = vec![
+        (
+            "s3",
+            s3_error(403, "AccessDenied", "").into(),
+            Reason::OriginDenied,
+            &[("s3.code", "AccessDenied"), ("hint", "s3:ListBucket"), ("hint", "s3-photos")],
+        ),
+        (
+            "s3",
+            s3_error(400, "AuthorizationHeaderMalformed", "<Region>eu-central-1</Region>").into(),
+            Reason::OriginDenied,
+            &[("s3.code", "AuthorizationHeaderMalformed"), ("hint", "set region = \"eu-central-1\"")],
+        ),
+        (
+            "s3",
+            s3_error(403, "RequestTimeTooSkewed", "").header("date", long_ago).into(),
+            Reason::OriginDenied,
+            &[("s3.code", "RequestTimeTooSkewed"), ("hint", "s ahead of the store's")],
+        ),
+        (
+            "s3",
+            s3_error(403, "SignatureDoesNotMatch", "").into(),
+            Reason::OriginDenied,
+            &[
+                ("s3.code", "SignatureDoesNotMatch"),
+                ("s3.message", "In words."),
+                ("hint", "the secret of key s3-photos"),
+            ],
+        ),
+        (
+            "s3",
+            s3_error(404, "NoSuchBucket", "").into(),
+            Reason::OriginNotFound,
+            &[("s3.code", "NoSuchBucket"), ("s3.request_id", "4442587FB7D0A2F9"), ("hint", "check bucket")],
+        ),
+        ("s3", s3_error(404, "NoSuchKey", "").into(), Reason::OriginNotFound, &[("s3.code", "NoSuchKey")]),
+        ("s3", s3_error(400, "ExpiredToken", "").into(), Reason::OriginDenied, &[("hint", "session token")]),
+        (
+            "s3",
+            s3_error(301, "PermanentRedirect", "<Endpoint>s3.eu-north-1.amazonaws.com</Endpoint>")
+                .header("location", "https://elsewhere.example.com/x?hush=1")
+                .into(),
+            Reason::OriginRedirected,
+            &[("detail", "https://elsewhere.example.com"), ("hint", "s3.eu-north-1.amazonaws.com")],
+        ),
+        (
+            "s3",
+            s3_error(503, "SlowDown", "").header("x-amz-request-id", "HEADER-ID").into(),
+            Reason::OriginUnavailable,
+            &[("s3.code", "SlowDown"), ("s3.request_id", "HEADER-ID"), ("hint", "fewer requests")],
+        ),
+        (
+            "unsigned",
+            s3_error(403, "AccessDenied", "").into(),
+            Reason::OriginDenied,
+            &[("hint", "set signing_key")],
+        ),
+        ("web", Reply::status(500).body("hush").into(), Reason::OriginUnavailable, &[("host", "127.0.0.1:")]),
+        (
+            "web",
+            Reply::redirect("http://elsewhere.example.com:81/hush").into(),
+            Reason::OriginRedirected,
+            &[("detail", "redirected to http://elsewhere.example.com:81")],
+        ),
+        (
+            "web",
+            Reply::ok("0123456789").declaring(20).into(),
+            Reason::OriginInterrupted,
+            &[("detail", "got 10 of 20 bytes"), ("address", "127.0.0.1:")],
+        ),
+        (
+            "web",
+            Reply::ok("x").declaring(1 << 30).into(),
+            Reason::ImageTooLarge,
+            &[("detail", "declares 1073741824 bytes"), ("hint", "max_source_bytes")],
+        ),
+        ("web", Behaviour::CloseAtOnce, Reason::OriginUnavailable, &[("detail", "no HTTP answer: ")]),
+        (
+            "hasty",
+            Behaviour::Silent,
+            Reason::OriginUnavailable,
+            &[("detail", "no head of an answer within 300ms")],
+        ),
+        (
+            "hasty",
+            Reply::ok("0123456789").slow_body(4, Duration::from_millis(200)).into(),
+            Reason::OriginUnavailable,
+            &[("detail", "300ms passed in the body: got 4 of 10 bytes")],
+        ),
+        (
+            "closed",
+            Behaviour::Silent,
+            Reason::OriginUnavailable,
+            &[("detail", "connection refused"), ("hint", "host and port"), ("host", "127.0.0.1:")],
+        ),
+        (
+            "private",
+            Behaviour::Silent,
+            Reason::OriginUnavailable,
+            &[("detail", "on a private address, 127.0.0.1"), ("hint", "allow_private_network = true")],
+        ),
+        (
+            "nowhere",
+            Behaviour::Silent,
+            Reason::OriginUnavailable,
+            &[("detail", "does not resolve"), ("host", "no-such-host.invalid")],
+        ),
+        (
+            "tls",
+            Behaviour::Silent,
+            Reason::OriginUnavailable,
+            &[("detail", "TLS failed"), ("hint", "http://"), ("address", "127.0.0.1")],
+        ),
+    ];
+    for (name, behaviour, reason, expected) in cases {
+        println!("{name} {expected:?}");
+        origin.at("/a.png", behaviour.clone());
+        origin.at("/private-photos/a.png", behaviour);
+        log.take();
+        let status = refused(local.resize_object(object_of(name, "a.png")).await, reason);
+        let events = log.take();
+        let [event] = events.as_slice() else { panic!("{events:?}") };
+        assert_eq!((event["origin"].as_str(), event["reason"].as_str()), (Some(name), Some(reason.as_str())));
+        for (field, part) in expected {
+            assert!(event[field].as_str().is_some_and(|text| text.contains(part)), "{field} {part}: {event}");
+        }
+        assert!(!event.to_string().contains("hush"), "{event}");
+        // The caller learns none of it.
+        let told = format!("{status:?}");
+        for hidden in [
+            "127.0.0.1",
+            "localhost",
+            "private-photos",
+            "s3-photos",
+            "invalid",
+            "example",
+            "4442587",
+            "In words",
+        ] {
+            assert!(!told.contains(hidden), "{hidden}: {told}");
+        }
+    }
+}
