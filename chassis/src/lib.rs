@@ -11,6 +11,7 @@
 //! - [`deadline`], [`request_id`]: what every call carries in its extensions
 //! - `layer`: what happens around every call: request id, log line, error reasons, access, deadline, panics
 //! - [`server`]: listening, connections, health, reflection, drain
+//! - [`http`]: HTTP/1.1 and HTTP/2, for what is not gRPC
 //! - [`Process`]: all of it in order, the `main` of a service
 //!
 //! Not here: metrics.
@@ -21,6 +22,7 @@ pub mod caller;
 pub mod cli;
 pub mod config;
 pub mod exit;
+pub mod http;
 mod layer;
 mod process;
 mod random;

@@ -9,33 +9,43 @@
 //! - [`Server`]: put together; then [`Bound`]: listening; then serving until a [`Shutdown`]
 //! - [`Health`]: whether it is ready
 //! - `reflection`: the contract, for grpcurl
+//! - `port`: what is listened on, and what is served there
 //! - `accept`: from the listener to connections
-//! - `connection`: one connection, from preface to GOAWAY
+//! - `census`: how many connections there are, and which must go
+//! - `connection`: one connection, from its first byte to GOAWAY
+//! - `wire`: its bytes
 //! - `stream`: one call's task, for as long as its deadline allows
 
 mod accept;
 mod bound;
+pub(crate) mod census;
 mod connection;
 mod health;
 mod limits;
+mod port;
 mod reflection;
 pub(crate) mod stream;
+mod wire;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
+use ::http::{Request, Response};
 pub use bound::{BindError, Bound, Undrained};
 pub use health::Health;
-use http::{Request, Response};
 pub use limits::Limits;
 use tonic::{body::Body, server::NamedService, service::Routes};
 use tower_service::Service;
+
+use self::port::{Listening, Port};
 
 #[cfg(doc)]
 use crate::shutdown::Shutdown;
 use crate::{
     caller::{Authorise, Tokens},
     config::Section,
+    http::{self as http_port, Handler},
     layer,
+    shutdown::Drain,
     tls::Tls,
 };
 
@@ -53,6 +63,15 @@ pub struct Server {
     health: Health,
     security: Security,
     access: Option<Arc<dyn Authorise>>,
+    http: Option<Http>,
+}
+
+/// What is to be served over HTTP.
+#[derive(Debug)]
+struct Http {
+    listen: SocketAddr,
+    limits: http_port::Limits,
+    service: http_port::Service,
 }
 
 /// How callers are known, and whether the wire is encrypted.
@@ -91,6 +110,7 @@ impl Server {
             health,
             security: Security::default(),
             access: None,
+            http: None,
         }
     }
 
@@ -125,6 +145,14 @@ impl Server {
         self
     }
 
+    /// Serves `handler` over HTTP/1.1 and HTTP/2, on a port of its own, which is listened on, served and drained with
+    /// that of gRPC. TLS is by the same files; certificates of clients are not asked for.
+    #[must_use]
+    pub fn http(mut self, listen: SocketAddr, limits: http_port::Limits, handler: impl Handler) -> Self {
+        self.http = Some(Http { listen, limits, service: http_port::Service::new(handler) });
+        self
+    }
+
     /// Answers reflection, v1 and v1alpha, from an encoded `FileDescriptorSet` with all its imports.
     #[must_use]
     pub const fn reflection(mut self, descriptors: &'static [u8]) -> Self {
@@ -151,8 +179,10 @@ impl Server {
     /// The address is not loopback, there is no TLS and `plaintext` does not allow that, or it cannot be listened on; or the
     /// descriptors are not a descriptor set.
     pub async fn bind(self, addr: SocketAddr, plaintext: bool) -> Result<Bound, BindError> {
-        if self.security.tls.is_none() && !plaintext && !addr.ip().to_canonical().is_loopback() {
-            return Err(BindError::Plaintext(addr));
+        for addr in [Some(addr), self.http.as_ref().map(|http| http.listen)].into_iter().flatten() {
+            if self.security.tls.is_none() && !plaintext && !addr.ip().to_canonical().is_loopback() {
+                return Err(BindError::Plaintext(addr));
+            }
         }
         let routes = match self.descriptors {
             None => self.routes,
@@ -160,6 +190,15 @@ impl Server {
         };
         self.health.register(self.names).await;
         let stack = layer::stack(routes, &self.limits, self.access);
-        Bound::listen(addr, stack, self.security, self.limits, self.health).await
+        let Security { tls, tokens } = self.security;
+        let http = self.http.map(|Http { listen, limits, service }| {
+            (listen, Port::http("http", service, limits, tls.clone()))
+        });
+        Ok(Bound {
+            grpc: Listening::bind(addr, Port::grpc(stack, tokens, self.limits, tls))?,
+            http: http.map(|(addr, port)| Listening::bind(addr, port)).transpose()?,
+            health: self.health,
+            drain: Drain::default(),
+        })
     }
 }

@@ -48,10 +48,18 @@ struct Content {
     client_ca: Option<Pem>,
 }
 
+/// What the files make.
+struct Configs {
+    /// For gRPC: HTTP/2 alone, with the certificates of clients where they are asked for.
+    grpc: Arc<ServerConfig>,
+    /// For HTTP: any client, who is known by what the URL carries.
+    http: Arc<ServerConfig>,
+}
+
 /// A server's TLS, as its files are now.
 pub struct Tls {
     files: Files,
-    current: RwLock<(Content, Arc<ServerConfig>)>,
+    current: RwLock<(Content, Configs)>,
 }
 
 impl std::fmt::Debug for Tls {
@@ -81,8 +89,8 @@ impl Tls {
 
     fn load(files: Files) -> Result<Self, TlsError> {
         let content = Content::read(&files)?;
-        let config = Arc::new(content.config()?);
-        Ok(Self { files, current: RwLock::new((content, config)) })
+        let configs = content.configs()?;
+        Ok(Self { files, current: RwLock::new((content, configs)) })
     }
 
     /// Whether clients are known by their certificates.
@@ -91,9 +99,14 @@ impl Tls {
         self.files.client_ca.is_some()
     }
 
-    /// What a new connection is to use.
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).1)
+    /// What a new connection is to use on the gRPC port.
+    pub(crate) fn grpc(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).1.grpc)
+    }
+
+    /// What a new connection is to use on the HTTP port.
+    pub(crate) fn http(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).1.http)
     }
 
     /// Looks at the files once; whether they had changed.
@@ -105,8 +118,8 @@ impl Tls {
         if self.current.read().unwrap_or_else(PoisonError::into_inner).0 == content {
             return Ok(false);
         }
-        let config = Arc::new(content.config()?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (content, config);
+        let configs = content.configs()?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (content, configs);
         Ok(true)
     }
 
@@ -143,24 +156,28 @@ impl Content {
         })
     }
 
-    fn config(&self) -> Result<ServerConfig, TlsError> {
+    fn configs(&self) -> Result<Configs, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?;
-        let builder = match &self.client_ca {
-            None => builder.with_no_client_auth(),
+        let builder = || {
+            ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()
+        };
+        let asking = match &self.client_ca {
+            None => builder()?.with_no_client_auth(),
             Some(pem) => {
                 let roots = Arc::new(pem.authorities()?);
                 let verifier: Arc<dyn ClientCertVerifier> =
-                    WebPkiClientVerifier::builder_with_provider(roots, provider)
+                    WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
                         .build()
                         .map_err(|error| TlsError::Unfit(error.to_string()))?;
-                builder.with_client_cert_verifier(verifier)
+                builder()?.with_client_cert_verifier(verifier)
             }
         };
-        let mut config = builder.with_single_cert(self.cert.certificates()?, self.key.private_key()?)?;
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(config)
+        let mut grpc = asking.with_single_cert(self.cert.certificates()?, self.key.private_key()?)?;
+        grpc.alpn_protocols = vec![b"h2".to_vec()];
+        let open = builder()?.with_no_client_auth();
+        let mut http = open.with_single_cert(self.cert.certificates()?, self.key.private_key()?)?;
+        http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Configs { grpc: Arc::new(grpc), http: Arc::new(http) })
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -32,6 +32,11 @@ impl RequestId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
+    }
+
+    /// The value of the header.
+    pub(crate) const fn value(&self) -> &HeaderValue {
+        &self.0
     }
 
     /// The caller's id, unless it could confuse a log or a shell.
@@ -56,12 +61,21 @@ impl fmt::Debug for RequestId {
 
 /// Makes ids: a random number of the server, then a count. Unique, and cheap.
 #[derive(Debug, Clone)]
-struct Maker {
+pub(crate) struct Maker {
     server: u64,
     count: Arc<AtomicU64>,
 }
 
 impl Maker {
+    pub(crate) fn new() -> Self {
+        Self { server: random::bits(), count: Arc::default() }
+    }
+
+    /// The request's own id if it is acceptable, or a new one.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> RequestId {
+        headers.get(HEADER).and_then(RequestId::accept).unwrap_or_else(|| self.make())
+    }
+
     fn make(&self) -> RequestId {
         let text = format!("{:016x}-{:x}", self.server, self.count.fetch_add(1, Ordering::Relaxed));
         RequestId(HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("none")))
@@ -76,7 +90,7 @@ pub(crate) struct RequestIds<S> {
 
 impl<S> RequestIds<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Self { inner, maker: Maker { server: random::bits(), count: Arc::default() } }
+        Self { inner, maker: Maker::new() }
     }
 }
 
@@ -93,8 +107,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let id =
-            request.headers().get(HEADER).and_then(RequestId::accept).unwrap_or_else(|| self.maker.make());
+        let id = self.maker.of(request.headers());
         request.extensions_mut().insert(id.clone());
         Echo { id, inner: self.inner.call(request) }
     }
@@ -138,7 +151,7 @@ mod tests {
 
     #[test]
     fn made_ids_differ_and_would_be_accepted() {
-        let maker = Maker { server: random::bits(), count: Arc::default() };
+        let maker = Maker::new();
         let (a, b) = (maker.make(), maker.make());
         assert_ne!(a, b);
         assert_eq!(RequestId::accept(&a.0), Some(a));

@@ -3,46 +3,53 @@
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
-    time::sleep,
+    time::{interval, sleep},
 };
 
-use super::{Limits, Security, connection};
-use crate::layer::Stack;
+use super::{connection, port::Listening};
 
 /// First wait after the listener failed, as when file descriptors run out.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 /// Longest wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// How often it is looked at whether there is room again.
+const SETTLE: Duration = Duration::from_secs(1);
+
 /// Accepts connections into `connections` until dropped.
 pub(super) async fn accept(
-    listener: &TcpListener,
-    stack: Stack,
-    security: Security,
-    limits: Limits,
+    listening: &Listening,
     stop: &watch::Receiver<bool>,
     connections: &mut JoinSet<()>,
 ) -> Infallible {
-    let permits = Arc::new(Semaphore::new(limits.max_connections));
+    let port = &listening.port;
     let mut backoff = BACKOFF_FIRST;
+    let mut settle = interval(SETTLE);
     loop {
-        // Before accepting: whoever must wait waits in the kernel, where it costs no file descriptor.
-        let permit = Arc::clone(&permits).acquire_owned().await;
-        let accepted = listener.accept().await;
-        // Those that have ended; there are never more than permits.
+        let accepted = tokio::select! {
+            accepted = listening.listener.accept() => accepted,
+            _ = settle.tick() => {
+                port.census.settle();
+                continue;
+            }
+        };
+        // Those that have ended; there are never more than places.
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((tcp, peer)) => {
                 backoff = BACKOFF_FIRST;
-                let serving = connection::serve(tcp, stack.clone(), security.clone(), limits, stop.clone());
+                let Some(place) = port.census.admit() else {
+                    // A reset: the client knows at once, and nothing is left behind here.
+                    _ = tcp.set_zero_linger();
+                    continue;
+                };
+                let serving = connection::serve(tcp, Arc::clone(port), place, stop.clone());
                 connections.spawn(async move {
                     if let Err(error) = serving.await {
                         tracing::debug!(%peer, %error, "connection ended");
                     }
-                    drop(permit);
                 });
             }
             Err(error) if is_of_peer(&error) => {}

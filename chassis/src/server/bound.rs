@@ -3,17 +3,13 @@
 use std::{io, net::SocketAddr};
 
 use tokio::{
-    net::TcpListener,
     sync::watch,
     task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
 
-use super::{Health, Limits, Security, accept};
-use crate::{
-    layer::Stack,
-    shutdown::{Drain, Shutdown},
-};
+use super::{Health, accept, port::Listening};
+use crate::shutdown::{Drain, Shutdown};
 
 /// Why a server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +18,10 @@ pub enum BindError {
     #[error("{0} is not a loopback address: without TLS it needs --plaintext")]
     Plaintext(SocketAddr),
     /// The system refused.
-    #[error("cannot listen on {addr}: {source}")]
+    #[error("cannot listen on {addr} ({port}): {source}")]
     Listen {
+        /// What for: `grpc`, `http` or `admin`.
+        port: &'static str,
         /// The address asked for.
         addr: SocketAddr,
         /// What the system said.
@@ -45,33 +43,23 @@ pub struct Undrained {
 /// A server that listens, and serves when told to.
 #[derive(Debug)]
 pub struct Bound {
-    listener: TcpListener,
-    addr: SocketAddr,
-    stack: Stack,
-    security: Security,
-    limits: Limits,
-    health: Health,
-    drain: Drain,
+    pub(super) grpc: Listening,
+    pub(super) http: Option<Listening>,
+    pub(super) health: Health,
+    pub(super) drain: Drain,
 }
 
 impl Bound {
-    pub(super) async fn listen(
-        addr: SocketAddr,
-        stack: Stack,
-        security: Security,
-        limits: Limits,
-        health: Health,
-    ) -> Result<Self, BindError> {
-        let failed = |source| BindError::Listen { addr, source };
-        let listener = TcpListener::bind(addr).await.map_err(failed)?;
-        let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, addr, stack, security, limits, health, drain: Drain::default() })
-    }
-
-    /// The address listened on, with the port that was picked.
+    /// The address that gRPC is served on, with the port that was picked.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
-        self.addr
+        self.grpc.addr
+    }
+
+    /// The address that HTTP is served on, if it is.
+    #[must_use]
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(|http| http.addr)
     }
 
     /// The handle by which the process says whether it is ready.
@@ -94,23 +82,33 @@ impl Bound {
     /// Something was left.
     pub async fn serve(self, shutdown: Shutdown) -> Result<(), Undrained> {
         let (stop, stopped) = watch::channel(false);
-        let mut connections = JoinSet::new();
-        let security = self.security;
-        let watch = security.tls.clone().map(|tls| AbortOnDrop(tokio::spawn(tls.watch())));
+        let (mut connections, mut http_connections) = (JoinSet::new(), JoinSet::new());
+        let watch = self.grpc.port.tls.clone().map(|tls| AbortOnDrop(tokio::spawn(tls.watch())));
+        let http = async {
+            match &self.http {
+                None => std::future::pending().await,
+                Some(http) => accept::accept(http, &stopped, &mut http_connections).await,
+            }
+        };
         tokio::select! {
-            never = accept::accept(&self.listener, self.stack, security, self.limits, &stopped, &mut connections) => match never {},
+            never = accept::accept(&self.grpc, &stopped, &mut connections) => match never {},
+            never = http => match never {},
             () = lame_duck(&shutdown, &self.health, self.drain) => {}
         }
-        drop((self.listener, watch));
+        drop((self.grpc, self.http, watch));
         self.health.end_watches().await;
         stop.send_replace(true);
 
-        let drained = async { while connections.join_next().await.is_some() {} };
+        let drained = async {
+            while connections.join_next().await.is_some() {}
+            while http_connections.join_next().await.is_some() {}
+        };
         if timeout(self.drain.timeout, drained).await.is_ok() {
             return Ok(());
         }
-        let left = connections.len();
+        let left = connections.len() + http_connections.len();
         connections.shutdown().await;
+        http_connections.shutdown().await;
         if left == 0 { Ok(()) } else { Err(Undrained { connections: left }) }
     }
 }

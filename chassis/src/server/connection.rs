@@ -1,17 +1,22 @@
-//! One connection, from preface to GOAWAY.
+//! One connection, from its first byte to GOAWAY.
 
-use std::{io, pin::pin};
+use std::{
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::{
-    server::conn::http2,
+    server::conn::{http1, http2},
     service::{Service, service_fn},
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
     net::TcpStream,
     sync::watch,
     time::{sleep, timeout},
@@ -19,21 +24,26 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tonic::transport::server::TcpConnectInfo;
 
-use super::{Limits, Security, stream::Calls};
+use super::{
+    Limits,
+    census::Place,
+    port::{Door, Port},
+    stream::Calls,
+    wire::{Stream, Wire},
+};
 use crate::{
     caller::{Caller, Identified},
-    layer::Stack,
-    random,
-    tls::{self, Tls},
+    http::Peer,
+    random, tls,
 };
 
-/// What every HTTP/2 client sends first (RFC 9113, 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How long an idle connection may take to close once it was asked to.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How a connection came to its end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
-    #[error("no HTTP/2 preface in time")]
+    #[error("no HTTP/2 preface, or nothing at all, in time")]
     PrefaceTimeout,
     #[error("not HTTP/2")]
     NotHttp2,
@@ -41,53 +51,137 @@ pub(super) enum Broken {
     Nameless,
     #[error("calls went on too long after GOAWAY")]
     Aged,
+    #[error("a request or its answer took too long")]
+    Slow,
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
-    Http2(#[from] hyper::Error),
+    Http(#[from] hyper::Error),
 }
 
-/// Serves a connection until its peer closes it, its age ends it, or `stop` becomes true and its calls are
-/// answered. Whoever drops this cuts it.
+/// Serves a connection until its peer closes it, its age ends it, it must make room, or `stop` becomes true and its
+/// calls are answered. Dropping this cuts it.
 pub(super) async fn serve(
     tcp: TcpStream,
-    stack: Stack,
-    security: Security,
-    limits: Limits,
+    port: Arc<Port>,
+    place: Place,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Broken> {
     // Answers are written whole: nothing is gained by waiting for more to put in a packet.
     tcp.set_nodelay(true)?;
     let info = TcpConnectInfo { local_addr: tcp.local_addr().ok(), remote_addr: tcp.peer_addr().ok() };
-    let opening = open(tcp, security.tls.as_deref());
-    let (io, certified) = tokio::select! {
-        io = timeout(limits.preface_timeout, opening) => io.map_err(|_| Broken::PrefaceTimeout)??,
+    let opening = open(tcp, &port);
+    let (wire, is_http2, certified) = tokio::select! {
+        wire = timeout(port.limits.preface_timeout, opening) => wire.map_err(|_| Broken::PrefaceTimeout)??,
         // Nobody has asked for anything yet.
+        () = place.evicted() => return Ok(()),
         () = stopped(&mut stop) => return Ok(()),
     };
+    let io = TokioIo::new(wire);
+    let place = Arc::new(place);
+    match &port.door {
+        Door::Grpc { stack, tokens } => {
+            if !is_http2 {
+                return Err(Broken::NotHttp2);
+            }
+            let (stack, tokens) = (TowerToHyperService::new(stack.clone()), tokens.clone());
+            let service = service_fn(move |mut request| {
+                let identified = match &certified {
+                    Some(caller) => Ok(caller.clone()),
+                    None => tokens.identify(request.headers()),
+                };
+                request.extensions_mut().insert(Identified(identified));
+                request.extensions_mut().insert(info.clone());
+                stack.call(request)
+            });
+            let connection = http2(&port, &place).serve_connection(io, service);
+            drive(connection, &port, &place, stop).await
+        }
+        Door::Http(service) => {
+            let peer = Peer { remote: info.remote_addr, is_tls: port.tls.is_some() };
+            let (service, held) = (service.clone(), Arc::clone(&place));
+            let limit = port.limits.max_connection_age_grace;
+            let service = service_fn(move |request| service.answer(request, peer, held.busy(), limit));
+            if is_http2 {
+                let connection = http2(&port, &place).serve_connection(io, service);
+                drive(connection, &port, &place, stop).await
+            } else {
+                let connection = http1(&port.limits).serve_connection(io, service);
+                drive(connection, &port, &place, stop).await
+            }
+        }
+    }
+}
 
-    let stack = TowerToHyperService::new(stack);
-    let service = service_fn(move |mut request| {
-        let identified = match &certified {
-            Some(caller) => Ok(caller.clone()),
-            None => security.tokens.identify(request.headers()),
-        };
-        request.extensions_mut().insert(Identified(identified));
-        request.extensions_mut().insert(info.clone());
-        stack.call(request)
-    });
-    let mut connection = pin!(builder(&limits).serve_connection(TokioIo::new(io), service));
-    let stopping = tokio::select! {
+/// Drives a connection, and ends it in time.
+async fn drive<C>(
+    connection: C,
+    port: &Port,
+    place: &Place,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Broken>
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    let mut connection = pin!(connection);
+    let end = tokio::select! {
         end = connection.as_mut() => return Ok(end?),
-        () = sleep(random::jittered(limits.max_connection_age)) => false,
-        () = stopped(&mut stop) => true,
+        () = sleep(random::jittered(port.limits.max_connection_age)) => End::Asked,
+        () = place.evicted() => End::Asked,
+        slow = too_long(port, place) => if slow { return Err(Broken::Slow) } else { End::Asked },
+        () = stopped(&mut stop) => End::Drain,
     };
     connection.as_mut().graceful_shutdown();
-    if stopping {
+    match end {
         // Bounded by the server's drain.
-        return Ok(connection.await?);
+        End::Drain => tokio::select! {
+            end = connection => Ok(end?),
+            slow = too_long(port, place) => if slow { Err(Broken::Slow) } else { Ok(()) },
+        },
+        End::Asked => timeout(port.limits.max_connection_age_grace, farewell(connection, port, place))
+            .await
+            .map_err(|_| Broken::Aged)?,
     }
-    timeout(limits.max_connection_age_grace, connection).await.map_err(|_| Broken::Aged)?.map_err(Into::into)
+}
+
+/// Why a connection is to end.
+enum End {
+    /// The server stops.
+    Drain,
+    /// It is old, was idle for too long, or must make room.
+    Asked,
+}
+
+/// Lets calls in progress finish. A peer that has none and does not close is cut off.
+async fn farewell<C>(mut connection: Pin<&mut C>, port: &Port, place: &Place) -> Result<(), Broken>
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    loop {
+        tokio::select! {
+            end = connection.as_mut() => return Ok(end?),
+            slow = too_long(port, place) => if slow { return Err(Broken::Slow) },
+            () = sleep(FAREWELL) => {}
+        }
+        let (is_busy, since) = place.state();
+        if !is_busy && since >= FAREWELL {
+            return Ok(());
+        }
+    }
+}
+
+/// Returns true once a request has been in progress for too long, false once there has been none for too long. The gRPC
+/// port has deadlines, and keeps connections that are idle.
+async fn too_long(port: &Port, place: &Place) -> bool {
+    let Some(patience) = port.patience else { return std::future::pending().await };
+    loop {
+        let (is_busy, since) = place.state();
+        let limit = if is_busy { patience.answer_timeout } else { patience.idle_timeout };
+        match limit.checked_sub(since) {
+            Some(left) if !left.is_zero() => sleep(left).await,
+            _ => return is_busy,
+        }
+    }
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
@@ -95,43 +189,30 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// A connection's bytes, encrypted or not.
-trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
-
-/// Shakes hands where there is TLS, and reads the preface. With it comes the caller that a certificate names.
-async fn open(tcp: TcpStream, tls: Option<&Tls>) -> Result<(Box<dyn Io>, Option<Caller>), Broken> {
-    let Some(tls) = tls else {
-        let (read, write) = tcp.into_split();
-        return Ok((Box::new(preface(read, write).await?), None));
+/// Shakes hands where there is TLS, and reads until the protocol is known. With it comes the caller that a certificate
+/// names.
+async fn open(tcp: TcpStream, port: &Port) -> Result<(Wire, bool, Option<Caller>), Broken> {
+    let Some(tls) = &port.tls else {
+        let (wire, is_http2) = Wire::open(Stream::Plain(tcp)).await?;
+        return Ok((wire, is_http2, None));
     };
-    let stream = TlsAcceptor::from(tls.config()).accept(tcp).await?;
+    let config = match &port.door {
+        Door::Grpc { .. } => tls.grpc(),
+        Door::Http(_) => tls.http(),
+    };
+    let stream = TlsAcceptor::from(config).accept(tcp).await?;
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let caller = match certificate {
         Some(certificate) => Some(tls::caller(certificate).ok_or(Broken::Nameless)?),
         None => None,
     };
-    let (read, write) = tokio::io::split(stream);
-    Ok((Box::new(preface(read, write).await?), caller))
+    let (wire, is_http2) = Wire::open(Stream::Tls(Box::new(stream))).await?;
+    Ok((wire, is_http2, caller))
 }
 
-/// Reads the preface, which hyper would wait for without end, and hands it on.
-async fn preface<R, W>(mut read: R, write: W) -> Result<impl Io, Broken>
-where
-    R: AsyncRead + Send + Unpin,
-    W: AsyncWrite + Send + Unpin,
-{
-    let mut found = [0; PREFACE.len()];
-    read.read_exact(&mut found).await?;
-    if found != PREFACE {
-        return Err(Broken::NotHttp2);
-    }
-    Ok(tokio::io::join(PREFACE.chain(read), write))
-}
-
-fn builder(limits: &Limits) -> http2::Builder<Calls> {
-    let mut builder = http2::Builder::new(Calls);
+fn http2(port: &Port, place: &Arc<Place>) -> http2::Builder<Calls> {
+    let limits = &port.limits;
+    let mut builder = http2::Builder::new(Calls(Arc::clone(place)));
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.max_concurrent_streams)
@@ -145,7 +226,18 @@ fn builder(limits: &Limits) -> http2::Builder<Calls> {
         .max_header_list_size(limits.max_header_list_size)
         .keep_alive_interval(limits.keepalive_interval)
         .keep_alive_timeout(limits.keepalive_timeout)
-        // gRPC has no use for it.
-        .auto_date_header(false);
+        // gRPC has no use for it; HTTP answers get theirs with the rest.
+        .auto_date_header(port.patience.is_some());
+    builder
+}
+
+fn http1(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // `too_long` bounds it, with the time before the head.
+        .header_read_timeout(None)
+        .max_header_size(usize::try_from(limits.max_header_list_size).unwrap_or(usize::MAX))
+        .max_buf_size(limits.max_send_buffer);
     builder
 }

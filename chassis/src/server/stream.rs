@@ -7,6 +7,7 @@ use std::{
     cell::Cell,
     future::poll_fn,
     pin::{Pin, pin},
+    sync::Arc,
     task::Poll,
     time::{Duration, Instant},
 };
@@ -14,6 +15,7 @@ use std::{
 use hyper::rt::Executor;
 use tokio::time::{Sleep, sleep_until};
 
+use super::census::Place;
 use crate::layer::deadline::Deadline;
 
 /// How long after its deadline an answer that nobody reads is cut off (RST_STREAM). Until then one that is
@@ -26,17 +28,26 @@ tokio::task_local! {
 
 /// Cuts the current call's task off some time after `deadline`.
 pub(crate) fn cut_after(deadline: Deadline) {
-    // Outside such a task there is nothing to cut.
-    _ = CUT.try_with(|cut| cut.set(deadline.instant().checked_add(STALLED)));
+    cut_at(deadline.instant().checked_add(STALLED));
 }
 
-/// Runs hyper's tasks, one for each call.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Calls;
+/// Cuts the current call's task off then.
+pub(crate) fn cut_at(instant: Option<Instant>) {
+    // Outside such a task there is nothing to cut.
+    _ = CUT.try_with(|cut| cut.set(instant));
+}
+
+/// Runs hyper's tasks, one for each call of a connection.
+#[derive(Debug, Clone)]
+pub(super) struct Calls(pub(super) Arc<Place>);
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Calls {
     fn execute(&self, call: F) {
-        tokio::spawn(CUT.scope(Cell::new(None), bounded(call)));
+        let busy = self.0.busy();
+        tokio::spawn(CUT.scope(Cell::new(None), async move {
+            bounded(call).await;
+            drop(busy);
+        }));
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     harness::{LONG, LOOPBACK, Raw, framed, read, start, start_with},
-    probe::STREAM,
+    probe::{DO, STREAM},
 };
 
 #[tokio::test]
@@ -50,21 +50,78 @@ async fn handlers_know_the_peer() {
 }
 
 #[tokio::test]
-async fn connections_above_the_cap_wait() {
+async fn at_the_limit_the_longest_idle_connection_makes_room() {
+    let limits = Limits { max_connections: 2, ..Limits::DEFAULT };
+    let running = start_with(limits, Drain::within(LONG)).await;
+    let mut first = Raw::connect(running.addr).await;
+    read(first.call(DO, &[], &framed("echo x")).await).await;
+    let mut second = Raw::connect(running.addr).await;
+    read(second.call(DO, &[], &framed("echo x")).await).await;
+    let mut third = Raw::connect(running.addr).await;
+    assert_eq!(read(third.call(DO, &[], &framed("echo my turn")).await).await.1, framed("my turn"));
+    // GOAWAY, not an error.
+    timeout(LONG, first.connection).await.expect("its end").unwrap().unwrap();
+    assert_eq!(read(second.call(DO, &[], &framed("echo still here")).await).await.1, framed("still here"));
+}
+
+#[tokio::test]
+async fn where_all_connections_are_busy_health_is_answered_and_the_rest_is_told_so() {
     let limits = Limits { max_connections: 1, ..Limits::DEFAULT };
     let running = start_with(limits, Drain::within(LONG)).await;
-    let first = running.client().await;
-    first.tell("echo x").await.unwrap();
-    let mut second = tokio::spawn({
-        let addr = running.addr;
-        async move {
-            let mut raw = Raw::connect(addr).await;
-            read(raw.call(crate::probe::DO, &[], &framed("echo my turn")).await).await.1
-        }
-    });
-    assert!(timeout(Duration::from_millis(300), &mut second).await.is_err(), "there is one permit only");
+    let mut first = Raw::connect(running.addr).await;
+    let response = first.call(STREAM, &[], &framed("wait")).await;
+    running.shared.until_waiting(1).await;
+
+    let mut second = Raw::connect(running.addr).await;
+    let (_, _, trailers) = read(second.call("/grpc.health.v1.Health/Check", &[], &framed("")).await).await;
+    assert_eq!(trailers["grpc-status"], "0");
+    let (head, ..) = read(second.call(DO, &[], &framed("echo x")).await).await;
+    assert_eq!(head["grpc-status"], "8", "{head:?}");
+
+    running.shared.release();
+    read(response).await;
     drop(first);
-    assert_eq!(timeout(LONG, second).await.expect("its turn").unwrap(), framed("my turn"));
+    // There is room again, for this connection too.
+    for _ in 0..100 {
+        let (head, body, _) = read(second.call(DO, &[], &framed("echo x")).await).await;
+        if body == framed("x") {
+            return;
+        }
+        assert_eq!(head["grpc-status"], "8");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never let in");
+}
+
+#[tokio::test]
+async fn beyond_the_reserve_connections_are_refused_at_once() {
+    let limits = Limits { max_connections: 1, ..Limits::DEFAULT };
+    let running = start_with(limits, Drain::within(LONG)).await;
+    let mut held = Vec::new();
+    for _ in 0..65 {
+        let mut raw = Raw::connect(running.addr).await;
+        let response = raw.call("/grpc.health.v1.Health/Watch", &[], &framed("")).await;
+        held.push((raw, response));
+    }
+    let mut tcp = TcpStream::connect(running.addr).await.unwrap();
+    let end = timeout(LONG, tcp.read(&mut [0])).await.expect("a refusal");
+    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+}
+
+#[tokio::test]
+async fn every_address_takes_both_families() {
+    for (listen, reached, refused) in
+        [("[::]:0", vec!["127.0.0.1", "::1"], None), ("0.0.0.0:0", vec!["127.0.0.1"], Some("::1"))]
+    {
+        let server = Server::new(Limits::DEFAULT).bind(listen.parse().unwrap(), true).await.unwrap();
+        let port = server.local_addr().port();
+        for host in reached {
+            TcpStream::connect((host, port)).await.unwrap();
+        }
+        if let Some(host) = refused {
+            TcpStream::connect((host, port)).await.unwrap_err();
+        }
+    }
 }
 
 #[tokio::test]
@@ -155,6 +212,6 @@ async fn streams_are_limited() {
     let running = start_with(limits, Drain::within(LONG)).await;
     let mut raw = Raw::connect(running.addr).await;
     // The server's SETTINGS have arrived once a call is answered.
-    read(raw.call(crate::probe::DO, &[], &framed("echo x")).await).await;
+    read(raw.call(DO, &[], &framed("echo x")).await).await;
     assert_eq!(raw.send.current_max_send_streams(), 2);
 }

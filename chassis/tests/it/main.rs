@@ -17,6 +17,8 @@ mod harness;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod http_port;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod panics;

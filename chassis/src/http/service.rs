@@ -1,0 +1,221 @@
+//! What happens around every request: its id, its log line, its end in time, panics.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use tracing::Span;
+
+use super::{Body, Handler, Peer, Reason};
+use crate::{
+    BoxError,
+    layer::request_id::{self, Maker},
+    server::{census::Busy, stream},
+};
+
+/// Why an answer broke off.
+const BROKEN: &str = "BROKEN";
+/// Why it was not heard to its end.
+const GONE: &str = "GONE";
+
+type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+/// A handler of any type.
+type Handle = dyn Fn(Request<Incoming>, Peer) -> Answering + Send + Sync;
+
+/// A handler, and what is around it.
+#[derive(Clone)]
+pub(crate) struct Service {
+    handle: Arc<Handle>,
+    ids: Maker,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    pub(crate) fn new(handler: impl Handler) -> Self {
+        let handle = move |request, peer| -> Answering {
+            let handler = handler.clone();
+            Box::pin(async move { handler.handle(request, peer).await })
+        };
+        Self { handle: Arc::new(handle), ids: Maker::new() }
+    }
+
+    /// Answers a request. `busy` is held until the answer's end, or for `limit` if the client reads it too slowly.
+    pub(crate) fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        peer: Peer,
+        busy: Busy,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Response<Logged>, Infallible>> + Send + use<> {
+        let start = Instant::now();
+        // An HTTP/1.1 connection is cut as a whole.
+        stream::cut_at(start.checked_add(limit));
+        let id = self.ids.of(request.headers());
+        let method = method(request.method());
+        let is_head = request.method() == Method::HEAD;
+        // At the level of the worst line written in it: a filter that lets the line through must let its fields through.
+        let span = tracing::error_span!(
+            "request",
+            http.method = method,
+            request.id = id.as_str(),
+            peer = peer.remote.map(tracing::field::display)
+        );
+        request.extensions_mut().insert(id.clone());
+        let mut record = Record { span, start, status: None, reason: None, cut: Some(GONE), _busy: busy };
+        let handle = Arc::clone(&self.handle);
+        async move {
+            let mut answering = None;
+            let mut request = Some(request);
+            let answer = poll_fn(|cx| {
+                let _entered = record.span.enter();
+                // Unwind safety: what a panic left half done is the future, and that is never touched again.
+                catch_unwind(AssertUnwindSafe(|| {
+                    if let Some(request) = request.take() {
+                        answering = Some(handle(request, peer));
+                    }
+                    match &mut answering {
+                        Some(answering) => answering.as_mut().poll(cx).map(Some),
+                        None => Poll::Ready(None),
+                    }
+                }))
+                .unwrap_or(Poll::Ready(None))
+            })
+            .await;
+            drop(answering);
+            let mut response = answer.unwrap_or_else(internal_error);
+            response.headers_mut().insert(request_id::HEADER, id.value().clone());
+            record.status = Some(response.status());
+            record.reason = response.extensions_mut().remove();
+            if is_head || http_body::Body::is_end_stream(response.body()) {
+                record.cut = None;
+            }
+            let left = http_body::Body::size_hint(response.body()).exact();
+            Ok(response.map(|body| Logged { body, left, record }))
+        }
+    }
+}
+
+/// A handler that panicked. What it said is in the log (see `telemetry`).
+fn internal_error() -> Response<Body> {
+    let mut response = Response::new(Body::full("internal error; its id is in x-request-id\n"));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.extensions_mut().insert(Reason("INTERNAL".into()));
+    response
+}
+
+/// The methods that there are. Others may hold what must not be logged.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        _ => "other",
+    }
+}
+
+/// A request that is being answered. Logs when dropped, for then it is over, in whichever way.
+#[derive(Debug)]
+struct Record {
+    span: Span,
+    start: Instant,
+    /// Once there is an answer.
+    status: Option<StatusCode>,
+    /// What the handler said of it.
+    reason: Option<Reason>,
+    /// Why the answer was not handed on whole; `None` if it was.
+    cut: Option<&'static str>,
+    _busy: Busy,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let duration_ms = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX) / 1000;
+        let status = self.status.map(|status| status.as_u16());
+        let reason = self.cut.or(self.reason.as_ref().map(|Reason(reason)| &**reason));
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(parent: &self.span, http.status = status, reason, duration_ms, "answered")
+            };
+        }
+        match status {
+            Some(500) => line!(error),
+            Some(429 | 501..) => line!(warn),
+            _ if self.cut == Some(BROKEN) => line!(warn),
+            _ => line!(info),
+        }
+    }
+}
+
+/// The body of an answer, whose end is logged.
+#[derive(Debug)]
+pub(crate) struct Logged {
+    body: Body,
+    /// Bytes to come, where that is known.
+    left: Option<u64>,
+    record: Record,
+}
+
+impl http_body::Body for Logged {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        let entered = this.record.span.enter();
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx)));
+        drop(entered);
+        let frame = match polled {
+            Ok(poll) => ready!(poll),
+            Err(_) => Some(Err("panicked".into())),
+        };
+        match &frame {
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+                this.left = this.left.map(|left| left.saturating_sub(length));
+                // hyper asks no more once it has what was announced.
+                if this.left == Some(0) || this.body.is_end_stream() {
+                    this.record.cut = None;
+                }
+            }
+            Some(Err(error)) => {
+                this.record.cut = Some(BROKEN);
+                tracing::warn!(parent: &this.record.span, %error, "the answer broke off");
+            }
+            None => this.record.cut = None,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
