@@ -34,6 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             ".envoy.service.auth.v3.AttributeContext.HttpRequest",
             ".safelight.resizer.v1.CallerHeaders",
             ".safelight.resizer.v1.DeliverRequest",
+            ".safelight.signer.v1.AuthorizeDeliveryRequest",
+            ".safelight.signer.v1.AuthorizeDeliveryResponse",
             ".safelight.signer.v1.CancelUploadTokenRequest",
             ".safelight.signer.v1.Cookie",
             ".safelight.signer.v1.CreateUploadTokenResponse",

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`image`], [`signer`], [`resizer`]: generated messages, clients and servers
 //! - [`envoy`]: what Envoy asks the signer
+//! - [`delivery`]: which object a delivery URL names: what routes and deliveries are written in
 //! - [`codec`]: how messages are written and read
 //! - [`framing`]: uploads cut into chunks, answers put together
 //! - [`page`]: pages of lists
@@ -13,6 +14,7 @@
 //! `proto/google/` are the few messages of others that we speak, and not ours to name.
 
 pub mod codec;
+pub mod delivery;
 pub mod envoy;
 pub mod framing;
 pub mod page;

@@ -79,6 +79,8 @@ reasons! {
     KeyNotFound = "KEY_NOT_FOUND", NotFound, 404, false;
     /// The key is of a scheme that this call does not serve.
     KeySchemeMismatch = "KEY_SCHEME_MISMATCH", FailedPrecondition, 400, false;
+    /// The signer has no delivery of that digest: its `[[deliveries]]` and the resizer's `[[routes]]` differ.
+    DeliveryUnknown = "DELIVERY_UNKNOWN", FailedPrecondition, 500, false;
     /// The key's temporary credentials have expired, or none were obtained yet; why is in the signer's log.
     CredentialsUnavailable = "CREDENTIALS_UNAVAILABLE", Unavailable, 503, true;
     /// The URL is not an absolute http or https URL, or cannot be signed so that it would verify.

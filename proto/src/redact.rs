@@ -6,9 +6,10 @@ use crate::{
     envoy::{config::core::v3::HeaderValue, service::auth::v3::attribute_context::HttpRequest},
     resizer::v1::{CallerHeaders, DeliverRequest},
     signer::v1::{
-        CancelUploadTokenRequest, Cookie, CreateUploadTokenResponse, FormField, GetUploadTokenRequest,
-        Header, RedeemUploadTokenRequest, SignOriginRequestResponse, SignUploadResponse, SignUrlResponse,
-        UploadAnswer, VerifyUrlRequest, Webhook,
+        AuthorizeDeliveryRequest, AuthorizeDeliveryResponse, CancelUploadTokenRequest, Cookie,
+        CreateUploadTokenResponse, FormField, GetUploadTokenRequest, Header, RedeemUploadTokenRequest,
+        SignOriginRequestResponse, SignUploadResponse, SignUrlResponse, UploadAnswer, VerifyUrlRequest,
+        Webhook,
     },
 };
 
@@ -42,6 +43,8 @@ macro_rules! shows {
 }
 
 shows! {
+    AuthorizeDeliveryRequest: delivery_digest, method;
+    AuthorizeDeliveryResponse: verdict, reason, key_version, expire_time, public, headers, fetch_expire_time;
     CancelUploadTokenRequest: account;
     CreateUploadTokenResponse: token_id, image_id, expire_time, state;
     DeliverRequest: accept, if_none_match, caller_headers, share_publicly;
@@ -94,6 +97,20 @@ mod tests {
             selector: Some(cancel_upload_token_request::Selector::Token(secret())),
             ..Default::default()
         };
+        let authorize = AuthorizeDeliveryRequest {
+            request_target: secret(),
+            cookies: secret(),
+            client_ip: secret(),
+            ..Default::default()
+        };
+        let authorized = AuthorizeDeliveryResponse {
+            url: secret(),
+            object_key: secret(),
+            authenticated_target: secret(),
+            headers: vec![header.clone()],
+            ..Default::default()
+        };
+        assert!(!format!("{authorize:?} {authorized:?}").contains("fake-secret"));
         let webhook = Webhook { body: secret().into(), signature: secret(), ..Default::default() };
         let answer = UploadAnswer { signature: secret(), ..Default::default() };
         assert!(!format!("{webhook:?} {answer:?}").contains("fake-secret"));

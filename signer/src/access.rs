@@ -8,14 +8,25 @@
 //! path_prefixes = ["/photos/"]                 # SignUrl, BatchSignUrls; default: any path
 //! max_ttl = "1h"                               # SignUrl, BatchSignUrls, SignOriginRequest; default: the key's. With it, no
 //!                                              # scheme whose signatures never expire; requests signed by headers live 15 min
-//! url_prefixes = ["https://s3.example.com/photos/"]   # SignOriginRequest; default: any URL
-//! http_methods = ["GET", "HEAD"]               # SignOriginRequest; the default
+//! url_prefixes = ["https://s3.example.com/photos/"]   # SignOriginRequest, AuthorizeDelivery; default: any URL
+//! http_methods = ["GET", "HEAD"]               # SignOriginRequest, AuthorizeDelivery; the default
+//! deliveries = ["web"]                         # AuthorizeDelivery, ListDeliveries; default: any whose keys are in `keys`
 //! accounts = ["acme"]                          # upload tokens; or ["*"]
 //! ```
 //!
 //! A call is allowed when one grant allows all of it. The method is settled before the message is read; the rest by the
 //! handler, through [`Granted`], which it cannot do without. Callers without a grant for a key are refused whether
 //! there is such a key or not.
+//!
+//! A resizer needs no more than this: then one that was taken over fetches nothing but what a valid URL names, or what is
+//! public. `SignOriginRequest` would have any object signed that its prefixes cover.
+//!
+//! ```toml
+//! [[grants]]
+//! caller = "spiffe://prod/ns/images/sa/resizer"
+//! methods = ["AuthorizeDelivery", "ListDeliveries"]
+//! keys = ["web", "s3"]                         # the delivery's `url_key` and its `signing_key`
+//! ```
 //!
 //! # Layout
 //! - [`Grants`]: read from the configuration; asked by the server for every call
@@ -53,6 +64,7 @@ struct Grant {
     methods: Names,
     keys: Names,
     accounts: Names,
+    deliveries: Names,
     path_prefixes: Option<Vec<String>>,
     url_prefixes: Option<Vec<String>>,
     http_methods: Vec<String>,
@@ -180,6 +192,7 @@ fn read_grant(section: &mut Section) -> (Caller, Grant) {
         methods: Names::new(methods),
         keys: Names::new(section.or("keys", Vec::new())),
         accounts: Names::new(section.or("accounts", Vec::new())),
+        deliveries: Names::new(section.or("deliveries", vec!["*".to_owned()])),
         path_prefixes: prefixes(section, "path_prefixes", &["/"]),
         url_prefixes: prefixes(section, "url_prefixes", &["https://", "http://"]),
         http_methods,

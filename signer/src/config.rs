@@ -10,6 +10,7 @@ use safelight_chassis::{
 use crate::{
     access::Grants,
     audit,
+    delivery::Deliveries,
     keyring::{
         Keyring,
         seen::{Digests, Seen},
@@ -20,9 +21,10 @@ use crate::{
 
 /// Everything that `signer.toml` says, with the secrets of the files that it names.
 ///
-/// What may stand in it is described in `keyring/load.rs` and `upload/config.rs`. Holds secrets: has neither `Debug` nor `Clone`.
+/// What may stand in it is described in `keyring/load.rs`, `delivery/config.rs`, `access.rs` and `upload/config.rs`. Holds secrets: has neither `Debug` nor `Clone`.
 pub struct Config {
     pub(crate) keyring: Keyring,
+    pub(crate) deliveries: Deliveries,
     pub(crate) grants: Grants,
     pub(crate) security: Security,
     /// `None`: no audit trail.
@@ -90,8 +92,10 @@ impl Config {
         if reload_interval < MIN_INTERVAL {
             section.error("reload_interval", "expected at least 100ms");
         }
+        let keyring = Keyring::read(section, seen);
         Self {
-            keyring: Keyring::read(section, seen),
+            deliveries: Deliveries::read(section, &keyring),
+            keyring,
             grants: Grants::read(section),
             security: Security::read(section),
             audit: audit::Settings::read(section),

@@ -35,6 +35,7 @@ mod versions;
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use allowed::Allowed;
+pub(crate) use load::is_name;
 pub use load::{
     DEFAULT_MAX_TARGET_BYTES, MAX_CLOCK_SKEW, MAX_ELIGIBLE_VERSIONS, MAX_IDENTIFIER_BYTES,
     MAX_MAX_TARGET_BYTES, MAX_NAME_BYTES, MAX_VERSIONS, algorithms, identifier_option,

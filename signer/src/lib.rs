@@ -6,6 +6,7 @@
 //! - [`audit`]: what was done, by whom
 //! - [`keyring`]: keys, their versions and states, loading
 //! - [`credentials`]: AWS credentials of origins, and the providers that issue them
+//! - [`delivery`]: which object a delivery URL names, and so may be fetched
 //! - [`upload`]: one-time upload tokens and their stores
 //! - [`clock`]: what time it is
 //! - `service`: the gRPC handlers; they translate and call
@@ -16,7 +17,7 @@
 //! - [`limits`]: what the server bounds
 //! - [`Signer`]: all of it, to be added to a server
 //!
-//! Dependency direction: `service` → `keyring` → `credentials` → `scheme`, and `service` → `upload`. Below `service` nothing names a tonic type, and nothing
+//! Dependency direction: `service` → `delivery` → `keyring` → `credentials` → `scheme`, and `service` → `upload`. Below `service` nothing names a tonic type, and nothing
 //! asks for the time. Secrets come in by files, are held once, wiped on drop, and never go out: no type that holds
 //! one has `Debug` or `Clone`.
 
@@ -28,6 +29,7 @@ pub mod clock;
 mod command;
 mod config;
 pub mod credentials;
+pub mod delivery;
 pub mod keyring;
 mod limits;
 mod reload;

@@ -29,6 +29,7 @@ use crate::{
     audit::{Entry, Event, WeakAudit},
     config::Config,
     credentials::Tasks,
+    delivery::Deliveries,
     keyring::{Keyring, seen::Digests},
 };
 
@@ -103,6 +104,7 @@ pub(crate) fn watch(
 /// What is replaced.
 pub(crate) struct Held {
     pub(crate) keyring: Arc<ArcSwap<Keyring>>,
+    pub(crate) deliveries: Arc<ArcSwap<Deliveries>>,
     pub(crate) grants: Arc<ArcSwap<Grants>>,
 }
 
@@ -140,6 +142,7 @@ impl Watcher {
                 config.keyring.start_providers(Some(&self.held.keyring.load()), &self.tasks);
                 let keys = config.keyring.all().len();
                 self.held.keyring.store(Arc::new(config.keyring));
+                self.held.deliveries.store(Arc::new(config.deliveries));
                 self.held.grants.store(Arc::new(config.grants));
                 self.audit.offer(Entry::new(Event::Reload));
                 self.reloads.applied.fetch_add(1, Ordering::Relaxed);

@@ -2,16 +2,20 @@
 //!
 //! # Layout
 //! - `sign`, `verify`, `keys`, `upload_tokens`, `envoy`: one file per service
+//! - `delivery`: the verdict on a delivery URL, and the fetch
 //! - `call`: what every handler begins and ends with
 //! - `expiry`: when a URL is to expire
 //! - `wish`: what is wanted of a signed URL
+//! - `origin`: signing requests to origins
 //! - `parameters`: the parameters of an upload
 //! - `refusal`: errors of the rooms below, as callers see them
 
 mod call;
+mod delivery;
 mod envoy;
 mod expiry;
 mod keys;
+mod origin;
 mod parameters;
 mod refusal;
 mod sign;

@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     config::Config,
     credentials::Tasks,
+    delivery::Deliveries,
     keyring::{Keyring, seen::Digests},
     reload::{self, Held, Reloads},
     service,
@@ -37,6 +38,7 @@ pub enum StartError {
 #[derive(Clone)]
 pub struct Signer {
     keyring: Arc<ArcSwap<Keyring>>,
+    deliveries: Arc<ArcSwap<Deliveries>>,
     grants: Arc<ArcSwap<Grants>>,
     pub(crate) audit: Audit,
     security: Security,
@@ -54,6 +56,7 @@ impl Signer {
     pub fn new(config: Config, clock: Clock) -> Self {
         Self {
             keyring: Arc::new(ArcSwap::from_pointee(config.keyring)),
+            deliveries: Arc::new(ArcSwap::from_pointee(config.deliveries)),
             grants: Arc::new(ArcSwap::from_pointee(config.grants)),
             audit: Audit::none(),
             security: config.security,
@@ -73,7 +76,11 @@ impl Signer {
     pub fn reload_from(&self, path: PathBuf) -> io::Result<()> {
         let loaded = self.loaded.ok_or_else(|| io::Error::other("the configuration is not from a file"))?;
         reload::watch(
-            Held { keyring: Arc::clone(&self.keyring), grants: Arc::clone(&self.grants) },
+            Held {
+                keyring: Arc::clone(&self.keyring),
+                deliveries: Arc::clone(&self.deliveries),
+                grants: Arc::clone(&self.grants),
+            },
             Tasks { runtime: Handle::current(), clock: self.clock.clone() },
             self.audit.downgrade(),
             Arc::clone(&self.reloads),
@@ -92,6 +99,11 @@ impl Signer {
     /// The keys as they are now. A call takes them once and finishes with them.
     pub(crate) fn keyring(&self) -> Guard<Arc<Keyring>> {
         self.keyring.load()
+    }
+
+    /// The deliveries as they are now. To be taken before the keys: a reload stores them after the keys that they name.
+    pub(crate) fn deliveries(&self) -> Guard<Arc<Deliveries>> {
+        self.deliveries.load()
     }
 
     /// Whether every key that needs credentials has some to sign with now. Those of a version that does not sign yet, or any

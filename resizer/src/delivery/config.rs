@@ -11,7 +11,7 @@ use safelight_chassis::config::Section;
 
 use super::{
     Delivery, Variant,
-    template::{Captures, Template},
+    template::{self, Captures, Template},
 };
 use crate::origin::Origins;
 use safelight_image::{
@@ -112,14 +112,13 @@ fn read_route(section: &mut Section, origins: &Origins, variants: &BTreeMap<Stri
         section.error("origin", "no origin of that name is configured");
     }
     let key_text = section.or("object_key", "{key}".to_owned());
-    if !template_names(&key_text).is_some_and(|names| !names.is_empty() && names.iter().all(|n| path.has(n)))
-    {
+    if !path.fills(&key_text) {
         section.error("object_key", "must be made of text and at least one {name} of the path");
     }
     let unused = path
         .singles()
         .filter(|name| {
-            *name != "variant" && !template_names(&key_text).is_some_and(|used| used.contains(name))
+            *name != "variant" && !template::names(&key_text).is_some_and(|used| used.contains(name))
         })
         .map(str::to_owned)
         .collect();
@@ -186,16 +185,4 @@ fn read_bounds(section: &mut Section) -> Option<OutputBounds> {
     };
     let any = max_width.is_some() || max_height.is_some() || max_area.is_some();
     any.then_some(OutputBounds { max_width, max_height, max_area, on_exceed })
-}
-
-/// The `{name}`s in a text; `None` when its braces do not pair.
-fn template_names(text: &str) -> Option<Vec<&str>> {
-    let mut names = Vec::new();
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}')?;
-        names.push(name);
-        rest = after;
-    }
-    (!rest.contains('}')).then_some(names)
 }

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`target`]: the path and query of a URL, byte for byte
-//! - [`template`]: path templates such as `/{account}/{key...}/{variant}`
+//! - [`template`]: path templates such as `/{account}/{key...}/{variant}`; the contract's, for the signer reads the same
 //! - [`config`]: the `[variants.*]` and `[[routes]]` tables
 //! - [`cache`]: entity tags, conditional requests, cache lifetime
 //!
@@ -12,13 +12,13 @@
 pub mod cache;
 pub mod config;
 pub mod target;
-pub mod template;
 
 use std::collections::BTreeMap;
 
 use safelight_image::options::{Options, Violation};
 
 pub use config::Route;
+pub use safelight_proto::delivery::template;
 pub use target::Target;
 
 /// A named set of options.

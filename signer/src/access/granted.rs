@@ -11,7 +11,7 @@ use crate::scheme::url::HttpUrl;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the caller has no grant for this {0}")]
 pub struct Denied(
-    /// What: `key`, `path`, `URL`, `HTTP method`, `account`.
+    /// What: `key`, `path`, `URL`, `HTTP method`, `account`, `delivery`.
     pub &'static str,
 );
 
@@ -40,6 +40,7 @@ impl Granted {
             methods: Names::All,
             keys: Names::All,
             accounts: Names::All,
+            deliveries: Names::All,
             path_prefixes: None,
             url_prefixes: None,
             http_methods: ["GET", "HEAD", "PUT"].map(str::to_owned).to_vec(),
@@ -89,6 +90,19 @@ impl Granted {
     /// None does.
     pub fn account(&mut self, name: &str) -> Result<(), Denied> {
         self.narrow("account", |grant| grant.accounts.has(name))
+    }
+
+    /// Leaves those that allow this delivery, and all the keys that it uses.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn delivery<'k>(
+        &mut self,
+        name: &str,
+        keys: impl IntoIterator<Item = &'k str>,
+    ) -> Result<(), Denied> {
+        self.narrow("delivery", |grant| grant.deliveries.has(name))?;
+        keys.into_iter().try_for_each(|key| self.key(key))
     }
 
     /// The longest life of a signed URL, in seconds, by those that allow signing this one and everything of `scope`, which a

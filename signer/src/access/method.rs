@@ -26,6 +26,8 @@ pub const METHODS: &[Method] = &[
     Method { name: "VerifyUrl", service: VERIFIER },
     Method { name: "VerifyUpload", service: VERIFIER },
     Method { name: "VerifyNotification", service: VERIFIER },
+    Method { name: "AuthorizeDelivery", service: VERIFIER },
+    Method { name: "ListDeliveries", service: VERIFIER },
     Method { name: "Check", service: ENVOY },
     Method { name: "CreateUploadToken", service: TOKENS },
     Method { name: "GetUploadToken", service: TOKENS },

@@ -31,12 +31,18 @@ pub struct Entry {
     /// `package.Service/Method`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub method: String,
-    /// Name of the key, if there is one of that name.
+    /// Name of the delivery.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub delivery: String,
+    /// Name of the key, if there is one of that name. Of a delivery the one that its URLs are signed with.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
     /// The version that signed or matched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
+    /// The version of the key that signed a delivery's fetch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signing_key_version: Option<u32>,
     /// Whether the key's algorithm is a legacy one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub legacy: bool,
@@ -83,8 +89,10 @@ impl Entry {
             event,
             caller: String::new(),
             method: String::new(),
+            delivery: String::new(),
             key: String::new(),
             key_version: None,
+            signing_key_version: None,
             legacy: false,
             verdict: None,
             reason: "OK".to_owned(),

@@ -59,7 +59,9 @@ impl Allowed {
         Some(HttpUrl::parse(origin?).is_ok_and(|origin| self.covers_host(&origin)))
     }
 
-    fn covers_host(&self, url: &HttpUrl<'_>) -> bool {
+    /// Whether a URL's host is.
+    #[must_use]
+    pub fn covers_host(&self, url: &HttpUrl<'_>) -> bool {
         self.hosts.is_empty() || self.hosts.iter().any(|host| host == url.authority())
     }
 

@@ -102,9 +102,7 @@ fn read_files<'a>(section: &mut Section, seen: &'a Seen) -> Files<'a> {
 
 fn read_name(section: &mut Section, names: &mut HashSet<String>) -> Option<String> {
     let name = section.required::<Option<String>>("name")?;
-    let legal = (1..=MAX_NAME_BYTES).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-    if !legal {
+    if !is_name(&name) {
         section.error("name", "expected 1 to 64 letters, digits, '.', '_' or '-'");
         return None;
     }
@@ -112,6 +110,12 @@ fn read_name(section: &mut Section, names: &mut HashSet<String>) -> Option<Strin
         section.error("name", "another key has this name");
     }
     Some(name)
+}
+
+/// Whether a key, or a delivery, may have this name.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 fn read_key(section: &mut Section, files: &Files<'_>, name: &str) -> Option<Key> {

@@ -57,6 +57,15 @@ names! {
     }
 }
 
+impl Scheme {
+    /// Whether signatures stand in the path, so that the path that was sent is not the one that is authenticated. Bunny's do
+    /// in its directory form.
+    #[must_use]
+    pub const fn signs_in_path(self) -> bool {
+        matches!(self, Self::Imgproxy | Self::Thumbor | Self::CloudinaryDelivery | Self::Bunny)
+    }
+}
+
 names! {
     /// How a key signs. Fixed for life.
     Algorithm {

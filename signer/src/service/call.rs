@@ -11,6 +11,7 @@ use super::refusal;
 use crate::{
     access::Granted,
     audit::{Audit, Entry, Event},
+    delivery::Delivery,
     keyring::MAX_NAME_BYTES,
 };
 
@@ -74,6 +75,15 @@ impl<'a> Call<'a> {
             self.note(|entry| name.clone_into(&mut entry.key));
         }
         self.granted.key(name).map_err(refusal::denied)
+    }
+
+    /// Refuses a delivery that the caller has no grant for, or for a key of; from then on only the grants for all of it count.
+    pub(super) fn delivery(&mut self, delivery: &Delivery) -> Result<(), CallError> {
+        self.note(|entry| {
+            delivery.name.clone_into(&mut entry.delivery);
+            delivery.url_key.as_deref().unwrap_or_default().clone_into(&mut entry.key);
+        });
+        self.granted.delivery(&delivery.name, delivery.keys()).map_err(refusal::denied)
     }
 
     /// Refuses an account that the caller has no grant for.

@@ -10,6 +10,9 @@ use crate::scheme::{cloudinary_upload::MAX_NOTIFICATION_AGE, url::Expiry};
 /// verifier takes.
 const MAX_TIME: u64 = 253_402_300_799;
 
+/// The field of the window.
+const WINDOW: &str = "expiry_window";
+
 /// What a request asks for.
 pub(super) enum Asked {
     /// Nothing.
@@ -23,17 +26,61 @@ pub(super) fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     one.into_iter().chain(other).min()
 }
 
-/// When a URL is to expire, in Unix seconds, from what was asked and what the key says; `None` for never.
+/// When a URL is to expire, in Unix seconds, from what was asked and what the key says; `None` for never. With a `window`, a
+/// multiple of it.
 pub(super) fn of_url(
     asked: &Asked,
+    window: Option<u64>,
     now: u64,
     key: &UrlKey,
     max_ttl: Option<u64>,
 ) -> Result<Option<u64>, CallError> {
-    match (key.versions.expiry(), asked) {
-        (Expiry::Never, _) => endless(asked, max_ttl),
-        (Expiry::Always | Expiry::Optional, _) => resolve(asked, now, max_ttl, key.policy.require_expiry),
+    match (key.versions.expiry(), window) {
+        (Expiry::Never, None) => endless(asked, max_ttl),
+        (Expiry::Never, Some(_)) => Err(CallError::field(WINDOW, "what this scheme signs never expires")),
+        (Expiry::Always | Expiry::Optional, None) => resolve(asked, now, max_ttl, key.policy.require_expiry),
+        (Expiry::Always | Expiry::Optional, Some(window)) => round(asked, window, now, max_ttl).map(Some),
     }
+}
+
+/// Reads `expiry_window`, in seconds.
+pub(super) fn window(asked: Option<&Duration>) -> Result<Option<u64>, CallError> {
+    let Some(window) = asked else { return Ok(None) };
+    match seconds(window) {
+        Some(window) if window > 0 => Ok(Some(window)),
+        _ => Err(CallError::field(WINDOW, "expected at least one second")),
+    }
+}
+
+/// The expiry, rounded up to a multiple of `window`. Whether there is one does not depend on `now`: no request that is
+/// answered now is refused a minute later.
+fn round(asked: &Asked, window: u64, now: u64, max_ttl: Option<u64>) -> Result<u64, CallError> {
+    let too_long = |max: u64| {
+        let text = format!("ttl and expiry_window together are beyond the key's max_ttl of {max} s");
+        out_of_range(WINDOW, text).with("max_ttl_seconds", max.to_string())
+    };
+    let ttl = match (asked, max_ttl) {
+        (Asked::At(_), _) => return Err(CallError::field(WINDOW, "not with expire_time, which says it all")),
+        (Asked::In(ttl), max_ttl) => {
+            let ttl = seconds(ttl)
+                .filter(|ttl| *ttl > 0)
+                .ok_or_else(|| out_of_range("ttl", "not at least one second in the future".to_owned()))?;
+            match max_ttl {
+                Some(max) if ttl.saturating_add(window) > max => return Err(too_long(max)),
+                _ => ttl,
+            }
+        }
+        (Asked::Default, Some(max)) => {
+            max.checked_sub(window).filter(|ttl| *ttl > 0).ok_or_else(|| too_long(max))?
+        }
+        (Asked::Default, None) => {
+            return Err(CallError::field(WINDOW, "the key has no max_ttl: say ttl, which is to be rounded"));
+        }
+    };
+    let expires = now.checked_add(ttl).and_then(|expires| expires.div_ceil(window).checked_mul(window));
+    expires
+        .filter(|expires| *expires <= MAX_TIME)
+        .ok_or_else(|| out_of_range(WINDOW, "past the year 9999".to_owned()))
 }
 
 /// No expiry, for a scheme that has none: whoever may sign for a limited time only may not sign with it at all.
@@ -183,6 +230,51 @@ mod tests {
             let error = resolve(&asked, NOW, max_ttl, false).unwrap_err();
             assert_eq!(error.reason(), Reason::ExpiryOutOfRange);
         }
+    }
+
+    #[test]
+    fn within_a_window_the_expiry_is_one() {
+        let hour = 3600;
+        let of = |asked: Asked, now, max_ttl| round(&asked, hour, now, max_ttl).unwrap();
+        // 1_700_000_000 is 800 s into an hour.
+        let begin = NOW - 800;
+        for now in [begin + 1, NOW, begin + hour] {
+            assert_eq!(of(after(7200, 0), now, None), begin + 3 * hour, "{now}");
+            assert_eq!(of(after(7200, 0), now, Some(3 * hour)), begin + 3 * hour, "{now}");
+            assert_eq!(of(Asked::Default, now, Some(3 * hour)), begin + 3 * hour, "{now}");
+        }
+        assert_eq!(of(after(7200, 0), begin + hour + 1, None), begin + 4 * hour);
+        for now in NOW..NOW + 2 * hour {
+            let life = of(after(60, 0), now, Some(60 + hour)) - now;
+            assert!((60..60 + hour).contains(&life), "{life}");
+        }
+    }
+
+    #[test]
+    fn a_window_that_does_not_fit_is_refused_at_every_moment() {
+        for now in [NOW - 800, NOW - 799, NOW, NOW + 2800] {
+            for (asked, window, max_ttl) in [
+                (after(61, 0), 3600, Some(3660)),
+                (after(1, 0), 3600, Some(3600)),
+                (Asked::Default, 3600, Some(3600)),
+                (Asked::Default, u64::MAX, Some(3600)),
+                (after(0, 999_999_999), 60, None),
+                (after(60, 0), u64::MAX, None),
+                (after(60, 0), MAX_TIME + 1, None),
+                (after(i64::MAX, 0), 60, None),
+            ] {
+                let error = round(&asked, window, now, max_ttl).unwrap_err();
+                assert_eq!(error.reason(), Reason::ExpiryOutOfRange, "{window} {max_ttl:?}");
+            }
+            for asked in [at(1_700_003_600), Asked::Default] {
+                assert_eq!(round(&asked, 60, now, None).unwrap_err().reason(), Reason::FieldInvalid);
+            }
+        }
+        for (seconds, nanos) in [(0, 0), (0, 999_999_999), (-1, 0), (i64::MIN, 0)] {
+            let error = window(Some(&Duration { seconds, nanos })).unwrap_err();
+            assert_eq!(error.reason(), Reason::FieldInvalid);
+        }
+        assert_eq!(window(Some(&Duration { seconds: 60, nanos: 1 })).unwrap(), Some(60));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use safelight_proto::{
     reason::CallError,
     signer::v1::{
         BatchSignUrlsItem, BatchSignUrlsRequest, BatchSignUrlsResponse, BatchSignUrlsResult, FormField,
-        Header, ItemError, SignOriginRequestRequest, SignOriginRequestResponse, SignUploadRequest,
+        ItemError, SignOriginRequestRequest, SignOriginRequestResponse, SignUploadRequest,
         SignUploadResponse, SignUrlRequest, SignUrlResponse, SignatureLocation, batch_sign_urls_item,
         batch_sign_urls_result, sign_url_request, signer_service_server::SignerService,
     },
@@ -16,16 +16,17 @@ use super::{
     MAX_BATCH,
     call::{self, Answer, Call},
     expiry::{self, Asked, timestamp},
+    origin::{self, SignedHeaders},
     parameters::{self, Parameters},
     refusal,
     wish::{Terms, sign_url},
 };
 use crate::{
     audit::Items,
+    keyring::AwsSigv4Key,
     scheme::{
         aws_sigv4::{self, Body, HEADERS_LIFETIME, MAX_PRESIGNED_LIFETIME, S3Request, Scope},
         cloudinary_upload::{self, MAX_AGE, Version},
-        url::HttpUrl,
     },
     signer::Signer,
 };
@@ -76,7 +77,8 @@ impl Signer {
     fn url(&self, call: &mut Call<'_>, request: &SignUrlRequest) -> Result<SignUrlResponse, CallError> {
         use sign_url_request::Expiry;
 
-        let SignUrlRequest { key, url, expiry, start_time, client_ip, scope, carrier, extra } = request;
+        let SignUrlRequest { key, url, expiry, start_time, client_ip, scope, carrier, extra, expiry_window } =
+            request;
         let ring = self.keyring();
         call.key(key)?;
         let key = ring.url(key).map_err(refusal::key)?;
@@ -85,7 +87,7 @@ impl Signer {
             Some(Expiry::ExpireTime(time)) => Asked::At(time),
             Some(Expiry::Ttl(ttl)) => Asked::In(ttl),
         };
-        let terms = Terms::read(*start_time, client_ip, scope, *carrier, extra)?;
+        let terms = Terms::read(*start_time, client_ip, scope, *carrier, extra, expiry_window.as_ref())?;
         call.note(|entry| url.clone_into(&mut entry.subject));
         let signed = sign_url(key, call.granted(), url, &asked, &terms, self.clock.now())?;
         call.note(|entry| entry.key_version = Some(signed.key_version));
@@ -99,14 +101,15 @@ impl Signer {
     ) -> Result<BatchSignUrlsResponse, CallError> {
         use batch_sign_urls_item::Expiry;
 
-        let BatchSignUrlsRequest { key, items, start_time, client_ip, scope, carrier, extra } = request;
+        let BatchSignUrlsRequest { key, items, start_time, client_ip, scope, carrier, extra, expiry_window } =
+            request;
         let ring = self.keyring();
         call.key(key)?;
         let key = ring.url(key).map_err(refusal::key)?;
         if !(1..=MAX_BATCH).contains(&items.len()) {
             return Err(CallError::field("items", "expected 1 to 256 items"));
         }
-        let terms = Terms::read(*start_time, client_ip, scope, *carrier, extra)?;
+        let terms = Terms::read(*start_time, client_ip, scope, *carrier, extra, expiry_window.as_ref())?;
         let now = self.clock.now();
         let sign = |BatchSignUrlsItem { url, expiry }: &BatchSignUrlsItem| {
             let asked = match *expiry {
@@ -187,41 +190,43 @@ impl Signer {
         let checked = S3Request::new(given, &request.region, presigned).map_err(refusal::origin_request)?;
         let granted =
             call.granted().origin_request(&request.method, &request.url).map_err(refusal::denied)?;
-        if !HttpUrl::parse(&request.url).is_ok_and(|url| key.allowed.covers(&url)) {
-            return Err(refusal::not_allowed("url"));
-        }
-        let scope = Scope::s3(checked.region);
+        origin::check_allowed(key, &request.url)?;
         let now = self.clock.now();
-        let version = key.versions.primary(now);
-        let issued = version.material.at(now).map_err(refusal::credentials)?;
-        let credentials = &issued.credentials;
-
-        let (headers, url, lifetime) = if presigned {
-            let ttl = request.ttl.as_ref();
+        let signed = if presigned {
             let max_ttl = expiry::least(granted, key.max_ttl);
-            let lifetime =
-                expiry::lifetime(ttl, DEFAULT_PRESIGNED_LIFETIME, MAX_PRESIGNED_LIFETIME, max_ttl)?;
-            // Cut, not refused: how much is left of temporary credentials is nothing that a caller could know.
-            let lifetime = issued.at_most(lifetime, now);
-            let url = aws_sigv4::presign(credentials, &checked.request, &scope, now, lifetime)
-                .map_err(refusal::unsignable)?;
-            (Vec::new(), url, lifetime)
+            let (longest, ttl) = (MAX_PRESIGNED_LIFETIME, request.ttl.as_ref());
+            let lifetime = expiry::lifetime(ttl, DEFAULT_PRESIGNED_LIFETIME, longest, max_ttl)?;
+            presign(key, &checked, lifetime, now)?
         } else {
-            let headers = aws_sigv4::sign_headers(credentials, &checked.request, &scope, now)
-                .map_err(refusal::unsignable)?
-                .into_iter()
-                .map(|(name, value)| Header { name: name.to_owned(), value })
-                .collect();
-            (headers, request.url.clone(), issued.at_most(HEADERS_LIFETIME, now))
+            let SignedHeaders { headers, expires, key_version } = origin::sign_headers(key, &checked, now)?;
+            let expire_time = Some(timestamp(expires));
+            SignOriginRequestResponse { headers, url: request.url.clone(), expire_time, key_version }
         };
-        call.note(|entry| entry.key_version = Some(version.info.id));
-        Ok(SignOriginRequestResponse {
-            headers,
-            url,
-            expire_time: Some(timestamp(now + lifetime)),
-            key_version: version.info.id,
-        })
+        call.note(|entry| entry.key_version = Some(signed.key_version));
+        Ok(signed)
     }
+}
+
+/// Signs a request in its URL at `now`, for `lifetime`, both in seconds.
+fn presign(
+    key: &AwsSigv4Key,
+    request: &S3Request<'_>,
+    lifetime: u64,
+    now: u64,
+) -> Result<SignOriginRequestResponse, CallError> {
+    let version = key.versions.primary(now);
+    let issued = version.material.at(now).map_err(refusal::credentials)?;
+    // Cut, not refused: how much is left of temporary credentials is nothing that a caller could know.
+    let lifetime = issued.at_most(lifetime, now);
+    let scope = Scope::s3(request.region);
+    let url = aws_sigv4::presign(&issued.credentials, &request.request, &scope, now, lifetime)
+        .map_err(refusal::unsignable)?;
+    Ok(SignOriginRequestResponse {
+        headers: Vec::new(),
+        url,
+        expire_time: Some(timestamp(now + lifetime)),
+        key_version: version.info.id,
+    })
 }
 
 /// How many of a batch were signed.

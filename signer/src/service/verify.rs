@@ -1,8 +1,11 @@
 //! `VerifierService`.
 
+use std::net::IpAddr;
+
 use safelight_proto::{
     reason::CallError,
     signer::v1::{
+        AuthorizeDeliveryRequest, AuthorizeDeliveryResponse, ListDeliveriesRequest, ListDeliveriesResponse,
         Reason, Verdict, VerifyNotificationRequest, VerifyNotificationResponse, VerifyUploadRequest,
         VerifyUploadResponse, VerifyUrlRequest, VerifyUrlResponse, verifier_service_server::VerifierService,
         verify_notification_request,
@@ -12,6 +15,7 @@ use tonic::Request;
 
 use super::{
     call::{self, Answer, Call},
+    delivery::log_refusal,
     expiry::{self, timestamp},
     refusal,
 };
@@ -64,6 +68,54 @@ impl VerifierService for Signer {
             Ok(answer)
         })
     }
+
+    fn authorize_delivery<'s: 'a, 'a>(
+        &'s self,
+        request: Request<AuthorizeDeliveryRequest>,
+    ) -> Answer<'a, AuthorizeDeliveryResponse>
+    where
+        Self: 'a,
+    {
+        call::answer(&self.audit, request, |call, request| {
+            let answer = self.authorized(call, request)?;
+            call.note(|entry| note(entry, answer.verdict(), answer.reason(), answer.key_version));
+            Ok(answer)
+        })
+    }
+
+    fn list_deliveries<'s: 'a, 'a>(
+        &'s self,
+        request: Request<ListDeliveriesRequest>,
+    ) -> Answer<'a, ListDeliveriesResponse>
+    where
+        Self: 'a,
+    {
+        call::answer(&self.audit, request, |call, request| Ok(self.listed(call, request)))
+    }
+}
+
+/// What a request says of the end user's.
+pub(super) struct Caller<'a> {
+    /// `None`: not known.
+    pub(super) origin: Option<&'a str>,
+    /// `None`: not known.
+    pub(super) client: Option<IpAddr>,
+}
+
+impl<'a> Caller<'a> {
+    /// From the fields `origin` and `client_ip`, which are empty where that is not known.
+    pub(super) fn read(origin: &'a str, client_ip: &str) -> Result<Self, CallError> {
+        let client = match client_ip {
+            "" => None,
+            text => Some(text.parse().map_err(|_| CallError::field("client_ip", "expected an IP address"))?),
+        };
+        Ok(Self { origin: Some(origin).filter(|origin| !origin.is_empty()), client })
+    }
+}
+
+/// The path of a request target.
+pub(super) fn path_of(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
 }
 
 impl Signer {
@@ -72,24 +124,13 @@ impl Signer {
         call: &mut Call<'_>,
         request: &VerifyUrlRequest,
     ) -> Result<VerifyUrlResponse, CallError> {
-        let VerifyUrlRequest { key, request_target, origin, client_ip, cookies } = request;
+        let VerifyUrlRequest { key: name, request_target, origin, client_ip, cookies } = request;
         let ring = self.keyring();
-        call.key(key)?;
-        let key = ring.url(key).map_err(refusal::key)?;
-        let client = match client_ip.as_str() {
-            "" => None,
-            text => Some(text.parse().map_err(|_| CallError::field("client_ip", "expected an IP address"))?),
-        };
-        call.note(|entry| {
-            request_target.split('?').next().unwrap_or_default().clone_into(&mut entry.subject)
-        });
-        let presented = Presented {
-            target: request_target,
-            origin: Some(origin.as_str()).filter(|origin| !origin.is_empty()),
-            client,
-            cookies,
-            now: self.clock.now(),
-        };
+        call.key(name)?;
+        let key = ring.url(name).map_err(refusal::key)?;
+        let Caller { origin, client } = Caller::read(origin, client_ip)?;
+        call.note(|entry| path_of(request_target).clone_into(&mut entry.subject));
+        let presented = Presented { target: request_target, origin, client, cookies, now: self.clock.now() };
         Ok(match verify(key, &presented) {
             Ok((verified, key_version)) => VerifyUrlResponse {
                 verdict: Verdict::Valid.into(),
@@ -98,11 +139,15 @@ impl Signer {
                 expire_time: verified.expires.map(timestamp),
                 authenticated_target: verified.authenticated_target,
             },
-            Err(refused) => VerifyUrlResponse {
-                verdict: Verdict::Invalid.into(),
-                reason: refused.into(),
-                ..VerifyUrlResponse::default()
-            },
+            Err(refused) => {
+                let path = if key.scheme.signs_in_path() { "" } else { path_of(request_target) };
+                log_refusal(refused, name, "", path);
+                VerifyUrlResponse {
+                    verdict: Verdict::Invalid.into(),
+                    reason: refused.into(),
+                    ..VerifyUrlResponse::default()
+                }
+            }
         })
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
-use prost_types::Timestamp;
+use prost_types::{Duration, Timestamp};
 use safelight_proto::{
     reason::CallError,
     signer::v1::{Cookie, SignUrlResponse, SignatureCarrier},
@@ -26,6 +26,8 @@ pub(super) struct Terms<'a> {
     scope: Vec<&'a str>,
     carrier: Carrier,
     extra: Vec<(&'a str, &'a str)>,
+    /// What the expiry is rounded up to a multiple of, in seconds.
+    window: Option<u64>,
 }
 
 impl<'a> Terms<'a> {
@@ -36,6 +38,7 @@ impl<'a> Terms<'a> {
         scope: &'a [String],
         carrier: i32,
         extra: &'a BTreeMap<String, String>,
+        expiry_window: Option<&Duration>,
     ) -> Result<Self, CallError> {
         let client = match client_ip {
             "" => None,
@@ -50,7 +53,8 @@ impl<'a> Terms<'a> {
         };
         let scope = scope.iter().map(String::as_str).collect();
         let extra = extra.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        Ok(Self { start_time, client, scope, carrier, extra })
+        let window = expiry::window(expiry_window)?;
+        Ok(Self { start_time, client, scope, carrier, extra, window })
     }
 }
 
@@ -69,7 +73,7 @@ pub(super) fn sign_url(
 ) -> Result<SignUrlResponse, CallError> {
     let url = HttpUrl::parse(url).map_err(refusal::unsigned_url)?;
     let granted = granted.url_to_sign(&url, &terms.scope).map_err(refusal::denied)?;
-    let expires = expiry::of_url(asked, now, key, expiry::least(granted, key.max_ttl))?;
+    let expires = expiry::of_url(asked, terms.window, now, key, expiry::least(granted, key.max_ttl))?;
     let wanted = Wanted {
         url: (&url).into(),
         expires,

@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 
+/// Most segments that a signature takes before the path that it signs: Cloudinary's has cloud name, two types and itself;
+/// imgproxy's may stand behind a prefix.
+pub const MAX_SIGNATURE_SEGMENTS: usize = 8;
+
 /// A parsed template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Template {
@@ -75,6 +79,20 @@ impl Template {
             Segment::One(name) => Some(name.as_str()),
             _ => None,
         })
+    }
+
+    /// Whether a text can be filled from this template: its braces pair, and hold names of the path, at least one.
+    #[must_use]
+    pub fn fills(&self, text: &str) -> bool {
+        names(text).is_some_and(|names| !names.is_empty() && names.iter().all(|name| self.has(name)))
+    }
+
+    /// Whether the path may be one of these with a signature in it: whether what follows its first segments, up to
+    /// [`MAX_SIGNATURE_SEGMENTS`], matches. Finds a route to ask the signer about; what the path is, the signer says.
+    #[must_use]
+    pub fn may_follow_signature(&self, path: &str) -> bool {
+        let slashes = path.match_indices('/').skip(1).take(MAX_SIGNATURE_SEGMENTS);
+        slashes.filter_map(|(at, _)| path.get(at..)).any(|rest| self.matches(rest).is_some())
     }
 
     /// Matches a path that is still percent-encoded. Literal segments are compared as they stand.
@@ -151,6 +169,26 @@ impl<'a> Captures<'a> {
     }
 }
 
+/// The name in a segment that stands for a variant. `None` of a list of options, which holds `=` as it is sent, and when
+/// it does not decode.
+#[must_use]
+pub fn variant_name(segment: &str) -> Option<String> {
+    if segment.contains('=') { None } else { decode(segment) }
+}
+
+/// The `{name}`s in a text; `None` when its braces do not pair.
+#[must_use]
+pub fn names(text: &str) -> Option<Vec<&str>> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').filter(|_| !before.contains('}'))?;
+        names.push(name);
+        rest = after;
+    }
+    (!rest.contains('}')).then_some(names)
+}
+
 /// Percent-decodes once. `None` when the bytes are not UTF-8.
 #[must_use]
 pub fn decode(text: &str) -> Option<String> {
@@ -191,6 +229,50 @@ mod tests {
         assert_eq!(fill("/img/{key}", "/img/a", "p/{key}.jpg").as_deref(), Some("p/a.jpg"));
         assert_eq!(fill("/img/{key}", "/img/a/b", "{key}"), None);
         assert_eq!(fill("/img/{key}", "/IMG/a", "{key}"), None);
+    }
+
+    #[test]
+    fn object_keys_are_made_of_names_of_the_path() {
+        let template = Template::parse("/{account}/{key...}/{variant}").unwrap();
+        for text in ["{key}", "originals/{account}/{key}.jpg", "{variant}"] {
+            assert!(template.fills(text), "{text}");
+        }
+        for text in ["", "x", "{other}", "{key", "key}", "}{key}", "{key}}", "{{key}}", "{key...}"] {
+            assert!(!template.fills(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_signature_in_it_is_recognised_by_its_rest() {
+        let template = Template::parse("/ip/{key...}/{variant}").unwrap();
+        for (path, may) in [
+            ("/SIG/ip/a/b/thumb", true),
+            ("/prefix/SIG/ip/a/thumb", true),
+            ("/cloud/image/upload/s--SIG--/ip/a/thumb", true),
+            ("/ip/a/thumb", false),
+            ("/ip/ip/a/thumb", true),
+            ("/SIG/other/a/thumb", false),
+            ("/1/2/3/4/5/6/7/8/ip/a/thumb", true),
+            ("/1/2/3/4/5/6/7/8/9/ip/a/thumb", false),
+            ("", false),
+            ("//ip/a/thumb", true),
+        ] {
+            assert_eq!(template.may_follow_signature(path), may, "{path}");
+        }
+    }
+
+    #[test]
+    fn lists_of_options_have_no_name() {
+        for (segment, name) in [
+            ("thumb", Some("thumb")),
+            ("%74humb", Some("thumb")),
+            ("thumb%3D", Some("thumb=")),
+            ("w=1", None),
+            ("thumb=", None),
+            ("%ff", None),
+        ] {
+            assert_eq!(variant_name(segment).as_deref(), name, "{segment}");
+        }
     }
 
     #[test]

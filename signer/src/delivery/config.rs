@@ -1,0 +1,174 @@
+//! Reads `[[deliveries]]`.
+//!
+//! ```toml
+//! [[deliveries]]                         # one for each route of a resizer, and in the same words
+//! name = "web"                           # 1 to 64 letters, digits, '.', '_' or '-'; for grants and the log
+//! path = "/{account}/{key...}/{variant}" # the route's `path`
+//! object_key = "{account}/{key}"         # the route's; default "{key}"
+//! url_key = "web"                        # the route's; not needed where every variant is public
+//! variant = "thumb"                      # the route's, where its path has no {variant}
+//! public_variants = ["thumb"]            # of the variants that the route serves, those with `public = true`
+//! signing_key = "s3"                     # the origin's; a key of scheme aws-sigv4. Without it fetches are not signed
+//! region = "eu-west-1"                   # the origin's; with `signing_key`
+//! base_url = "https://photos.s3.eu-west-1.amazonaws.com/"   # what stands before the object's key
+//! ```
+
+use std::{collections::HashSet, sync::Arc};
+
+use safelight_chassis::config::Section;
+use safelight_proto::delivery::template::Template;
+
+use super::{Deliveries, Delivery, Signing};
+use crate::{
+    keyring::{KeyError, Keyring, is_name},
+    scheme::{
+        aws_sigv4::{Body, Request, RequestError, S3Request},
+        url::HttpUrl,
+    },
+};
+
+impl Deliveries {
+    /// Reads `[[deliveries]]`. Whatever is wrong is recorded in the section; the deliveries must not be used then.
+    pub(crate) fn read(section: &mut Section, keyring: &Keyring) -> Self {
+        let mut deliveries = Self::default();
+        let mut names = HashSet::new();
+        section.tables("deliveries", |section| {
+            let delivery = Arc::new(read(section, keyring));
+            if !is_name(&delivery.name) {
+                section.error("name", "expected 1 to 64 letters, digits, '.', '_' or '-'");
+            } else if !names.insert(delivery.name.clone()) {
+                section.error("name", "another delivery has this name");
+            }
+            if deliveries.by_digest.insert(delivery.digest.clone(), Arc::clone(&delivery)).is_some() {
+                section.error("", "another delivery differs from this one in its name alone");
+            }
+            deliveries.by_name.insert(delivery.name.clone(), delivery);
+        });
+        deliveries
+    }
+}
+
+fn read(section: &mut Section, keyring: &Keyring) -> Delivery {
+    let path_text: String = section.required("path");
+    let path = Template::parse(&path_text).unwrap_or_else(|message| {
+        section.error("path", message);
+        Template::default() // matches nothing, and is never used
+    });
+    let object_key = section.or("object_key", "{key}".to_owned());
+    if !path.fills(&object_key) {
+        section.error("object_key", "must be made of text and at least one {name} of the path");
+    }
+    let url_key: Option<String> = section.optional("url_key");
+    let scheme = url_key.as_deref().and_then(|name| match keyring.url(name) {
+        Ok(key) => Some(key.scheme),
+        Err(error) => {
+            section.error("url_key", no_key(error, "URLs"));
+            None
+        }
+    });
+    let (base_url, signing) = read_origin(section, keyring);
+    let mut delivery = Delivery {
+        name: section.required("name"),
+        digest: String::new(),
+        path_text,
+        path,
+        object_key,
+        url_key,
+        variant: section.optional("variant"),
+        public_variants: section.or("public_variants", Vec::new()),
+        signing,
+        base_url,
+        signature_in_path: scheme.is_some_and(|scheme| scheme.signs_in_path()),
+    };
+    check_variants(section, &delivery);
+    delivery.public_variants.sort_unstable();
+    delivery.public_variants.dedup();
+    delivery.digest = delivery.identity().digest();
+    delivery
+}
+
+fn check_variants(section: &mut Section, delivery: &Delivery) {
+    let Delivery { path, variant, public_variants, url_key, .. } = delivery;
+    match variant {
+        None if !path.has("variant") => section.error("variant", "is needed: the path has no {variant}"),
+        Some(_) if path.has("variant") => {
+            section.error("variant", "must not be set: the path has {variant}");
+        }
+        Some(name) if name.is_empty() || name.contains(['=', '%']) => {
+            section.error("variant", "expected the name of a variant");
+        }
+        _ => {}
+    }
+    if public_variants.iter().any(|name| name.is_empty() || name.contains('=')) {
+        // A list of options is served only when it is signed, whatever stands here.
+        section.error("public_variants", "expected names of variants, which hold no =");
+    }
+    if let Some(variant) = variant
+        && public_variants.iter().any(|name| name != variant)
+    {
+        section.error("public_variants", "names a variant that the path does not serve");
+    }
+    if url_key.is_none() && public_variants.is_empty() {
+        section.error("url_key", "is needed: no variant is public");
+    }
+}
+
+/// What stands before object keys, and what signs.
+fn read_origin(section: &mut Section, keyring: &Keyring) -> (String, Option<Signing>) {
+    let base_url: String = section.required("base_url");
+    let region: Option<String> = section.optional("region");
+    let key: Option<String> = section.optional("signing_key");
+    let url = HttpUrl::parse(&base_url)
+        .ok()
+        .filter(|url| url.verbatim().is_ok() && base_url.ends_with('/') && !base_url.contains(['?', '#']));
+    if url.is_none() && !base_url.is_empty() {
+        section.error(
+            "base_url",
+            "expected an absolute http or https URL that ends with /, in the spelling that clients send",
+        );
+    }
+    let signing = match (key, region) {
+        (Some(key), Some(region)) => Some(Signing { key, region }),
+        (Some(key), None) => {
+            section.error("region", "missing: the signing key needs one");
+            Some(Signing { key, region: String::new() })
+        }
+        (None, Some(_)) => {
+            section.error("region", "only with signing_key");
+            None
+        }
+        (None, None) => None,
+    };
+    if let (Some(signing), Some(url)) = (&signing, &url) {
+        check_signing(section, keyring, signing, url);
+    }
+    (base_url, signing)
+}
+
+/// Whether the key signs requests to that place.
+fn check_signing(section: &mut Section, keyring: &Keyring, signing: &Signing, base_url: &HttpUrl<'_>) {
+    let request = Request { method: "GET", url: base_url.as_str(), headers: &[], body: Body::Unsigned };
+    match S3Request::new(request, &signing.region, false) {
+        Ok(_) => {}
+        Err(error @ RequestError::Region) => {
+            if !signing.region.is_empty() {
+                section.error("region", error.to_string());
+            }
+        }
+        Err(error) => section.error("base_url", error.to_string()),
+    }
+    match keyring.aws_sigv4(&signing.key) {
+        Err(error) => section.error("signing_key", no_key(error, "requests to S3")),
+        Ok(key) if !key.allowed.covers_host(base_url) => {
+            section.error("base_url", "the signing key's allowed_hosts do not have its host");
+        }
+        Ok(_) => {}
+    }
+}
+
+fn no_key(error: KeyError, signs: &str) -> String {
+    match error {
+        KeyError::NotFound => "there is no key of that name, or it could not be read".to_owned(),
+        KeyError::SchemeMismatch => format!("that key's scheme does not sign {signs}"),
+    }
+}

@@ -1,0 +1,209 @@
+//! The verdict on a delivery URL, and the fetch of the object that it names.
+
+use std::collections::BTreeMap;
+
+use safelight_proto::{
+    delivery::object_key::KeyError,
+    page,
+    reason::{CallError, Reason as Cause},
+    signer::v1::{
+        AuthorizeDeliveryRequest, AuthorizeDeliveryResponse, Delivery as Listed, ListDeliveriesRequest,
+        ListDeliveriesResponse, Reason, Verdict,
+    },
+};
+
+use super::{
+    call::Call,
+    expiry::timestamp,
+    origin::{self, SignedHeaders},
+    refusal,
+    verify::{Caller, path_of, verify},
+};
+use crate::{
+    delivery::{Delivery, Object, Signing},
+    keyring::{KeyError as NoKey, Keyring},
+    scheme::{
+        aws_sigv4::{Body, Request, S3Request},
+        url::Presented,
+    },
+    signer::Signer,
+};
+
+/// A URL that may be delivered, and its object.
+struct Proof {
+    object: Object,
+    /// What was authenticated; for a public variant the path that was asked for.
+    target: String,
+    key_version: u32,
+    /// In Unix seconds.
+    expires: Option<u64>,
+}
+
+impl Signer {
+    pub(super) fn authorized(
+        &self,
+        call: &mut Call<'_>,
+        request: &AuthorizeDeliveryRequest,
+    ) -> Result<AuthorizeDeliveryResponse, CallError> {
+        let AuthorizeDeliveryRequest { delivery_digest, request_target, origin, client_ip, cookies, method } =
+            request;
+        let method = match method.as_str() {
+            "" | "GET" => "GET",
+            "HEAD" => "HEAD",
+            _ => return Err(CallError::field("method", "expected GET or HEAD")),
+        };
+        let Caller { origin, client } = Caller::read(origin, client_ip)?;
+        let deliveries = self.deliveries();
+        let ring = self.keyring();
+        let delivery = deliveries.of_digest(delivery_digest).ok_or_else(unknown)?;
+        call.delivery(delivery)?;
+        call.note(|entry| path_of(request_target).clone_into(&mut entry.subject));
+        let now = self.clock.now();
+        let presented = Presented { target: request_target, origin, client, cookies, now };
+        match prove(delivery, &ring, &presented)? {
+            Ok(proof) => fetch(call, delivery, &ring, proof, method, now),
+            Err(reason) => {
+                // Where the signature stands in the path, that is not for the log.
+                let path = if delivery.signature_in_path { "" } else { path_of(request_target) };
+                log_refusal(reason, delivery.url_key.as_deref().unwrap_or_default(), &delivery.name, path);
+                Ok(AuthorizeDeliveryResponse {
+                    verdict: Verdict::Invalid.into(),
+                    reason: reason.into(),
+                    ..AuthorizeDeliveryResponse::default()
+                })
+            }
+        }
+    }
+
+    pub(super) fn listed(&self, call: &Call<'_>, request: &ListDeliveriesRequest) -> ListDeliveriesResponse {
+        let deliveries = self.deliveries();
+        let visible: BTreeMap<_, _> = deliveries
+            .all()
+            .iter()
+            .filter(|(_, delivery)| call.granted().clone().delivery(&delivery.name, delivery.keys()).is_ok())
+            .map(|(name, delivery)| (name.as_str(), delivery))
+            .collect();
+        let (page, next_page_token) = page::page(&visible, request.page_size, &request.page_token);
+        ListDeliveriesResponse {
+            deliveries: page.into_iter().map(|(_, delivery)| describe(delivery)).collect(),
+            next_page_token,
+        }
+    }
+}
+
+/// Whether a URL may be delivered: the inner `Err` is a verdict, the outer an error.
+fn prove(
+    delivery: &Delivery,
+    ring: &Keyring,
+    presented: &Presented<'_>,
+) -> Result<Result<Proof, Reason>, CallError> {
+    let public = || {
+        let path = path_of(presented.target);
+        let object = delivery.object(path).filter(|object| object.is_public)?;
+        Some(Proof { object, target: path.to_owned(), key_version: 0, expires: None })
+    };
+    let Some(name) = &delivery.url_key else {
+        return Ok(public().ok_or(Reason::ResourceMismatch));
+    };
+    if !delivery.signature_in_path
+        && let Some(proof) = public()
+    {
+        return Ok(Ok(proof));
+    }
+    let key = ring.url(name).map_err(gone)?;
+    let signed = verify(key, presented).and_then(|(verified, key_version)| {
+        // From what was authenticated, never from what was asked for. A variant that needs no signature is not public here:
+        // the answer lives as long as the signature.
+        let object = delivery.object(path_of(&verified.authenticated_target));
+        let object = Object { is_public: false, ..object.ok_or(Reason::ResourceMismatch)? };
+        let (target, expires) = (verified.authenticated_target, verified.expires);
+        Ok(Proof { object, target, key_version, expires })
+    });
+    Ok(signed.or_else(|reason| public().filter(|_| delivery.signature_in_path).ok_or(reason)))
+}
+
+/// Signs the fetch of what was proven.
+fn fetch(
+    call: &mut Call<'_>,
+    delivery: &Delivery,
+    ring: &Keyring,
+    proof: Proof,
+    method: &str,
+    now: u64,
+) -> Result<AuthorizeDeliveryResponse, CallError> {
+    let Proof { object, target, key_version, expires } = proof;
+    let url = delivery.url(&object.key).map_err(unfetchable)?;
+    call.granted().origin_request(method, &url).map_err(refusal::denied)?;
+    let signed = match &delivery.signing {
+        None => None,
+        Some(Signing { key, region }) => {
+            let key = ring.aws_sigv4(key).map_err(gone)?;
+            origin::check_allowed(key, &url)?;
+            let request = Request { method, url: &url, headers: &[], body: Body::Unsigned };
+            let request = S3Request::new(request, region, false).map_err(refusal::origin_request)?;
+            Some(origin::sign_headers(key, &request, now)?)
+        }
+    };
+    call.note(|entry| {
+        entry.signing_key_version = signed.as_ref().map(|signed| signed.key_version);
+    });
+    let (headers, fetch_expires) = match signed {
+        None => (Vec::new(), None),
+        Some(SignedHeaders { headers, expires, .. }) => (headers, Some(expires)),
+    };
+    Ok(AuthorizeDeliveryResponse {
+        verdict: Verdict::Valid.into(),
+        reason: Reason::Ok.into(),
+        key_version,
+        expire_time: expires.map(timestamp),
+        authenticated_target: target,
+        public: object.is_public,
+        object_key: object.key,
+        url,
+        headers,
+        fetch_expire_time: fetch_expires.map(timestamp),
+    })
+}
+
+/// Says once in our log why a URL was refused. `path` is empty where it holds the signature.
+pub(super) fn log_refusal(reason: Reason, key: &str, delivery: &str, path: &str) {
+    /// What of a path that anyone may send goes into the log, in bytes.
+    const MAX_PATH: usize = 256;
+
+    let reason = reason.as_str_name().trim_start_matches("REASON_");
+    let path = path.get(..path.floor_char_boundary(MAX_PATH)).unwrap_or_default();
+    tracing::info!(reason, key, delivery, path, "url.refused");
+}
+
+fn unknown() -> CallError {
+    Cause::DeliveryUnknown.error(
+        "none of the signer's [[deliveries]] has this digest: compare path, object_key, url_key, variant, public_variants, \
+         signing_key, base_url and region with the resizer's route and origin (ListDeliveries shows the signer's)",
+    )
+}
+
+/// A key that the delivery had is none any more: a reload has come between, and the delivery is gone too, or another.
+fn gone(_: NoKey) -> CallError {
+    unknown()
+}
+
+fn unfetchable(error: KeyError) -> CallError {
+    Cause::ObjectKeyUnsupported.error(error.to_string())
+}
+
+fn describe(delivery: &Delivery) -> Listed {
+    let identity = delivery.identity();
+    Listed {
+        name: delivery.name.clone(),
+        digest: delivery.digest.clone(),
+        path: identity.path.to_owned(),
+        object_key: identity.object_key.to_owned(),
+        url_key: identity.url_key.to_owned(),
+        variant: identity.variant.to_owned(),
+        public_variants: identity.public_variants.to_vec(),
+        signing_key: identity.signing_key.to_owned(),
+        base_url: identity.base_url.to_owned(),
+        region: identity.region.to_owned(),
+        signature_in_path: delivery.signature_in_path,
+    }
+}

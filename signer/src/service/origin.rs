@@ -1,0 +1,48 @@
+//! Signing requests to origins: what `SignOriginRequest` and `AuthorizeDelivery` have in common.
+
+use safelight_proto::{reason::CallError, signer::v1::Header};
+
+use super::refusal;
+use crate::{
+    keyring::AwsSigv4Key,
+    scheme::{
+        aws_sigv4::{self, HEADERS_LIFETIME, S3Request, Scope},
+        url::HttpUrl,
+    },
+};
+
+/// The headers that authorise a request.
+pub(super) struct SignedHeaders {
+    pub(super) headers: Vec<Header>,
+    /// When the origin stops accepting them, in Unix seconds.
+    pub(super) expires: u64,
+    pub(super) key_version: u32,
+}
+
+/// Refuses a URL that the key may not be used for.
+pub(super) fn check_allowed(key: &AwsSigv4Key, url: &str) -> Result<(), CallError> {
+    if HttpUrl::parse(url).is_ok_and(|url| key.allowed.covers(&url)) {
+        Ok(())
+    } else {
+        Err(refusal::not_allowed("url"))
+    }
+}
+
+/// Signs a request in its headers at `now`, in Unix seconds.
+pub(super) fn sign_headers(
+    key: &AwsSigv4Key,
+    request: &S3Request<'_>,
+    now: u64,
+) -> Result<SignedHeaders, CallError> {
+    let version = key.versions.primary(now);
+    let issued = version.material.at(now).map_err(refusal::credentials)?;
+    let signed =
+        aws_sigv4::sign_headers(&issued.credentials, &request.request, &Scope::s3(request.region), now)
+            .map_err(refusal::unsignable)?;
+    let header = |(name, value): (&str, String)| Header { name: name.to_owned(), value };
+    Ok(SignedHeaders {
+        headers: signed.into_iter().map(header).collect(),
+        expires: now + issued.at_most(HEADERS_LIFETIME, now),
+        key_version: version.info.id,
+    })
+}
