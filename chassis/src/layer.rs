@@ -19,15 +19,20 @@ use std::sync::Arc;
 
 use tonic::service::Routes;
 
-use crate::{caller::Authorise, server::Limits};
+use crate::{access::Authorise, server::Limits};
 
 pub(crate) type Stack = request_id::RequestIds<
     call_log::CallLog<reason::Reasons<gate::Gate<deadline::Deadlines<panic::Panics<Routes>>>>>,
 >;
 
-pub(crate) fn stack(routes: Routes, limits: &Limits, access: Option<Arc<dyn Authorise>>) -> Stack {
+pub(crate) fn stack(
+    routes: Routes,
+    limits: &Limits,
+    access: Option<Arc<dyn Authorise>>,
+    services: &[&'static str],
+) -> Stack {
     let panics = panic::Panics::new(routes.prepare());
     let deadlines = deadline::Deadlines::new(panics, limits.default_deadline, limits.max_deadline);
-    let gate = gate::Gate::new(deadlines, access, limits.max_calls);
+    let gate = gate::Gate::new(deadlines, access, services.into(), limits.max_calls);
     request_id::RequestIds::new(call_log::CallLog::new(reason::Reasons::new(gate)))
 }

@@ -6,7 +6,7 @@
 //! - [`exit`]: exit codes
 //! - [`telemetry`]: log lines, for the whole process
 //! - [`shutdown`]: when to stop, and how patiently
-//! - [`caller`]: who calls, and whether they may
+//! - [`access`]: who calls, and what they may do
 //! - [`tls`]: certificates, reloaded
 //! - [`deadline`], [`request_id`]: what every call carries in its extensions
 //! - `layer`: what happens around every call: request id, log line, error reasons, access, deadline, panics
@@ -18,7 +18,7 @@
 
 #![forbid(unsafe_code)]
 
-pub mod caller;
+pub mod access;
 pub mod cli;
 pub mod config;
 pub mod exit;

@@ -41,7 +41,7 @@ use self::port::{Listening, Port};
 #[cfg(doc)]
 use crate::shutdown::Shutdown;
 use crate::{
-    caller::{Authorise, Tokens},
+    access::{Authorise, Tokens},
     config::Section,
     http::{self as http_port, Handler},
     layer,
@@ -188,8 +188,8 @@ impl Server {
             None => self.routes,
             Some(descriptors) => reflection::add(self.routes, descriptors, &self.names)?,
         };
+        let stack = layer::stack(routes, &self.limits, self.access, &self.names);
         self.health.register(self.names).await;
-        let stack = layer::stack(routes, &self.limits, self.access);
         let Security { tls, tokens } = self.security;
         let http = self.http.map(|Http { listen, limits, service }| {
             (listen, Port::http("http", service, limits, tls.clone()))

@@ -19,15 +19,13 @@ use std::{
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
-    pki_types::CertificateDer,
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use safelight_client::tls::Pem;
 pub use safelight_client::tls::{TlsError, client};
 use tokio::time::sleep;
-use webpki::EndEntityCert;
 
-use crate::{caller::Caller, config::Section};
+use crate::config::Section;
 
 /// How often the files are looked at.
 const RELOAD: Duration = Duration::from_secs(10);
@@ -179,10 +177,4 @@ impl Content {
         http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Configs { grpc: Arc::new(grpc), http: Arc::new(http) })
     }
-}
-
-/// The caller that a verified certificate names: its first URI (a SPIFFE ID has exactly one).
-pub(crate) fn caller(certificate: &CertificateDer<'_>) -> Option<Caller> {
-    let certificate = EndEntityCert::try_from(certificate).ok()?;
-    certificate.valid_uri_names().next().map(Caller::new)
 }

@@ -31,19 +31,21 @@
 //! # Layout
 //! - [`Grants`]: read from the configuration; asked by the server for every call
 //! - [`Granted`]: what the grants of one caller for one method allow
-//! - `method`: the methods, and what grants restrict of each
+//! - [`METHODS`]: the methods
+//!
+//! Callers, tokens and what is common to the grants of every service stand in [`safelight_chassis::access`].
 
 mod granted;
 mod method;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::Extensions;
 use safelight_chassis::{
-    caller::{Authorise, Caller},
+    access::{self, Authorise, Caller, Method, Methods, Names},
     config::Section,
     request_id::RequestId,
 };
@@ -51,17 +53,16 @@ use safelight_proto::reason::Reason;
 
 use crate::audit::{Audit, Entry, Event};
 
-pub use granted::{Denied, Granted};
-pub use method::{METHODS, Method};
+pub use granted::Granted;
+pub use method::METHODS;
 
 /// Every grant of the signer, by caller.
-#[derive(Debug, Default)]
-pub struct Grants(HashMap<Caller, Arc<[Arc<Grant>]>>);
-
-/// What one `[[grants]]` allows.
 #[derive(Debug)]
-struct Grant {
-    methods: Names,
+pub struct Grants(access::Grants<Grant>);
+
+/// What one `[[grants]]` allows of its methods.
+#[derive(Debug)]
+pub(crate) struct Grant {
     keys: Names,
     accounts: Names,
     deliveries: Names,
@@ -72,44 +73,20 @@ struct Grant {
     max_ttl: Option<u64>,
 }
 
-/// Some names, or all.
-#[derive(Debug)]
-enum Names {
-    All,
-    These(Vec<String>),
-}
-
-impl Names {
-    fn new(names: Vec<String>) -> Self {
-        if names.iter().any(|name| name == "*") { Self::All } else { Self::These(names) }
-    }
-
-    fn has(&self, name: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::These(names) => names.iter().any(|known| known == name),
-        }
-    }
-}
-
 impl Grants {
     /// Reads `[[grants]]`. Whatever is wrong is recorded in the section.
     pub fn read(section: &mut Section) -> Self {
-        let mut grants: HashMap<Caller, Vec<Arc<Grant>>> = HashMap::new();
-        for (caller, grant) in section.tables("grants", read_grant) {
-            grants.entry(caller).or_default().push(Arc::new(grant));
-        }
+        let grants = access::Grants::read(section, METHODS, |section, _| Grant::read(section));
         if grants.is_empty() {
             section.error("grants", "at least one is needed: without a grant nobody may call anything");
         }
-        Self(grants.into_iter().map(|(caller, grants)| (caller, grants.into())).collect())
+        Self(grants)
     }
 
     /// What `caller` may do with `method`; `None` for nothing.
     #[must_use]
-    pub fn granted(&self, caller: &Caller, method: &str) -> Option<Granted> {
-        let method = Method::of_path(method)?;
-        Granted::new(method, self.0.get(caller)?)
+    pub fn granted(&self, caller: &Caller, method: &'static Method) -> Option<Granted> {
+        self.0.granted(caller, method).map(Granted)
     }
 }
 
@@ -126,7 +103,11 @@ impl fmt::Debug for Door {
 }
 
 impl Authorise for Door {
-    fn authorise(&self, caller: &Caller, method: &str, extensions: &mut Extensions) -> bool {
+    fn methods(&self) -> Methods {
+        METHODS
+    }
+
+    fn authorise(&self, caller: &Caller, method: &'static Method, extensions: &mut Extensions) -> bool {
         if let Some(granted) = self.grants.load().granted(caller, method) {
             extensions.insert(granted);
             return true;
@@ -135,18 +116,17 @@ impl Authorise for Door {
         false
     }
 
-    fn unknown(&self, method: &str, extensions: &Extensions) {
+    fn unknown(&self, method: &'static Method, extensions: &Extensions) {
         self.refuse("", method, Reason::CallerUnknown, extensions);
     }
 }
 
 impl Door {
-    fn refuse(&self, caller: &str, method: &str, reason: Reason, extensions: &Extensions) {
+    fn refuse(&self, caller: &str, method: &Method, reason: Reason, extensions: &Extensions) {
         if self.audit.is_on() {
             self.audit.offer(Entry {
                 caller: caller.to_owned(),
-                // Only a method of ours: a path may hold anything.
-                method: Method::of_path(method).map(|method| method.to_string()).unwrap_or_default(),
+                method: method.to_string(),
                 reason: reason.as_str().to_owned(),
                 request_id: extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
                 ..Entry::new(Event::Refused)
@@ -155,48 +135,36 @@ impl Door {
     }
 }
 
-fn read_grant(section: &mut Section) -> (Caller, Grant) {
-    let caller: String = section.required("caller");
-    if caller.is_empty() {
-        section.error("caller", "expected a URI, the caller of a token, or \"anonymous\"");
-    }
-    let methods: Vec<String> = section.required("methods");
-    if methods.is_empty() {
-        section.error("methods", "expected at least one method, or \"*\"");
-    }
-    if methods.iter().any(|name| name != "*" && Method::of_name(name).is_none()) {
-        section.error("methods", "there is no such method");
-    }
-    let prefixes = |section: &mut Section, key: &str, starts: &[&str]| {
-        let prefixes: Option<Vec<String>> = section.optional(key);
-        let good =
-            |prefix: &String| starts.iter().any(|start| prefix.starts_with(start)) && prefix.ends_with('/');
-        if prefixes.as_ref().is_some_and(|all| all.is_empty() || !all.iter().all(good)) {
-            // Without the slash at its end `/photo` would allow `/photos-of-others/` as well.
-            section.error(
-                key,
-                format!("expected prefixes that start with {} and end with /", starts.join(" or ")),
-            );
+impl Grant {
+    fn read(section: &mut Section) -> Self {
+        let max_ttl = section.duration("max_ttl");
+        if max_ttl.is_some_and(|ttl| ttl.is_zero() || ttl.subsec_nanos() != 0) {
+            section.error("max_ttl", "expected whole seconds, at least one");
         }
-        prefixes
-    };
-    let max_ttl = section.duration("max_ttl");
-    if max_ttl.is_some_and(|ttl| ttl.is_zero() || ttl.subsec_nanos() != 0) {
-        section.error("max_ttl", "expected whole seconds, at least one");
+        let http_methods: Vec<String> = section.or("http_methods", vec!["GET".to_owned(), "HEAD".to_owned()]);
+        if !http_methods.iter().all(|method| matches!(method.as_str(), "GET" | "HEAD" | "PUT")) {
+            section.error("http_methods", "expected GET, HEAD or PUT");
+        }
+        Self {
+            keys: Names::new(section.or("keys", Vec::new())),
+            accounts: Names::new(section.or("accounts", Vec::new())),
+            deliveries: Names::new(section.or("deliveries", vec!["*".to_owned()])),
+            path_prefixes: prefixes(section, "path_prefixes", &["/"]),
+            url_prefixes: prefixes(section, "url_prefixes", &["https://", "http://"]),
+            http_methods,
+            max_ttl: max_ttl.as_ref().map(Duration::as_secs),
+        }
     }
-    let http_methods: Vec<String> = section.or("http_methods", vec!["GET".to_owned(), "HEAD".to_owned()]);
-    if !http_methods.iter().all(|method| matches!(method.as_str(), "GET" | "HEAD" | "PUT")) {
-        section.error("http_methods", "expected GET, HEAD or PUT");
+}
+
+fn prefixes(section: &mut Section, key: &str, starts: &[&str]) -> Option<Vec<String>> {
+    let prefixes: Option<Vec<String>> = section.optional(key);
+    let good =
+        |prefix: &String| starts.iter().any(|start| prefix.starts_with(start)) && prefix.ends_with('/');
+    if prefixes.as_ref().is_some_and(|all| all.is_empty() || !all.iter().all(good)) {
+        // Without the slash at its end `/photo` would allow `/photos-of-others/` as well.
+        section
+            .error(key, format!("expected prefixes that start with {} and end with /", starts.join(" or ")));
     }
-    let grant = Grant {
-        methods: Names::new(methods),
-        keys: Names::new(section.or("keys", Vec::new())),
-        accounts: Names::new(section.or("accounts", Vec::new())),
-        deliveries: Names::new(section.or("deliveries", vec!["*".to_owned()])),
-        path_prefixes: prefixes(section, "path_prefixes", &["/"]),
-        url_prefixes: prefixes(section, "url_prefixes", &["https://", "http://"]),
-        http_methods,
-        max_ttl: max_ttl.as_ref().map(Duration::as_secs),
-    };
-    (Caller::new(&caller), grant)
+    prefixes
 }

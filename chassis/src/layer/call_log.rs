@@ -16,7 +16,7 @@ use tower_service::Service;
 use tracing::{Span, field};
 
 use super::request_id::RequestId;
-use crate::caller::Identified;
+use crate::access::Identified;
 
 /// Longest path that is logged, in bytes; ours are far shorter.
 const MAX_METHOD: usize = 128;

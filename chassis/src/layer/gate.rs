@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use tower_service::Service;
 
-use crate::caller::{Authorise, Caller, Identified};
+use crate::access::{Authorise, Caller, Denied, Identified};
 
 /// When to come back: some times as long as a call that never waits takes, not so long that it hurts.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
@@ -38,12 +38,19 @@ const REFLECTION: &str = "/grpc.reflection.";
 pub(crate) struct Gate<S> {
     inner: S,
     access: Option<Arc<dyn Authorise>>,
+    /// What is served besides health and reflection.
+    services: Arc<[&'static str]>,
     calls: Arc<Semaphore>,
 }
 
 impl<S> Gate<S> {
-    pub(crate) fn new(inner: S, access: Option<Arc<dyn Authorise>>, max_calls: usize) -> Self {
-        Self { inner, access, calls: Arc::new(Semaphore::new(max_calls)) }
+    pub(crate) fn new(
+        inner: S,
+        access: Option<Arc<dyn Authorise>>,
+        services: Arc<[&'static str]>,
+        max_calls: usize,
+    ) -> Self {
+        Self { inner, access, services, calls: Arc::new(Semaphore::new(max_calls)) }
     }
 
     /// Lets a call in, or says why not.
@@ -53,22 +60,7 @@ impl<S> Gate<S> {
             return Ok(None);
         }
         if !path.starts_with(REFLECTION) {
-            let caller = match request.extensions().get::<Identified>() {
-                Some(Identified(Ok(caller))) => caller.clone(),
-                Some(Identified(Err(_))) => {
-                    if let Some(access) = &self.access {
-                        access.unknown(path, request.extensions());
-                    }
-                    return Err(Reason::CallerUnknown.error("the bearer token is nobody's"));
-                }
-                None => Caller::anonymous(),
-            };
-            if let Some(access) = &self.access {
-                let method = path.to_owned();
-                if !access.authorise(&caller, &method, request.extensions_mut()) {
-                    return Err(Reason::CallerDenied.error("the caller may not call this method"));
-                }
-            }
+            self.authorise(request)?;
         }
         match Arc::clone(&self.calls).try_acquire_owned() {
             Ok(permit) => Ok(Some(permit)),
@@ -77,6 +69,39 @@ impl<S> Gate<S> {
                 .retry_after(RETRY_AFTER)),
         }
     }
+
+    /// Asks whether the caller may call the method.
+    fn authorise<B>(&self, request: &mut Request<B>) -> Result<(), CallError> {
+        let Some(access) = &self.access else {
+            return match request.extensions().get::<Identified>() {
+                Some(Identified(Err(_))) => Err(unknown_token()),
+                _ => Ok(()),
+            };
+        };
+        // First of all: load balancers probe a method that does not exist, and expect to be told so.
+        let method = access.methods().of_path(request.uri().path());
+        let method = method.filter(|method| self.services.contains(&method.service));
+        let method = method.ok_or_else(|| Reason::MethodUnknown.error("no such method here"))?;
+        let caller = match request.extensions().get::<Identified>() {
+            Some(Identified(Ok(caller))) => caller.clone(),
+            Some(Identified(Err(_))) => {
+                access.unknown(method, request.extensions());
+                tracing::warn!("refused: the bearer token of a call of {} is in no [[tokens]]", method.name);
+                return Err(unknown_token());
+            }
+            None => Caller::anonymous(),
+        };
+        if access.authorise(&caller, method, request.extensions_mut()) {
+            return Ok(());
+        }
+        let denied = Denied { caller, method: Some(method), what: "method", name: String::new() };
+        denied.log();
+        Err(denied.into())
+    }
+}
+
+fn unknown_token() -> CallError {
+    Reason::CallerUnknown.error("the bearer token is not known here")
 }
 
 impl<S, B, R> Service<Request<B>> for Gate<S>

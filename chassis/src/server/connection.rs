@@ -32,9 +32,9 @@ use super::{
     wire::{Stream, Wire},
 };
 use crate::{
-    caller::{Caller, Identified},
+    access::{self, Caller, Identified},
     http::Peer,
-    random, tls,
+    random,
 };
 
 /// How long an idle connection may take to close once it was asked to.
@@ -203,7 +203,7 @@ async fn open(tcp: TcpStream, port: &Port) -> Result<(Wire, bool, Option<Caller>
     let stream = TlsAcceptor::from(config).accept(tcp).await?;
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let caller = match certificate {
-        Some(certificate) => Some(tls::caller(certificate).ok_or(Broken::Nameless)?),
+        Some(certificate) => Some(access::certified(certificate).ok_or(Broken::Nameless)?),
         None => None,
     };
     let (wire, is_http2) = Wire::open(Stream::Tls(Box::new(stream))).await?;

@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::{BindError, Limits, census::Census};
 use crate::{
-    caller::Tokens,
+    access::Tokens,
     http::{self, Service},
     layer::Stack,
     tls::Tls,

@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use http::Extensions;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use safelight_chassis::{
-    caller::{Authorise, Caller},
+    access::{Authorise, Caller, Method, Methods},
     config,
     server::{Limits, Security, Server},
     shutdown::{Drain, Shutdown},
@@ -33,14 +33,20 @@ use crate::{
 
 const BACKEND: &str = "spiffe://prod/ns/web/sa/backend";
 
+const METHODS: Methods = Methods::new(&[Method::new("probe.v1.Probe", "Do")]);
+
 /// Lets one caller in, under whatever name.
 #[derive(Debug)]
 struct Only(&'static str);
 
 impl Authorise for Only {
-    fn authorise(&self, caller: &Caller, method: &str, extensions: &mut Extensions) -> bool {
-        assert_eq!(Caller::of(extensions), *caller);
-        caller.as_str() == self.0 && method == DO
+    fn methods(&self) -> Methods {
+        METHODS
+    }
+
+    fn authorise(&self, caller: &Caller, method: &'static Method, extensions: &mut Extensions) -> bool {
+        assert_eq!((Caller::of(extensions), method.path().as_str()), (caller.clone(), DO));
+        caller.as_str() == self.0
     }
 }
 
@@ -238,6 +244,25 @@ async fn tokens_go_with_tls_where_no_certificate_is_asked_for() {
     assert!(errors.contains("tokens"), "{errors}");
 }
 
+/// A method that is not there, or not served here, is UNIMPLEMENTED to everyone: grants and tokens are not looked at.
+#[tokio::test]
+async fn an_unknown_method_is_unimplemented_before_grants_are_looked_at() {
+    let hash = hex::encode(Sha256::digest("fake-token-of-dev"));
+    let running = start(&format!("[[tokens]]\ncaller = 'dev'\nsha256 = '{hash}'"), Some("nobody")).await;
+    let client = running.plain().await;
+    for path in ["/AWS.ALB/healthcheck", "/probe.v1.Probe/Other", "/probe.v1.Other/Do", "/"] {
+        for authorization in [None, Some("Bearer another"), Some("Bearer fake-token-of-dev")] {
+            let mut request = tonic::Request::new("caller".to_owned());
+            if let Some(value) = authorization {
+                request.metadata_mut().insert("authorization", value.parse().unwrap());
+            }
+            let answer: Result<tonic::Response<String>, _> = client.unary(path, request).await;
+            let unknown = Err((Code::Unimplemented, Some("METHOD_UNKNOWN".to_owned())));
+            assert_eq!(told(answer.map(tonic::Response::into_inner)), unknown, "{path} {authorization:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn health_and_reflection_are_for_everyone() {
     let running = start("", Some("nobody")).await;
@@ -298,15 +323,16 @@ async fn the_typed_client_shows_its_certificate_and_checks_the_servers() {
         key_file: path("resizer.key"),
         token_file: None,
     };
-    // Known, and without a grant: the connection is there.
-    assert_eq!(ask(&good).await, "the signer refused the request (CALLER_DENIED)");
+    // The connection is there, though it leads to another service.
+    assert_eq!(ask(&good).await, "the signer is unavailable (Unimplemented)");
     // TLS 1.3 refuses a client after its handshake has ended: the code is not always the same.
-    let unavailable = "the signer is unavailable";
+    let is_unavailable =
+        |text: String| text.starts_with("the signer is unavailable") && !text.contains("Unimplemented");
     let nameless = Credentials { cert_file: None, key_file: None, ..good.clone() };
-    assert!(ask(&nameless).await.starts_with(unavailable));
+    assert!(is_unavailable(ask(&nameless).await));
     let strangers = Authority::new();
     let other = Credentials { ca_file: Some(strangers.path("ca.crt").into()), ..good.clone() };
-    assert!(ask(&other).await.starts_with(unavailable));
+    assert!(is_unavailable(ask(&other).await));
 
     // What cannot be used is told at the start.
     for bad in [

@@ -13,7 +13,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use http::{Request, Response};
-use safelight_chassis::{caller::Caller, deadline::Deadline, request_id::RequestId};
+use safelight_chassis::{access::Caller, deadline::Deadline, request_id::RequestId};
 use safelight_proto::reason::Reason;
 use tokio::sync::watch;
 use tonic::{Status, body::Body, server::NamedService};

@@ -1,15 +1,25 @@
 //! The signer's server with one method more, in a runtime of one worker.
 
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use http::Extensions;
 use safelight_chassis::{
-    caller::{Authorise, Caller},
+    access::{Authorise, Caller, Method, Methods},
     config,
     server::Server,
     shutdown::Shutdown,
 };
-use safelight_signer::{Clock, Config, Signer, access::Grants, limits};
+use safelight_signer::{
+    Clock, Config, Signer,
+    access::{Grants, METHODS},
+    limits,
+};
 use tokio::runtime::Runtime;
 
 use crate::empty::{self, BenchServer};
@@ -20,10 +30,21 @@ const GRANTS: &str = "[[grants]]\ncaller = 'anonymous'\nmethods = ['*']\nkeys = 
 #[derive(Debug)]
 struct Access(Grants);
 
+/// The signer's methods, and the empty one.
+static ALL: LazyLock<Methods> = LazyLock::new(|| {
+    let (service, name) = empty::PATH[1..].split_once('/').expect("a service and a method");
+    let all = METHODS.iter().copied().chain([Method::new(service, name)]);
+    Methods::new(all.collect::<Vec<_>>().leak())
+});
+
 impl Authorise for Access {
-    fn authorise(&self, caller: &Caller, method: &str, extensions: &mut Extensions) -> bool {
+    fn methods(&self) -> Methods {
+        *ALL
+    }
+
+    fn authorise(&self, caller: &Caller, method: &'static Method, extensions: &mut Extensions) -> bool {
         // The empty method passes the same look-ups.
-        let asked = if method == empty::PATH { "/safelight.signer.v1.SignerService/SignUrl" } else { method };
+        let asked = METHODS.of_name(method.name).unwrap_or(&METHODS[0]);
         self.0.granted(caller, asked).map(|granted| extensions.insert(granted)).is_some()
     }
 }

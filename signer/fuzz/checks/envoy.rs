@@ -11,13 +11,13 @@ use std::{
 };
 
 use prost::Message as _;
-use safelight_chassis::{caller::Caller, config};
+use safelight_chassis::{access::Caller, config};
 use safelight_proto::envoy::service::auth::v3::{
     CheckRequest, CheckResponse, authorization_server::Authorization, check_response::HttpResponse,
 };
 use safelight_signer::{
     Clock, Config, Signer,
-    access::{Granted, Grants},
+    access::{Granted, Grants, METHODS},
     scheme::{
         cloudflare_images::Key,
         url::{UrlScheme, Wanted},
@@ -58,7 +58,7 @@ const GRANTS: &str = r#"
 
 static GRANTED: LazyLock<Granted> = LazyLock::new(|| {
     let grants = config::read(GRANTS, Grants::read).unwrap();
-    grants.granted(&Caller::anonymous(), "/envoy.service.auth.v3.Authorization/Check").unwrap()
+    grants.granted(&Caller::anonymous(), METHODS.of_name("Check").unwrap()).unwrap()
 });
 
 pub fn check(data: &[u8]) {

@@ -1,43 +1,25 @@
 //! What the grants of one caller for one method allow.
 
-use std::sync::Arc;
-
 use http::Extensions;
+use safelight_chassis::access::{self, Denied, Method};
 
-use super::{Grant, Method};
+use super::Grant;
 use crate::scheme::url::HttpUrl;
-
-/// The caller has no grant for this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the caller has no grant for this {0}")]
-pub struct Denied(
-    /// What: `key`, `path`, `URL`, `HTTP method`, `account`, `delivery`.
-    pub &'static str,
-);
 
 /// The grants of one caller for one method, of which one must allow all of a call. In the extensions of every request that
 /// the server let in; narrowed step by step.
 #[derive(Clone, Debug)]
-pub struct Granted {
-    method: &'static Method,
-    grants: Arc<[Arc<Grant>]>,
-}
+pub struct Granted(pub(super) access::Granted<Grant>);
 
 impl Granted {
-    /// Those of a caller's grants that allow this method; `None` if none does.
-    pub(super) fn new(method: &'static Method, grants: &Arc<[Arc<Grant>]>) -> Option<Self> {
-        let mut granted = Self { method, grants: Arc::clone(grants) };
-        granted.narrow("method", |grant| grant.methods.has(method.name)).ok()?;
-        Some(granted)
-    }
-
     /// A grant of everything, for tests of handlers.
     #[cfg(test)]
     pub(crate) fn everything() -> Self {
-        use super::Names;
+        use access::{Caller, Names};
 
-        let everything = Grant {
-            methods: Names::All,
+        use super::METHODS;
+
+        let rest = Grant {
             keys: Names::All,
             accounts: Names::All,
             deliveries: Names::All,
@@ -46,7 +28,8 @@ impl Granted {
             http_methods: ["GET", "HEAD", "PUT"].map(str::to_owned).to_vec(),
             max_ttl: None,
         };
-        Self { method: &super::METHODS[0], grants: [Arc::new(everything)].into() }
+        let (caller, grant) = (Caller::anonymous(), access::Grant { methods: Names::All, rest });
+        Self(access::Grants::new(METHODS, [(caller.clone(), grant)]).granted(&caller, &METHODS[0]).unwrap())
     }
 
     /// Takes the grants of a request. A server without grants lets nothing in, so there always are some.
@@ -54,26 +37,19 @@ impl Granted {
     /// # Errors
     /// The request did not come through the server's gate.
     pub fn take(extensions: &mut Extensions) -> Result<Self, Denied> {
-        extensions.remove().ok_or(Denied("method"))
+        extensions.remove().map_or_else(|| access::Granted::take(extensions).map(Self), Ok)
     }
 
     /// The method that was called.
     #[must_use]
     pub const fn method(&self) -> &'static Method {
-        self.method
-    }
-
-    fn narrow(&mut self, what: &'static str, allows: impl Fn(&Grant) -> bool) -> Result<(), Denied> {
-        if !self.grants.iter().all(|grant| allows(grant)) {
-            self.grants = self.grants.iter().filter(|grant| allows(grant)).cloned().collect();
-        }
-        if self.grants.is_empty() { Err(Denied(what)) } else { Ok(()) }
+        self.0.method()
     }
 
     /// Whether one of them allows this key.
     #[must_use]
     pub fn has_key(&self, name: &str) -> bool {
-        self.grants.iter().any(|grant| grant.keys.has(name))
+        self.0.iter().any(|grant| grant.keys.has(name))
     }
 
     /// Leaves those that allow this key.
@@ -81,7 +57,7 @@ impl Granted {
     /// # Errors
     /// None does.
     pub fn key(&mut self, name: &str) -> Result<(), Denied> {
-        self.narrow("key", |grant| grant.keys.has(name))
+        self.0.narrow("key", name, |grant| grant.keys.has(name))
     }
 
     /// Leaves those that allow this account.
@@ -89,7 +65,7 @@ impl Granted {
     /// # Errors
     /// None does.
     pub fn account(&mut self, name: &str) -> Result<(), Denied> {
-        self.narrow("account", |grant| grant.accounts.has(name))
+        self.0.narrow("account", name, |grant| grant.accounts.has(name))
     }
 
     /// Leaves those that allow this delivery, and all the keys that it uses.
@@ -101,7 +77,7 @@ impl Granted {
         name: &str,
         keys: impl IntoIterator<Item = &'k str>,
     ) -> Result<(), Denied> {
-        self.narrow("delivery", |grant| grant.deliveries.has(name))?;
+        self.0.narrow("delivery", name, |grant| grant.deliveries.has(name))?;
         keys.into_iter().try_for_each(|key| self.key(key))
     }
 
@@ -114,7 +90,7 @@ impl Granted {
     /// # Errors
     /// None does.
     pub fn url_to_sign(&self, url: &HttpUrl<'_>, scope: &[impl AsRef<str>]) -> Result<Option<u64>, Denied> {
-        self.max_ttl("path", |grant| {
+        self.max_ttl("path", url.path(), |grant| {
             let Some(prefixes) = &grant.path_prefixes else { return true };
             std::iter::once(url.path())
                 .chain(scope.iter().map(|pattern| path_of(pattern.as_ref())))
@@ -135,15 +111,22 @@ impl Granted {
                 prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) && !climbs(path_of(url))
             }
         };
-        self.max_ttl("HTTP method", has_method)?;
-        self.max_ttl("URL", |grant| has_method(grant) && has_url(grant))
+        self.max_ttl("HTTP method", method, has_method)?;
+        // The query of a URL may hold a signature.
+        let named = url.split(['?', '#']).next().unwrap_or_default();
+        self.max_ttl("URL", named, |grant| has_method(grant) && has_url(grant))
     }
 
-    /// The longest life by those that allow `what`, in seconds; `None` for no limit.
-    fn max_ttl(&self, what: &'static str, allows: impl Fn(&Grant) -> bool) -> Result<Option<u64>, Denied> {
-        let lives = self.grants.iter().filter(|grant| allows(grant)).map(|grant| grant.max_ttl);
+    /// The longest life by those that allow `what`, which is called `name`, in seconds; `None` for no limit.
+    fn max_ttl(
+        &self,
+        what: &'static str,
+        name: &str,
+        allows: impl Fn(&Grant) -> bool,
+    ) -> Result<Option<u64>, Denied> {
+        let lives = self.0.iter().filter(|grant| allows(grant)).map(|grant| grant.max_ttl);
         let longest = lives.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other)));
-        longest.ok_or(Denied(what))
+        longest.ok_or_else(|| self.0.denied(what, name))
     }
 }
 

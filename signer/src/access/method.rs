@@ -1,15 +1,6 @@
 //! The methods. One that is not here cannot be granted, and so not be called: a test compares with the contract.
 
-use std::fmt;
-
-/// A method that can be granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Method {
-    /// As grants name it.
-    pub name: &'static str,
-    /// The service it belongs to, as `package.Service`.
-    pub service: &'static str,
-}
+use safelight_chassis::access::{Method, Methods};
 
 const SIGNER: &str = "safelight.signer.v1.SignerService";
 const VERIFIER: &str = "safelight.signer.v1.VerifierService";
@@ -18,42 +9,21 @@ const ENVOY: &str = "envoy.service.auth.v3.Authorization";
 const KEYS: &str = "safelight.signer.v1.KeyService";
 
 /// Every method.
-pub const METHODS: &[Method] = &[
-    Method { name: "SignUrl", service: SIGNER },
-    Method { name: "BatchSignUrls", service: SIGNER },
-    Method { name: "SignUpload", service: SIGNER },
-    Method { name: "SignOriginRequest", service: SIGNER },
-    Method { name: "VerifyUrl", service: VERIFIER },
-    Method { name: "VerifyUpload", service: VERIFIER },
-    Method { name: "VerifyNotification", service: VERIFIER },
-    Method { name: "AuthorizeDelivery", service: VERIFIER },
-    Method { name: "ListDeliveries", service: VERIFIER },
-    Method { name: "Check", service: ENVOY },
-    Method { name: "CreateUploadToken", service: TOKENS },
-    Method { name: "GetUploadToken", service: TOKENS },
-    Method { name: "RedeemUploadToken", service: TOKENS },
-    Method { name: "CancelUploadToken", service: TOKENS },
-    Method { name: "ListKeys", service: KEYS },
-    Method { name: "GetKey", service: KEYS },
-];
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.service, self.name)
-    }
-}
-
-impl Method {
-    /// The method of this name.
-    #[must_use]
-    pub fn of_name(name: &str) -> Option<&'static Self> {
-        METHODS.iter().find(|method| method.name == name)
-    }
-
-    /// The method that is called as `/package.Service/Method`.
-    #[must_use]
-    pub fn of_path(path: &str) -> Option<&'static Self> {
-        let (service, name) = path.strip_prefix('/')?.rsplit_once('/')?;
-        METHODS.iter().find(|method| method.service == service && method.name == name)
-    }
-}
+pub const METHODS: Methods = Methods::new(&[
+    Method::new(SIGNER, "SignUrl"),
+    Method::new(SIGNER, "BatchSignUrls"),
+    Method::new(SIGNER, "SignUpload"),
+    Method::new(SIGNER, "SignOriginRequest"),
+    Method::new(VERIFIER, "VerifyUrl"),
+    Method::new(VERIFIER, "VerifyUpload"),
+    Method::new(VERIFIER, "VerifyNotification"),
+    Method::new(VERIFIER, "AuthorizeDelivery"),
+    Method::new(VERIFIER, "ListDeliveries"),
+    Method::new(ENVOY, "Check"),
+    Method::new(TOKENS, "CreateUploadToken"),
+    Method::new(TOKENS, "GetUploadToken"),
+    Method::new(TOKENS, "RedeemUploadToken"),
+    Method::new(TOKENS, "CancelUploadToken"),
+    Method::new(KEYS, "ListKeys"),
+    Method::new(KEYS, "GetKey"),
+]);

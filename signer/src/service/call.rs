@@ -3,7 +3,7 @@
 use std::{future::ready, pin::Pin};
 
 use http::Extensions;
-use safelight_chassis::{caller::Caller, request_id::RequestId};
+use safelight_chassis::{access::Caller, request_id::RequestId};
 use safelight_proto::reason::{CallError, Reason, of};
 use tonic::{Request, Response, Status};
 

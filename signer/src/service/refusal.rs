@@ -1,12 +1,12 @@
 //! Errors of the rooms below, as callers see them.
 
+use safelight_chassis::access::Denied;
 use safelight_proto::{
     reason::{CallError, Reason},
     signer::v1 as pb,
 };
 
 use crate::{
-    access::Denied,
     credentials,
     keyring::KeyError,
     scheme::{
@@ -16,8 +16,10 @@ use crate::{
     },
 };
 
+/// What no grant allows: by name in our log, by kind to the caller, who knows what it asked for, and as whom it is known.
 pub(super) fn denied(denied: Denied) -> CallError {
-    Reason::CallerDenied.error(denied.to_string()).with("denied", denied.0)
+    denied.log();
+    denied.into()
 }
 
 pub(super) fn key(error: KeyError) -> CallError {

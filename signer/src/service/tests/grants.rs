@@ -1,10 +1,10 @@
 //! What a caller may not do, though the key could.
 
 use pb::{batch_sign_urls_result::Result as Item, key_service_server::KeyService};
-use safelight_chassis::{caller::Caller, config};
+use safelight_chassis::{access::Caller, config};
 
 use super::*;
-use crate::access::{Grants, Method};
+use crate::access::{Grants, METHODS};
 
 const GRANTS: &str = r#"
     [[grants]]
@@ -33,8 +33,7 @@ const GRANTS: &str = r#"
 /// A request as the gate lets it in.
 fn granted<T>(method: &str, message: T) -> Request<T> {
     let grants = config::read(GRANTS, Grants::read).unwrap();
-    let Method { service, name, .. } = Method::of_name(method).unwrap();
-    let granted = grants.granted(&Caller::new("c"), &format!("/{service}/{name}"));
+    let granted = grants.granted(&Caller::new("c"), METHODS.of_name(method).unwrap());
     let mut request = Request::new(message);
     request.extensions_mut().insert(granted.unwrap());
     request

@@ -1,8 +1,5 @@
-//! Who calls, and whether they may.
-//!
-//! A caller is the first URI in its certificate (a SPIFFE ID, such as `spiffe://prod/ns/web/sa/backend`), or the name that the
-//! configuration gives to a bearer token, or `anonymous`. Tokens are for development, and for callers that cannot have a
-//! certificate; only their hashes stand in the configuration.
+//! Bearer tokens: for development, and for callers that cannot have a certificate. Only their hashes stand in the
+//! configuration.
 //!
 //! ```toml
 //! [[tokens]]
@@ -10,84 +7,17 @@
 //! sha256 = "9f86d081884c7d65..."   # of the token, which has at least 128 random bits: `openssl rand -hex 32`
 //! ```
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use http::{Extensions, HeaderMap, header::AUTHORIZATION};
+use http::{HeaderMap, header::AUTHORIZATION};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::{ANONYMOUS, Caller, UnknownToken};
 use crate::config::Section;
 
 /// Longest name of a token's caller, in bytes.
 const MAX_NAME_BYTES: usize = 64;
-
-/// The name of whoever shows neither certificate nor token.
-pub const ANONYMOUS: &str = "anonymous";
-
-/// Who calls; see [`Caller::of`].
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Caller(Arc<str>);
-
-impl Caller {
-    /// A caller of this name.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self(name.into())
-    }
-
-    /// Whoever shows nothing.
-    #[must_use]
-    pub fn anonymous() -> Self {
-        Self::new(ANONYMOUS)
-    }
-
-    /// The caller of a request that a server let in.
-    #[must_use]
-    pub fn of(extensions: &Extensions) -> Self {
-        match extensions.get::<Identified>() {
-            Some(Identified(Ok(caller))) => caller.clone(),
-            _ => Self::anonymous(),
-        }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Decides who may call what. Asked for every call but those of health and reflection, before its message is read.
-pub trait Authorise: fmt::Debug + Send + Sync + 'static {
-    /// Whether `caller` may call `method` (`/package.Service/Method`). What the handler needs to know of the grant
-    /// may be put into `extensions`.
-    fn authorise(&self, caller: &Caller, method: &str, extensions: &mut Extensions) -> bool;
-
-    /// A call was refused because its bearer token is nobody's. For whoever keeps a record.
-    fn unknown(&self, method: &str, extensions: &Extensions) {
-        _ = (method, extensions);
-    }
-}
-
-/// Who a call says it is from, or that its token is nobody's; in the extensions of every request.
-#[derive(Clone, Debug)]
-pub(crate) struct Identified(pub(crate) Result<Caller, UnknownToken>);
-
-/// A bearer token that is not in the configuration, or not one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UnknownToken;
 
 /// The bearer tokens that are taken, by their hashes.
 #[derive(Clone, Debug, Default)]
