@@ -44,7 +44,7 @@ pub(crate) const S3_TOKEN: &str = "fake/session+token==Xr8";
 pub(crate) const SECRETS: [&str; 5] = [URL_OLD, URL_NEW, UPLOAD, S3, S3_TOKEN];
 
 /// The keys of the tests, beside those of the stack.
-const KEYS: &str = r#"
+pub(crate) const KEYS: &str = r#"
 [[keys]]
 name = "url"
 scheme = "cloudflare-images"

@@ -6,6 +6,7 @@
 //! - `verify_url`, `verify_upload`, `verify_notification`: `VerifierService`
 //! - `scopes`, `cookies`: both, where a signature is good for more than one URL, or for less than anybody
 //! - `envoy`: Envoy's `Authorization`; `envoy_schemes`: the same over every scheme; `envoy_proxy`: a real Envoy with the configuration that `deploy/envoy` ships
+//! - `balance`: our own client, where there is more than one signer
 //! - `keys`: `KeyService`
 //! - `rotation`: a key from its old secret to its new one
 //! - `messages`: what is refused before a handler sees it
@@ -17,6 +18,7 @@
 //! - `reflection`: version v1alpha of it, which grpcurl no longer speaks first
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests and what they share")]
 
+mod balance;
 mod batch;
 mod botocore;
 mod cloudflare;
