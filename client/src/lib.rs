@@ -31,5 +31,5 @@ mod verdict;
 pub use context::Context;
 pub use credentials::Credentials;
 pub use error::{ConnectError, Failure, SignerError};
-pub use signer::{OriginRequest, SignerClient};
-pub use verdict::Verification;
+pub use signer::{OriginRequest, PresentedUrl, SignerClient};
+pub use verdict::{Authorization, Fetch, Verification};

@@ -1,17 +1,32 @@
 //! The methods of the signer that a service of ours calls.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use safelight_proto::signer::v1::{
-    Header, SignOriginRequestRequest, VerifyUrlRequest, signer_service_client::SignerServiceClient,
+    AuthorizeDeliveryRequest, Delivery, Header, ListDeliveriesRequest, SignOriginRequestRequest,
+    VerifyUrlRequest, signer_service_client::SignerServiceClient,
     verifier_service_client::VerifierServiceClient,
 };
 
 use crate::{
-    ConnectError, Context, Credentials, SignerError, Verification,
+    Authorization, ConnectError, Context, Credentials, SignerError, Verification,
     call::Caller,
     resolve::{Dns, Resolve},
 };
+
+/// A URL as its viewer asked for it. Without `Debug`: it holds a signature.
+#[derive(Clone, Copy, Default)]
+pub struct PresentedUrl<'a> {
+    /// Path and query, byte for byte.
+    pub target: &'a str,
+    /// Scheme and authority, as in `https://img.example.com`. Without it a URL does not hold for keys that are bound to
+    /// hosts, nor for schemes that sign the host.
+    pub origin: Option<&'a str>,
+    /// The viewer's address; `None` when not known.
+    pub client: Option<IpAddr>,
+    /// The viewer's `Cookie` header; empty when there is none.
+    pub cookies: &'a str,
+}
 
 /// What is to be signed for an origin.
 #[derive(Debug, Clone, Copy)]
@@ -54,28 +69,73 @@ impl SignerClient {
         Ok(Self { caller: Arc::new(Caller::new(endpoint, credentials, resolver)?) })
     }
 
-    /// Asks whether the signature of `target` (path and query as received) holds. Without the origin (`https://host`) it does
-    /// not for keys that are bound to hosts, nor for schemes that sign the host.
+    /// Asks whether the URL's signature holds.
     ///
     /// # Errors
     /// [`SignerError`] when there is no answer in time: nothing may be delivered then.
     pub async fn verify_url(
         &self,
         key: &str,
-        origin: Option<&str>,
-        target: &str,
+        url: PresentedUrl<'_>,
         context: impl Into<Context>,
     ) -> Result<Verification, SignerError> {
         let message = VerifyUrlRequest {
             key: key.to_owned(),
-            request_target: target.to_owned(),
-            origin: origin.unwrap_or_default().to_owned(),
-            ..VerifyUrlRequest::default()
+            request_target: url.target.to_owned(),
+            origin: url.origin.unwrap_or_default().to_owned(),
+            client_ip: url.client.map(|address| address.to_string()).unwrap_or_default(),
+            cookies: url.cookies.to_owned(),
         };
         let answer = self.caller.call(context.into(), message, async |wire, origin, request| {
             VerifierServiceClient::with_origin(wire, origin).verify_url(request).await
         });
         Ok(answer.await?.into())
+    }
+
+    /// Asks whether the URL holds, and for the fetch of exactly the object that it names. `digest` says which delivery.
+    ///
+    /// # Errors
+    /// [`SignerError`] when there is no answer in time, or the signer refuses: nothing may be delivered then.
+    pub async fn authorize_delivery(
+        &self,
+        digest: &str,
+        url: PresentedUrl<'_>,
+        context: impl Into<Context>,
+    ) -> Result<Authorization, SignerError> {
+        let message = AuthorizeDeliveryRequest {
+            delivery_digest: digest.to_owned(),
+            request_target: url.target.to_owned(),
+            origin: url.origin.unwrap_or_default().to_owned(),
+            client_ip: url.client.map(|address| address.to_string()).unwrap_or_default(),
+            cookies: url.cookies.to_owned(),
+            method: String::new(),
+        };
+        let answer = self.caller.call(context.into(), message, async |wire, origin, request| {
+            VerifierServiceClient::with_origin(wire, origin).authorize_delivery(request).await
+        });
+        Ok(answer.await?.into())
+    }
+
+    /// Asks for all deliveries that the signer knows and this caller may use.
+    ///
+    /// # Errors
+    /// [`SignerError`] when there is no answer in time, or the signer refuses.
+    pub async fn list_deliveries(&self, context: impl Into<Context>) -> Result<Vec<Delivery>, SignerError> {
+        let context = context.into();
+        let mut all = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let message = ListDeliveriesRequest { page_size: 0, page_token };
+            let answer = self.caller.call(context.clone(), message, async |wire, origin, request| {
+                VerifierServiceClient::with_origin(wire, origin).list_deliveries(request).await
+            });
+            let page = answer.await?;
+            all.extend(page.deliveries);
+            if page.next_page_token.is_empty() {
+                return Ok(all);
+            }
+            page_token = page.next_page_token;
+        }
     }
 
     /// Asks for the headers that authorise a request at an S3 origin.

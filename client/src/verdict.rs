@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use safelight_proto::signer::v1::{Reason, Verdict, VerifyUrlResponse};
+use safelight_proto::signer::v1::{AuthorizeDeliveryResponse, Header, Reason, Verdict, VerifyUrlResponse};
 
 /// What the signer says of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +28,49 @@ impl From<VerifyUrlResponse> for Verification {
                 expires: answer.expire_time.and_then(|t| SystemTime::try_from(t).ok()),
                 key_version: answer.key_version,
             },
-            Verdict::Invalid | Verdict::Unspecified => {
-                Self::Refused(Reason::try_from(answer.reason).unwrap_or(Reason::Unspecified).as_str_name())
-            }
+            Verdict::Invalid | Verdict::Unspecified => Self::Refused(reason(answer.reason)),
         }
     }
+}
+
+/// What the signer says of a delivery URL.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Authorization {
+    /// The URL holds, or its variant is public; and this is the fetch.
+    Authorized(Fetch),
+    /// Anything else, and why (for logs).
+    Refused(&'static str),
+}
+
+/// The fetch of exactly the object that a URL names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fetch {
+    /// The target without its signature: act on this and nothing else.
+    pub target: String,
+    /// When the URL expires, if it does.
+    pub expires: Option<SystemTime>,
+    /// The object's URL.
+    pub url: String,
+    /// Headers that authorize the fetch; empty where the origin takes unsigned requests.
+    pub headers: Vec<Header>,
+}
+
+impl From<AuthorizeDeliveryResponse> for Authorization {
+    fn from(answer: AuthorizeDeliveryResponse) -> Self {
+        match answer.verdict() {
+            Verdict::Valid => Self::Authorized(Fetch {
+                expires: answer.expire_time.and_then(|time| SystemTime::try_from(time).ok()),
+                target: answer.authenticated_target,
+                url: answer.url,
+                headers: answer.headers,
+            }),
+            Verdict::Invalid | Verdict::Unspecified => Self::Refused(reason(answer.reason)),
+        }
+    }
+}
+
+fn reason(number: i32) -> &'static str {
+    Reason::try_from(number).unwrap_or(Reason::Unspecified).as_str_name()
 }
 
 #[cfg(test)]

@@ -33,7 +33,9 @@ fn main() -> ExitCode {
     };
     process.run(&args.serve, Config::load, async |config| {
         let server = Server::new(limits()).reflection(safelight_proto::FILE_DESCRIPTOR_SET);
-        let server = Resizer::new(config)?.add_to(server);
+        let resizer = Resizer::new(config)?;
+        resizer.watch_agreement();
+        let server = resizer.add_to(server);
         server.health().ready().await;
         Ok(server)
     })

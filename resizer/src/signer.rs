@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use safelight_client::{self as client, OriginRequest, SignerClient, Verification};
-use safelight_proto::signer::v1::Header;
-
-use crate::app::{
-    Context, Signer,
-    signer::{Answer, PresentedUrl},
+use safelight_client::{
+    self as client, Authorization, OriginRequest, PresentedUrl, SignerClient, Verification,
 };
+use safelight_proto::signer::v1::{Delivery, Header};
+
+use crate::app::{Context, Signer, signer::Answer};
 
 /// The signer that the configuration names.
 #[derive(Debug, Clone)]
@@ -37,8 +36,26 @@ impl RemoteSigner {
 }
 
 impl Signer for RemoteSigner {
-    fn verify_url<'a>(&'a self, url: PresentedUrl<'a>, context: &'a Context) -> Answer<'a, Verification> {
-        Box::pin(self.client.verify_url(url.key, url.origin, url.target, self.context(context)))
+    fn verify_url<'a>(
+        &'a self,
+        key: &'a str,
+        url: PresentedUrl<'a>,
+        context: &'a Context,
+    ) -> Answer<'a, Verification> {
+        Box::pin(self.client.verify_url(key, url, self.context(context)))
+    }
+
+    fn authorize_delivery<'a>(
+        &'a self,
+        digest: &'a str,
+        url: PresentedUrl<'a>,
+        context: &'a Context,
+    ) -> Answer<'a, Authorization> {
+        Box::pin(self.client.authorize_delivery(digest, url, self.context(context)))
+    }
+
+    fn list_deliveries<'a>(&'a self, context: &'a Context) -> Answer<'a, Vec<Delivery>> {
+        Box::pin(self.client.list_deliveries(self.context(context)))
     }
 
     fn sign_request<'a>(

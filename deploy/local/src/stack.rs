@@ -133,6 +133,7 @@ impl Stack {
         let text = resizer_toml(&signer.endpoint(), &token_file, &s3.endpoint(), &settings.limits, &extra);
         std::fs::write(&config, text)?;
         let resizer = Resizer::new(safelight_resizer::Config::load(&config)?)?;
+        resizer.watch_agreement();
         let server = Server::new(safelight_resizer::limits()).reflection(FILE_DESCRIPTOR_SET);
         let resizer = Running::start(resizer.add_to(server), settings.resizer_port).await?;
         Ok(Self { s3, signer, resizer, dir: dir.to_owned() })
@@ -191,7 +192,7 @@ sha256 = "{resizer}"
 
 [[grants]]
 caller = "resizer"
-methods = ["VerifyUrl", "SignOriginRequest"]
+methods = ["VerifyUrl", "SignOriginRequest", "AuthorizeDelivery", "ListDeliveries"]
 keys = ["*"]
 url_prefixes = ["{path_style}/", "{virtual_host}/"]
 

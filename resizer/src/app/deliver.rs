@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use safelight_client::Verification;
+use safelight_client::{Authorization, Fetch, PresentedUrl, Verification};
 use safelight_image::{accept::Accepts, plan::OutputBounds};
 use safelight_proto::reason::CallError;
 
@@ -14,12 +14,11 @@ use super::{
     fetch::{Found, Object},
     permits::{Permits, Wanted},
     render::{Order, Source, Work},
-    signer::PresentedUrl,
 };
 use crate::{
     admission::Place,
     delivery::{
-        Resolved, Target,
+        DeliveryError, Resolved, Target,
         cache::{self, Original},
     },
     origin::CallerHeaders,
@@ -98,7 +97,12 @@ impl App {
     /// # Errors
     /// `ROUTE_NOT_FOUND`, `VARIANT_NOT_FOUND`, `FIELD_INVALID` for a bad option list.
     pub fn resolve<'a>(&'a self, target: Target<'a>) -> Result<Resolved<'a>, CallError> {
-        self.delivery.resolve(target.path()).map_err(error::delivery)
+        let path = target.path();
+        match self.delivery.resolve(path) {
+            Err(DeliveryError::RouteNotFound) => self.delivery.resolve_behind_signature(path),
+            resolved => resolved,
+        }
+        .map_err(error::delivery)
     }
 
     /// Answers a URL. Fails closed: nothing is fetched before the signature holds, unless the variant is public.
@@ -113,6 +117,13 @@ impl App {
         place: Place,
         context: &Context,
     ) -> Result<Delivered, CallError> {
+        // With the signature in the path, which path was signed is known only now.
+        let began = Instant::now();
+        let proof = self.prove(resolved, asked, context).await?;
+        let again = proof.path().filter(|path| !resolved.is_named_by(path));
+        let again = again.map(|path| self.resolve_signed(resolved, path)).transpose()?;
+        let resolved = again.as_ref().unwrap_or(resolved);
+
         let origin = resolved.route.origin.as_str();
         let wanted = Wanted {
             route: Some(&resolved.route.name),
@@ -123,11 +134,10 @@ impl App {
         let granted = permits.object(&wanted)?;
         let accepts = Accepts::from_header(asked.accept);
 
-        let began = Instant::now();
-        let expires = self.verify(resolved, asked, context).await?;
-        let verification = began.elapsed();
+        let expires = proof.expires();
         let object = Object { origin, key: &resolved.object_key, caller: asked.caller };
-        let Found { opened, signer, started } = self.find(object, context).await?;
+        let verification = began.elapsed();
+        let Found { opened, signer, started } = self.find(object, proof.fetch(), context).await?;
 
         let mut head = Head {
             etag: String::new(),
@@ -167,33 +177,93 @@ impl App {
         Ok(Delivered::Picture(head, Work { source, orders, accepts, bounds }))
     }
 
-    /// Has the signature verified unless the variant is public; answers when it expires.
-    async fn verify(
+    /// Asks the signer for what the delivery needs of it. Fails closed.
+    async fn prove(
         &self,
         resolved: &Resolved<'_>,
         asked: Asked<'_>,
         context: &Context,
-    ) -> Result<Option<SystemTime>, CallError> {
-        let Some(key) = resolved.url_key else { return Ok(None) };
+    ) -> Result<Proof, CallError> {
+        let route = resolved.route;
         let url = PresentedUrl {
-            key,
             target: asked.target.as_str(),
             origin: asked.target.origin(),
             client: asked.client,
             cookies: asked.cookies,
         };
-        let reason = match self.signer.verify_url(url, context).await {
-            Ok(Verification::Valid { target, expires, .. }) => {
-                // What was authenticated is what is acted on.
-                if Target::of(&target).is_ok_and(|verified| resolved.is_named_by(verified.path())) {
-                    return Ok(expires);
+        let (origin, _) = self.origin(&route.origin)?;
+        let must_sign = origin.is_signed() && asked.caller.is_empty();
+        if resolved.url_key.is_none() && !must_sign {
+            return Ok(Proof::Public);
+        }
+        if let Some(agreement) = self.agreement(route)
+            && let Some(digest) = agreement.digest()
+        {
+            match self.signer.authorize_delivery(digest, url, context).await {
+                Ok(Authorization::Authorized(fetch)) => return Ok(Proof::Authorized(fetch)),
+                Ok(Authorization::Refused(reason)) => {
+                    return Err(error::url_refused(reason, resolved.url_key, &route.name));
                 }
-                "the signature covers another path than the one that the route matched"
+                Err(error) if agreement.is_refused_by(&error, &route.name) => {}
+                Err(error) => return Err(error::signer(&error)),
             }
-            Ok(Verification::Refused(reason)) => reason,
-            Err(unavailable) => return Err(error::signer(&unavailable)),
+        }
+        let Some(key) = resolved.url_key else { return Ok(Proof::Public) };
+        match self.signer.verify_url(key, url, context).await {
+            Ok(Verification::Valid { target, expires, .. }) => Ok(Proof::Verified { target, expires }),
+            Ok(Verification::Refused(reason)) => Err(error::url_refused(reason, Some(key), &route.name)),
+            Err(error) => Err(error::signer(&error)),
+        }
+    }
+
+    /// What a signed path asks for that is not the URL's own. What was authenticated is what is acted on: it must be of
+    /// the same route, and so of the same key.
+    fn resolve_signed<'a>(&'a self, asked: &Resolved<'_>, path: &'a str) -> Result<Resolved<'a>, CallError> {
+        let signed = self.delivery.resolve(path).ok();
+        let same = |signed: &Resolved<'_>| {
+            std::ptr::eq(signed.route, asked.route) && signed.url_key == asked.url_key
         };
-        Err(error::url_refused(reason, key, &resolved.route.name))
+        signed.filter(same).ok_or_else(|| {
+            let cause = "the signature covers a path that this route does not serve";
+            error::url_refused(cause, asked.url_key, &asked.route.name)
+        })
+    }
+}
+
+/// What the signer said of a URL.
+enum Proof {
+    /// Nothing: the variant is public, and the signer was not asked.
+    Public,
+    /// The URL holds.
+    Verified { target: String, expires: Option<SystemTime> },
+    /// The URL holds or its variant is public, and this is the fetch.
+    Authorized(Fetch),
+}
+
+impl Proof {
+    /// The path that was authenticated.
+    fn path(&self) -> Option<&str> {
+        match self {
+            Self::Public => None,
+            Self::Verified { target, .. } | Self::Authorized(Fetch { target, .. }) => {
+                // What is no target names no path, and so nothing.
+                Some(Target::of(target).map_or("", Target::path))
+            }
+        }
+    }
+
+    const fn expires(&self) -> Option<SystemTime> {
+        match self {
+            Self::Public => None,
+            Self::Verified { expires, .. } | Self::Authorized(Fetch { expires, .. }) => *expires,
+        }
+    }
+
+    const fn fetch(&self) -> Option<&Fetch> {
+        match self {
+            Self::Authorized(fetch) => Some(fetch),
+            Self::Public | Self::Verified { .. } => None,
+        }
     }
 }
 

@@ -125,7 +125,17 @@ pub(crate) fn delivery(error: DeliveryError) -> CallError {
 }
 
 /// One answer for every cause: a caller who learns which check failed can forge step by step. The cause is for the log.
-pub(crate) fn url_refused(cause: &str, key: &str, route: &str) -> CallError {
+pub(crate) fn url_refused(cause: &str, key: Option<&str>, route: &str) -> CallError {
     tracing::info!(cause, url_key = key, route, "url.refused");
     Reason::UrlRefused.error("the URL is not signed, not authentic, or expired")
+}
+
+/// The signer signed another object's URL than the route names: the digests agree and the two programs do not.
+pub(crate) fn other_object(signed: &str, origin: &str) -> CallError {
+    tracing::error!(
+        origin,
+        signed,
+        "signer.other_object: the signer signed another URL than the route names"
+    );
+    Reason::SignerRefused.error("the signer's answer cannot be used")
 }

@@ -3,17 +3,23 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use safelight_client::OriginRequest;
+use safelight_client::{Fetch, OriginRequest};
 use safelight_image::{error::ImageError, plan::OutputBounds, sniff::sniff};
-use safelight_proto::reason::{CallError, Reason};
+use safelight_proto::{
+    reason::{CallError, Reason},
+    signer::v1::Header,
+};
 
 use super::{
-    App, Context, error,
+    App, Context,
+    agreement::Agreement,
+    error,
     permits::{Permits, Wanted},
     render::Source,
 };
 use crate::{
     admission::{Place, Rejected, Reserved},
+    delivery::Route,
     origin::{CallerHeaders, Fetcher, Opened, Origin, OriginError, SignedGet, Trace, request},
 };
 
@@ -53,7 +59,7 @@ impl App {
     ) -> Result<(Source, Option<OutputBounds>), CallError> {
         let wanted = Wanted { route: None, origin: object.origin, key: object.key, public: false };
         let bounds = permits.object(&wanted)?;
-        let Found { opened, signer, started } = self.find(object, context).await?;
+        let Found { opened, signer, started } = self.find(object, None, context).await?;
         let (bytes, reserved) = self.read(opened).await?;
         let signer = (!signer.is_zero()).then_some(signer);
         Ok((Source { bytes, reserved, place, receive: started.elapsed(), signer }, bounds))
@@ -65,19 +71,34 @@ impl App {
             .ok_or_else(|| Reason::OriginUnknown.error("no origin of that name is configured"))
     }
 
-    /// Has the request signed where the origin needs that, sends it, and waits for the head of the answer.
-    pub(super) async fn find(&self, object: Object<'_>, context: &Context) -> Result<Found, CallError> {
+    pub(super) fn agreement(&self, route: &Route) -> Option<&Agreement> {
+        let place = self.delivery.routes.iter().position(|known| std::ptr::eq(known, route))?;
+        self.agreements.get(place)
+    }
+
+    /// Has the request signed where the origin needs that and the signer has not done so with the URL (`fetch`), sends it,
+    /// and waits for the head of the answer.
+    pub(super) async fn find(
+        &self,
+        object: Object<'_>,
+        fetch: Option<&Fetch>,
+        context: &Context,
+    ) -> Result<Found, CallError> {
         let (origin, fetcher) = self.origin(object.origin)?;
         let url = request::url(origin, object.key).map_err(|error| error::origin(&error))?;
         let asked = Instant::now();
-        let (signed, signer) = match origin.signing() {
-            Some((key, region)) if object.caller.is_empty() => {
+        let (signed, signer) = match (origin.signing(), fetch) {
+            (Some(_), Some(fetch)) if object.caller.is_empty() => {
+                if fetch.url != url.as_str() {
+                    return Err(error::other_object(&fetch.url, object.origin));
+                }
+                (sign(url.clone(), &fetch.headers)?, Duration::ZERO)
+            }
+            (Some((key, region)), _) if object.caller.is_empty() => {
                 let request = OriginRequest { key, method: "GET", url: url.as_str(), region };
                 let headers = self.signer.sign_request(request, context).await;
                 let headers = headers.map_err(|error| error::signer(&error))?;
-                let pairs = headers.iter().map(|header| (header.name.as_str(), header.value.as_str()));
-                let signed = SignedGet::by_signer(url.clone(), pairs);
-                (signed.map_err(|error| error::unusable_signature(&error))?, asked.elapsed())
+                (sign(url.clone(), &headers)?, asked.elapsed())
             }
             _ => (SignedGet::by_caller(url, object.caller), Duration::ZERO),
         };
@@ -113,4 +134,10 @@ impl App {
         })?;
         Ok((bytes, reserved))
     }
+}
+
+/// A request with the signer's headers.
+fn sign(url: reqwest::Url, headers: &[Header]) -> Result<SignedGet, CallError> {
+    let pairs = headers.iter().map(|header| (header.name.as_str(), header.value.as_str()));
+    SignedGet::by_signer(url, pairs).map_err(|error| error::unusable_signature(&error))
 }

@@ -7,6 +7,7 @@
 //! - [`context`]: what every request carries: deadline, request id, trace
 //! - [`signer`]: what is asked of the signer, as a trait
 //! - [`permits`]: what a caller may have, as a trait
+//! - [`agreement`]: whether the signer means the same by a route
 //! - [`fetch`]: an object of an origin, into bytes
 //! - [`deliver`]: a URL, into an entity tag and the work to do
 //! - [`render`]: a source and orders, into outputs
@@ -16,6 +17,7 @@
 //!
 //! Names no type of tonic or hyper.
 
+pub mod agreement;
 pub mod context;
 pub mod deliver;
 pub mod error;
@@ -48,6 +50,8 @@ pub struct App {
     max_outputs: usize,
     origins: BTreeMap<String, (Origin, Fetcher)>,
     delivery: Delivery,
+    /// For each route, in order.
+    agreements: Vec<agreement::Agreement>,
     signer: Arc<dyn Signer>,
 }
 
@@ -68,6 +72,7 @@ impl App {
     /// # Errors
     /// [`SetupError`].
     pub fn new(config: Config, signer: Arc<dyn Signer>) -> Result<Self, SetupError> {
+        let agreements = agreement::of(&config.delivery, &config.origins);
         let origins = config
             .origins
             .into_iter()
@@ -82,6 +87,7 @@ impl App {
             max_outputs: config.max_outputs,
             origins,
             delivery: config.delivery,
+            agreements,
             signer,
         })
     }

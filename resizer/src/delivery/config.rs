@@ -33,10 +33,12 @@ pub struct Route {
     pub name: String,
     /// Which paths it serves.
     pub path: Template,
+    /// The same, as it is written.
+    pub path_text: String,
     /// Name of the origin.
     pub origin: String,
     /// The object's key, from the names of the path.
-    key_text: String,
+    pub key_text: String,
     /// Names of the path that stand for one segment and decide neither object nor variant.
     pub(super) unused: Vec<String>,
     /// The signer's key for URLs of variants that are not public.
@@ -123,8 +125,9 @@ fn read_route(section: &mut Section, origins: &Origins, variants: &BTreeMap<Stri
         .map(str::to_owned)
         .collect();
     let route = Route {
-        name: section.optional("name").unwrap_or(text),
+        name: section.optional("name").unwrap_or_else(|| text.clone()),
         path,
+        path_text: text,
         unused,
         origin,
         key_text,

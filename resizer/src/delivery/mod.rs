@@ -92,6 +92,32 @@ pub enum DeliveryError {
 }
 
 impl Delivery {
+    /// The variants that a route serves without a signature, by name.
+    #[must_use]
+    pub fn public_variants(&self, route: &Route) -> Vec<String> {
+        let served = |name: &String| match &route.variant {
+            Some(variant) => name == variant,
+            None => route.variants.is_empty() || route.variants.contains(name),
+        };
+        let public = self.variants.iter().filter(|(name, variant)| variant.public && served(name));
+        public.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Finds what a URL asks for whose signature may stand in front of its path: `/{signature}/photos/a.jpg/card`, of the
+    /// schemes that sign so, on a route for `/photos/{key...}/{variant}`. What is found is a guess until the signer has
+    /// said which path was signed.
+    ///
+    /// # Errors
+    /// [`DeliveryError::RouteNotFound`].
+    pub fn resolve_behind_signature<'a>(&'a self, path: &'a str) -> Result<Resolved<'a>, DeliveryError> {
+        path.match_indices('/')
+            .skip(1)
+            .take(template::MAX_SIGNATURE_SEGMENTS)
+            .filter_map(|(at, _)| path.get(at..))
+            .find_map(|rest| self.resolve(rest).ok().filter(|resolved| resolved.url_key.is_some()))
+            .ok_or(DeliveryError::RouteNotFound)
+    }
+
     /// Finds what `path` (still percent-encoded) asks for.
     ///
     /// # Errors

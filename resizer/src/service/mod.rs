@@ -51,6 +51,12 @@ impl Resizer {
         Ok(Self { app: Arc::new(App::new(config, Arc::new(signer))?) })
     }
 
+    /// Compares routes with the signer's deliveries for as long as the runtime lives, and says in the log what differs.
+    pub fn watch_agreement(&self) {
+        let app = Arc::clone(&self.app);
+        tokio::spawn(async move { app.watch_agreement().await });
+    }
+
     /// Adds the gRPC service.
     #[must_use]
     pub fn add_to(&self, server: Server) -> Server {

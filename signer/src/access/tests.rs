@@ -130,6 +130,7 @@ fn pitfall_20_a_set_of_grants_allows_what_one_of_them_does() {
             let rest = Grant {
                 keys: Names::new(vec![(*key).to_owned()]),
                 accounts: Names::new(vec![(*key).to_owned()]),
+                deliveries: Names::All,
                 path_prefixes: Some(vec![(*prefix).to_owned()]),
                 url_prefixes: Some(vec![format!("https://h{prefix}")]),
                 http_methods: vec![(*http_method).to_owned()],
