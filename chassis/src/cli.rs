@@ -20,6 +20,10 @@ pub struct ServeArgs {
     #[arg(long, env = "SAFELIGHT_LISTEN", value_name = "ADDR", hide_env_values = true)]
     pub listen: Option<SocketAddr>,
 
+    /// Address of the admin port: /livez, /readyz and /metrics in plaintext, for the pod's network; none unless given
+    #[arg(long, env = "SAFELIGHT_ADMIN_LISTEN", value_name = "ADDR", hide_env_values = true)]
+    pub admin_listen: Option<SocketAddr>,
+
     /// Listen on an address that others can reach although there is no TLS
     #[arg(long, env = "SAFELIGHT_PLAINTEXT", value_parser = BoolishValueParser::new(), hide_env_values = true)]
     pub plaintext: bool,

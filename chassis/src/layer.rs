@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use tonic::service::Routes;
 
-use crate::{access::Authorise, server::Limits};
+use crate::{access::Authorise, metrics::calls::Calls, server::Limits};
 
 pub(crate) type Stack = request_id::RequestIds<
     call_log::CallLog<reason::Reasons<gate::Gate<deadline::Deadlines<panic::Panics<Routes>>>>>,
@@ -30,9 +30,10 @@ pub(crate) fn stack(
     limits: &Limits,
     access: Option<Arc<dyn Authorise>>,
     services: &[&'static str],
+    counts: Arc<Calls>,
 ) -> Stack {
     let panics = panic::Panics::new(routes.prepare());
     let deadlines = deadline::Deadlines::new(panics, limits.default_deadline, limits.max_deadline);
     let gate = gate::Gate::new(deadlines, access, services.into(), limits.max_calls);
-    request_id::RequestIds::new(call_log::CallLog::new(reason::Reasons::new(gate)))
+    request_id::RequestIds::new(call_log::CallLog::new(reason::Reasons::new(gate), counts))
 }

@@ -11,19 +11,21 @@
 //! - [`deadline`], [`request_id`]: what every call carries in its extensions
 //! - `layer`: what happens around every call: request id, log line, error reasons, access, deadline, panics
 //! - [`server`]: listening, connections, health, reflection, drain
+//! - [`admin`]: probes and metrics, on a port of their own
+//! - [`metrics`]: what is counted
 //! - [`http`]: HTTP/1.1 and HTTP/2, for what is not gRPC
 //! - [`Process`]: all of it in order, the `main` of a service
-//!
-//! Not here: metrics.
 
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod exit;
 pub mod http;
 mod layer;
+pub mod metrics;
 mod process;
 mod random;
 pub mod server;

@@ -2,8 +2,11 @@
 
 use std::{net::SocketAddr, path::Path, process::ExitCode, time::Duration};
 
+use tracing::field;
+
 use crate::{
     BoxError,
+    admin::Admin,
     cli::{ServeArgs, Switch},
     config::ConfigErrors,
     exit,
@@ -101,6 +104,10 @@ impl Process {
     ) -> Result<(), BoxError> {
         let shutdown = Shutdown::new();
         shutdown.on_signals()?;
+        let admin = args.admin_listen.map(Admin::bind).transpose()?;
+        if let Some(admin) = &admin {
+            tracing::info!(service = self.name, admin.addr = %admin.addr(), "admin port");
+        }
         let server = tokio::select! {
             server = build => server?,
             () = shutdown.triggered() => return Ok(()),
@@ -109,8 +116,11 @@ impl Process {
             Switch::On => server,
             Switch::Off => server.without_reflection(),
         };
+        if let Some(admin) = &admin {
+            admin.show(&server);
+        }
         let bound = server.bind(args.listen.unwrap_or(self.listen), args.plaintext).await?;
-        tracing::info!(service = self.name, version = env!("CARGO_PKG_VERSION"), listen.addr = %bound.local_addr(), "listening");
+        tracing::info!(service = self.name, version = env!("CARGO_PKG_VERSION"), listen.addr = %bound.local_addr(), http.addr = bound.http_addr().map(field::display), "listening");
         let drain = Drain { lame_duck: args.lame_duck, timeout: args.drain_timeout };
         match bound.drain(drain).serve(shutdown).await {
             Ok(()) => tracing::info!("drained"),

@@ -9,17 +9,22 @@
 //! - [`Server`]: put together; then [`Bound`]: listening; then serving until a [`Shutdown`]
 //! - [`Health`]: whether it is ready
 //! - `reflection`: the contract, for grpcurl
+//! - [`Settings`]: what the configuration says of it
+//! - `files`: how many connections the system allows
 //! - `port`: what is listened on, and what is served there
 //! - `accept`: from the listener to connections
 //! - `census`: how many connections there are, and which must go
 //! - `connection`: one connection, from its first byte to GOAWAY
 //! - `wire`: its bytes
+//! - `headers`: those of HTTP/2 requests, before the library sees them
 //! - `stream`: one call's task, for as long as its deadline allows
 
-mod accept;
+pub(crate) mod accept;
 mod bound;
 pub(crate) mod census;
 mod connection;
+mod files;
+mod headers;
 mod health;
 mod limits;
 mod port;
@@ -36,7 +41,7 @@ pub use limits::Limits;
 use tonic::{body::Body, server::NamedService, service::Routes};
 use tower_service::Service;
 
-use self::port::{Listening, Port};
+pub(crate) use self::port::{Listening, Port};
 
 #[cfg(doc)]
 use crate::shutdown::Shutdown;
@@ -45,6 +50,7 @@ use crate::{
     config::Section,
     http::{self as http_port, Handler},
     layer,
+    metrics::{Expiry, Registry, calls::Calls, ports::Ports},
     shutdown::Drain,
     tls::Tls,
 };
@@ -60,6 +66,10 @@ pub struct Server {
     routes: Routes,
     names: Vec<&'static str>,
     descriptors: Option<&'static [u8]>,
+    has_reflection: bool,
+    metrics: Registry,
+    ports: Ports,
+    max_connections: Option<usize>,
     health: Health,
     security: Security,
     access: Option<Arc<dyn Authorise>>,
@@ -72,6 +82,32 @@ struct Http {
     listen: SocketAddr,
     limits: http_port::Limits,
     service: http_port::Service,
+}
+
+/// What `[server]` says.
+///
+/// ```toml
+/// [server]
+/// max_connections = 8192     # on each port; at most as many as the limit on open files leaves
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Connections at once on each port; `None`: as the service has it.
+    pub max_connections: Option<usize>,
+}
+
+impl Settings {
+    /// Reads `[server]`.
+    pub fn read(section: &mut Section) -> Self {
+        let max_connections = section.table("server", |section| {
+            let max = section.optional("max_connections");
+            if max.is_some_and(|max| !(1..=1_000_000).contains(&max)) {
+                section.error("max_connections", "expected 1 to 1000000");
+            }
+            max
+        });
+        Self { max_connections: max_connections.flatten() }
+    }
 }
 
 /// How callers are known, and whether the wire is encrypted.
@@ -101,12 +137,17 @@ impl Server {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let health = Health::new();
+        let metrics = Registry::new();
         let routes = Routes::default().add_service(health.service());
         Self {
             limits,
             routes,
             names: Vec::new(),
             descriptors: None,
+            has_reflection: true,
+            ports: Ports::new(&metrics),
+            metrics,
+            max_connections: None,
             health,
             security: Security::default(),
             access: None,
@@ -149,7 +190,11 @@ impl Server {
     /// that of gRPC. TLS is by the same files; certificates of clients are not asked for.
     #[must_use]
     pub fn http(mut self, listen: SocketAddr, limits: http_port::Limits, handler: impl Handler) -> Self {
-        self.http = Some(Http { listen, limits, service: http_port::Service::new(handler) });
+        self.http = Some(Http {
+            listen,
+            limits,
+            service: http_port::Service::new(handler, self.ports.requests("http")),
+        });
         self
     }
 
@@ -163,7 +208,7 @@ impl Server {
     /// Takes [`Server::reflection`] back, for `--reflection off`.
     #[must_use]
     pub const fn without_reflection(mut self) -> Self {
-        self.descriptors = None;
+        self.has_reflection = false;
         self
     }
 
@@ -171,6 +216,19 @@ impl Server {
     #[must_use]
     pub fn health(&self) -> Health {
         self.health.clone()
+    }
+
+    /// What the process counts; services add theirs.
+    #[must_use]
+    pub fn metrics(&self) -> Registry {
+        self.metrics.clone()
+    }
+
+    /// Takes what the configuration says over the limits it was made with.
+    #[must_use]
+    pub const fn settings(mut self, settings: Settings) -> Self {
+        self.max_connections = settings.max_connections;
+        self
     }
 
     /// Listens on `addr`; port 0 picks a free one. Connections wait until [`Bound::serve`].
@@ -184,21 +242,41 @@ impl Server {
                 return Err(BindError::Plaintext(addr));
             }
         }
-        let routes = match self.descriptors {
+        let counts = Arc::new(Calls::new(&self.metrics, self.descriptors, &self.names));
+        let routes = match self.descriptors.filter(|_| self.has_reflection) {
             None => self.routes,
             Some(descriptors) => reflection::add(self.routes, descriptors, &self.names)?,
         };
-        let stack = layer::stack(routes, &self.limits, self.access, &self.names);
+        let mut limits = self.limits;
+        let count = 1 + usize::from(self.http.is_some());
+        let wanted = self.max_connections.unwrap_or(limits.max_connections);
+        limits.max_connections = files::connections(wanted, count, limits.max_calls);
+        let stack = layer::stack(routes, &limits, self.access, &self.names, counts);
         self.health.register(self.names).await;
         let Security { tls, tokens } = self.security;
-        let http = self.http.map(|Http { listen, limits, service }| {
-            (listen, Port::http("http", service, limits, tls.clone()))
+        if let Some(tls) = &tls {
+            self.metrics.register_collector(Expiry(Arc::clone(tls)));
+        }
+        let http = self.http.map(|http| {
+            let max_connections = match self.max_connections {
+                Some(_) => limits.max_connections,
+                None => http.limits.max_connections.min(limits.max_connections),
+            };
+            let limits = http_port::Limits { max_connections, ..http.limits };
+            (
+                http.listen,
+                Port::http("http", http.service, limits, tls.clone(), self.ports.connections("http")),
+            )
         });
         Ok(Bound {
-            grpc: Listening::bind(addr, Port::grpc(stack, tokens, self.limits, tls))?,
+            grpc: Listening::bind(
+                addr,
+                Port::grpc(stack, tokens, limits, tls, self.ports.connections("grpc")),
+            )?,
             http: http.map(|(addr, port)| Listening::bind(addr, port)).transpose()?,
             health: self.health,
             drain: Drain::default(),
+            reloads: self.metrics.reloads("tls"),
         })
     }
 }

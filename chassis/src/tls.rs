@@ -10,6 +10,8 @@
 //! The files are read again every few seconds: certificates of some hours' life are renewed under the process's feet (SPIFFE,
 //! cert-manager). New connections take the new ones; files that cannot be used are logged and the old ones stay.
 
+mod expiry;
+
 use std::{
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
@@ -25,7 +27,7 @@ use safelight_client::tls::Pem;
 pub use safelight_client::tls::{TlsError, client};
 use tokio::time::sleep;
 
-use crate::config::Section;
+use crate::{config::Section, metrics::Reloads};
 
 /// How often the files are looked at.
 const RELOAD: Duration = Duration::from_secs(10);
@@ -107,6 +109,13 @@ impl Tls {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).1.http)
     }
 
+    /// When the server's certificate expires, in seconds since 1970; `None` if that cannot be read from it.
+    #[must_use]
+    pub fn expires(&self) -> Option<i64> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        expiry::of(current.0.cert.certificates().ok()?.first()?)
+    }
+
     /// Looks at the files once; whether they had changed.
     ///
     /// # Errors
@@ -122,7 +131,7 @@ impl Tls {
     }
 
     /// Looks at the files again and again.
-    pub(crate) async fn watch(self: Arc<Self>) {
+    pub(crate) async fn watch(self: Arc<Self>, counts: Reloads) {
         // The same fault is logged once, not every few seconds.
         let mut last = String::new();
         loop {
@@ -130,12 +139,14 @@ impl Tls {
             match self.reload() {
                 Ok(true) => {
                     last.clear();
+                    counts.ok.inc();
                     tracing::info!("TLS certificates reloaded");
                 }
                 Ok(false) => last.clear(),
                 Err(error) => {
                     let text = error.to_string();
                     if text != last {
+                        counts.failed.inc();
                         tracing::error!("TLS certificates not reloaded, the old ones stay: {text}");
                         last = text;
                     }

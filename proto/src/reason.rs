@@ -62,6 +62,8 @@ reasons! {
     FieldInvalid = "FIELD_INVALID", InvalidArgument, 400, false;
     /// The message could not be decoded, or is larger than the server accepts.
     MessageInvalid = "MESSAGE_INVALID", InvalidArgument, 400, false;
+    /// The metadata is larger than the server accepts.
+    MetadataTooLarge = "METADATA_TOO_LARGE", ResourceExhausted, 431, false;
     /// There is no such method, or it is not enabled here.
     MethodUnknown = "METHOD_UNKNOWN", Unimplemented, 404, false;
     /// Health knows no such service, or reflection no such file or symbol.

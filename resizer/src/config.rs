@@ -2,7 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use safelight_chassis::config::{self, ConfigErrors, Section};
+use safelight_chassis::{
+    config::{self, ConfigErrors, Section},
+    server::Settings,
+};
 use safelight_client::Credentials;
 
 use crate::{
@@ -36,6 +39,8 @@ pub struct Config {
     pub limits: Limits,
     /// Most outputs of one request.
     pub max_outputs: usize,
+    /// What the server is told.
+    pub server: Settings,
     /// Where originals come from.
     pub origins: Origins,
     /// Which URLs ask for what.
@@ -64,6 +69,7 @@ impl Config {
             section.table("signer", read_signer).unwrap_or_else(default_signer);
         let (admission, limits, max_outputs) =
             section.table("limits", read_limits).unwrap_or_else(default_limits);
+        let server = Settings::read(section);
         let origins = origin::config::read(section);
         let delivery = delivery::config::read(section, &origins);
         Self {
@@ -73,6 +79,7 @@ impl Config {
             admission,
             limits,
             max_outputs,
+            server,
             origins,
             delivery,
         }

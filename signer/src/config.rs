@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use safelight_chassis::{
     config::{self, ConfigErrors, Section},
-    server::Security,
+    server::{Security, Settings},
 };
 
 use crate::{
@@ -27,6 +27,7 @@ pub struct Config {
     pub(crate) deliveries: Deliveries,
     pub(crate) grants: Grants,
     pub(crate) security: Security,
+    pub(crate) server: Settings,
     /// `None`: no audit trail.
     pub(crate) audit: Option<audit::Settings>,
     /// `None`: `UploadTokenService` is not served.
@@ -98,6 +99,7 @@ impl Config {
             keyring,
             grants: Grants::read(section),
             security: Security::read(section),
+            server: Settings::read(section),
             audit: audit::Settings::read(section),
             upload_tokens: upload::Settings::read(section),
             reload_interval,

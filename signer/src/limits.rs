@@ -14,10 +14,6 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr
 #[must_use]
 pub const fn limits() -> Limits {
     Limits {
-        // 256 × (1 MiB of windows + 100 × 10 KiB of send buffers) = 512 MiB at the very worst, which needs every
-        // client to send everywhere and read nowhere. Handlers never wait, those of
-        // upload tokens apart, so unread bytes last microseconds.
-        max_connections: 256,
         // As many as clients open before they have heard of a limit (RFC 9113, section 6.5.2): with less, a burst on a
         // new connection is refused.
         max_concurrent_streams: 100,

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, Guard};
-use safelight_chassis::server::{Security, Server};
+use safelight_chassis::server::{Security, Server, Settings};
 
 use tokio::runtime::Handle;
 
@@ -42,6 +42,7 @@ pub struct Signer {
     grants: Arc<ArcSwap<Grants>>,
     pub(crate) audit: Audit,
     security: Security,
+    server: Settings,
     pub(crate) clock: Clock,
     pub(crate) upload_tokens: Option<UploadTokens>,
     reloads: Arc<Reloads>,
@@ -60,6 +61,7 @@ impl Signer {
             grants: Arc::new(ArcSwap::from_pointee(config.grants)),
             audit: Audit::none(),
             security: config.security,
+            server: config.server,
             clock,
             upload_tokens: None,
             reloads: Arc::default(),
@@ -145,7 +147,7 @@ impl Signer {
     #[must_use]
     pub fn add_to(&self, server: Server) -> Server {
         let door = Door { grants: Arc::clone(&self.grants), audit: self.audit.clone() };
-        let server = server.security(self.security.clone()).authorise(Arc::new(door));
+        let server = server.settings(self.server).security(self.security.clone()).authorise(Arc::new(door));
         service::add(self, server)
     }
 }

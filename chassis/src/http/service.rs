@@ -21,6 +21,7 @@ use super::{Body, Handler, Peer, Reason};
 use crate::{
     BoxError,
     layer::request_id::{self, Maker},
+    metrics::ports::Requests,
     server::{census::Busy, stream},
 };
 
@@ -39,6 +40,9 @@ type Handle = dyn Fn(Request<Incoming>, Peer) -> Answering + Send + Sync;
 pub(crate) struct Service {
     handle: Arc<Handle>,
     ids: Maker,
+    counts: Requests,
+    /// Whether success is not worth a line in the log.
+    is_quiet: bool,
 }
 
 impl fmt::Debug for Service {
@@ -48,12 +52,17 @@ impl fmt::Debug for Service {
 }
 
 impl Service {
-    pub(crate) fn new(handler: impl Handler) -> Self {
+    pub(crate) fn new(handler: impl Handler, counts: Requests) -> Self {
         let handle = move |request, peer| -> Answering {
             let handler = handler.clone();
             Box::pin(async move { handler.handle(request, peer).await })
         };
-        Self { handle: Arc::new(handle), ids: Maker::new() }
+        Self { handle: Arc::new(handle), ids: Maker::new(), counts, is_quiet: false }
+    }
+
+    /// Does not log success: probes come every few seconds.
+    pub(crate) fn quiet(self) -> Self {
+        Self { is_quiet: true, ..self }
     }
 
     /// Answers a request. `busy` is held until the answer's end, or for `limit` if the client reads it too slowly.
@@ -78,7 +87,18 @@ impl Service {
             peer = peer.remote.map(tracing::field::display)
         );
         request.extensions_mut().insert(id.clone());
-        let mut record = Record { span, start, status: None, reason: None, cut: Some(GONE), _busy: busy };
+        let (counts, is_quiet) = (self.counts.clone(), self.is_quiet);
+        let mut record = Record {
+            span,
+            start,
+            method,
+            status: None,
+            reason: None,
+            cut: Some(GONE),
+            counts,
+            is_quiet,
+            _busy: busy,
+        };
         let handle = Arc::clone(&self.handle);
         async move {
             let mut answering = None;
@@ -146,13 +166,18 @@ struct Record {
     reason: Option<Reason>,
     /// Why the answer was not handed on whole; `None` if it was.
     cut: Option<&'static str>,
+    method: &'static str,
+    counts: Requests,
+    is_quiet: bool,
     _busy: Busy,
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let duration_ms = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX) / 1000;
+        let duration = self.start.elapsed();
+        let duration_ms = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX) / 1000;
         let status = self.status.map(|status| status.as_u16());
+        self.counts.count(self.method, status, duration.as_secs_f64());
         let reason = self.cut.or(self.reason.as_ref().map(|Reason(reason)| &**reason));
         macro_rules! line {
             ($level:ident) => {
@@ -160,6 +185,7 @@ impl Drop for Record {
             };
         }
         match status {
+            Some(200) if self.is_quiet => line!(debug),
             Some(500) => line!(error),
             Some(429 | 501..) => line!(warn),
             _ if self.cut == Some(BROKEN) => line!(warn),

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Instant,
 };
@@ -16,7 +17,10 @@ use tower_service::Service;
 use tracing::{Span, field};
 
 use super::request_id::RequestId;
-use crate::access::Identified;
+use crate::{
+    access::Identified,
+    metrics::calls::{Call, Calls},
+};
 
 /// Longest path that is logged, in bytes; ours are far shorter.
 const MAX_METHOD: usize = 128;
@@ -24,11 +28,12 @@ const MAX_METHOD: usize = 128;
 #[derive(Debug, Clone)]
 pub(crate) struct CallLog<S> {
     inner: S,
+    counts: Arc<Calls>,
 }
 
 impl<S> CallLog<S> {
-    pub(crate) const fn new(inner: S) -> Self {
-        Self { inner }
+    pub(crate) const fn new(inner: S, counts: Arc<Calls>) -> Self {
+        Self { inner, counts }
     }
 }
 
@@ -66,7 +71,8 @@ where
             span.record("caller", caller.as_str());
         }
         let quiet = path == "/grpc.health.v1.Health/Check";
-        let record = Record { span, start: Instant::now(), end: None, quiet };
+        let count = self.counts.start(path);
+        let record = Record { span, start: Instant::now(), end: None, quiet, count };
         let inner = record.span.in_scope(|| self.inner.call(request));
         LoggedCall { inner, record: Some(record) }
     }
@@ -108,6 +114,7 @@ struct Record {
     end: Option<(Code, Option<String>)>,
     /// Whether success is not worth a line: probes come every few seconds.
     quiet: bool,
+    count: Call,
 }
 
 impl Record {
@@ -123,7 +130,9 @@ impl Drop for Record {
     fn drop(&mut self) {
         // No status: the caller reset the stream, or its connection went away.
         let (code, reason) = self.end.take().unwrap_or_else(|| (Code::Cancelled, Some("GONE".to_owned())));
-        let duration_ms = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX) / 1000;
+        let duration = self.start.elapsed();
+        self.count.finish(code, duration.as_secs_f64());
+        let duration_ms = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX) / 1000;
         let reason = reason.as_deref();
         macro_rules! line {
             ($level:ident) => {

@@ -25,14 +25,18 @@ use tower_service::Service;
 use crate::access::{Authorise, Caller, Denied, Identified};
 
 /// When to come back: some times as long as a call that never waits takes, not so long that it hurts.
-const RETRY_AFTER: Duration = Duration::from_millis(100);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// Probes are answered at any load, and to anyone: to say "busy" to Kubernetes would take the process away from those
 /// it serves.
-const HEALTH: &str = "/grpc.health.v1.Health/";
+pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/";
 
 /// The contract is public; whoever does not want to show it switches reflection off.
 const REFLECTION: &str = "/grpc.reflection.";
+
+/// Why a call is to be refused for what its connection is, or sent; in the extensions of such a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused(pub(crate) CallError);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Gate<S> {
@@ -55,6 +59,9 @@ impl<S> Gate<S> {
 
     /// Lets a call in, or says why not.
     fn admit<B>(&self, request: &mut Request<B>) -> Result<Option<OwnedSemaphorePermit>, CallError> {
+        if let Some(Refused(error)) = request.extensions_mut().remove() {
+            return Err(error);
+        }
         let path = request.uri().path();
         if path.starts_with(HEALTH) {
             return Ok(None);

@@ -19,7 +19,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// Accepts connections into `connections` until dropped.
-pub(super) async fn accept(
+pub(crate) async fn accept(
     listening: &Listening,
     stop: &watch::Receiver<bool>,
     connections: &mut JoinSet<()>,

@@ -9,7 +9,10 @@ use tokio::{
 };
 
 use super::{Health, accept, port::Listening};
-use crate::shutdown::{Drain, Shutdown};
+use crate::{
+    metrics::Reloads,
+    shutdown::{Drain, Shutdown},
+};
 
 /// Why a server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,7 @@ pub struct Bound {
     pub(super) http: Option<Listening>,
     pub(super) health: Health,
     pub(super) drain: Drain,
+    pub(super) reloads: Reloads,
 }
 
 impl Bound {
@@ -83,7 +87,7 @@ impl Bound {
     pub async fn serve(self, shutdown: Shutdown) -> Result<(), Undrained> {
         let (stop, stopped) = watch::channel(false);
         let (mut connections, mut http_connections) = (JoinSet::new(), JoinSet::new());
-        let watch = self.grpc.port.tls.clone().map(|tls| AbortOnDrop(tokio::spawn(tls.watch())));
+        let watch = self.grpc.port.tls.clone().map(|tls| AbortOnDrop(tokio::spawn(tls.watch(self.reloads))));
         let http = async {
             match &self.http {
                 None => std::future::pending().await,

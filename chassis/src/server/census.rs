@@ -15,6 +15,8 @@ use std::{
 
 use tokio::sync::Notify;
 
+use crate::metrics::ports::Connections;
+
 /// Connections above the limit, for health checks.
 pub(crate) const RESERVE: usize = 64;
 
@@ -27,20 +29,7 @@ pub(super) struct Census {
     limit: usize,
     start: Instant,
     state: Mutex<State>,
-    counts: Counts,
-}
-
-/// What a port has seen.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    /// Connections that are open.
-    pub(crate) open: AtomicUsize,
-    /// Accepted ever.
-    pub(crate) accepted: AtomicU64,
-    /// Refused ever, for there was no room.
-    pub(crate) refused: AtomicU64,
-    /// Ended ever while idle, to make room.
-    pub(crate) evicted: AtomicU64,
+    counts: Connections,
 }
 
 #[derive(Debug, Default)]
@@ -89,18 +78,13 @@ pub(super) struct Place {
 pub(crate) struct Busy(Arc<Slot>);
 
 impl Census {
-    pub(super) fn new(port: &'static str, limit: usize) -> Self {
-        let state = Mutex::default();
-        Self { port, limit, start: Instant::now(), state, counts: Counts::default() }
+    pub(super) fn new(port: &'static str, limit: usize, counts: Connections) -> Self {
+        Self { port, limit, start: Instant::now(), state: Mutex::default(), counts }
     }
 
     /// What the port is for.
     pub(super) const fn port(&self) -> &'static str {
         self.port
-    }
-
-    pub(super) const fn counts(&self) -> &Counts {
-        &self.counts
     }
 
     /// Room for a connection that was accepted; `None`: refuse it.
@@ -111,7 +95,7 @@ impl Census {
             self.say(&mut state, false);
         }
         if state.slots.len() >= self.limit + RESERVE {
-            self.counts.refused.fetch_add(1, Relaxed);
+            self.counts.refused.inc();
             self.say(&mut state, true);
             return None;
         }
@@ -125,8 +109,8 @@ impl Census {
             told: Notify::new(),
         });
         state.slots.push(Arc::clone(&slot));
-        self.counts.accepted.fetch_add(1, Relaxed);
-        self.counts.open.store(state.slots.len(), Relaxed);
+        self.counts.accepted.inc();
+        self.counts.open.inc();
         Some(Place { census: Arc::clone(self), slot, extra: AtomicBool::new(extra) })
     }
 
@@ -140,8 +124,8 @@ impl Census {
         };
         if state.live() < self.limit - self.limit / 8 {
             state.pressure = Pressure::None;
-            let evicted = self.counts.evicted.load(Relaxed) - evicted;
-            let refused = self.counts.refused.load(Relaxed) - refused;
+            let evicted = self.counts.evicted.get() - evicted;
+            let refused = self.counts.refused.get() - refused;
             tracing::info!(
                 port = self.port,
                 connections = state.slots.len(),
@@ -157,8 +141,8 @@ impl Census {
         let (port, connections, limit) = (self.port, state.slots.len(), self.limit);
         match (&state.pressure, refusing) {
             (Pressure::None, false) => {
-                let evicted = self.counts.evicted.load(Relaxed);
-                let refused = self.counts.refused.load(Relaxed);
+                let evicted = self.counts.evicted.get();
+                let refused = self.counts.refused.get();
                 state.pressure = Pressure::Evicting { evicted, refused };
                 tracing::warn!(
                     port,
@@ -192,7 +176,7 @@ impl State {
     }
 
     /// Tells the `count` that have been idle longest to go, as far as there are any.
-    fn evict(&mut self, count: usize, counts: &Counts) {
+    fn evict(&mut self, count: usize, counts: &Connections) {
         let mut idle: Vec<(u64, usize)> = self
             .slots
             .iter()
@@ -212,7 +196,7 @@ impl State {
             }
         }
         self.leaving += count;
-        counts.evicted.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Relaxed);
+        counts.evicted.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 }
 
@@ -258,7 +242,7 @@ impl Drop for Place {
         if self.slot.leaving.load(Relaxed) {
             state.leaving -= 1;
         }
-        self.census.counts.open.store(state.slots.len(), Relaxed);
+        self.census.counts.open.dec();
     }
 }
 

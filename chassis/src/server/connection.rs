@@ -1,12 +1,8 @@
 //! One connection, from its first byte to GOAWAY.
 
-use std::{
-    io,
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, pin::Pin, sync::Arc, time::Duration};
 
+use http::Request;
 use hyper::{
     server::conn::{http1, http2},
     service::{Service, service_fn},
@@ -16,6 +12,7 @@ use hyper_util::{
     server::graceful::GracefulConnection,
     service::TowerToHyperService,
 };
+use safelight_proto::reason::{CallError, Reason};
 use tokio::{
     net::TcpStream,
     sync::watch,
@@ -27,6 +24,7 @@ use tonic::transport::server::TcpConnectInfo;
 use super::{
     Limits,
     census::Place,
+    headers,
     port::{Door, Port},
     stream::Calls,
     wire::{Stream, Wire},
@@ -34,6 +32,7 @@ use super::{
 use crate::{
     access::{self, Caller, Identified},
     http::Peer,
+    layer::gate::{HEALTH, RETRY_AFTER, Refused},
     random,
 };
 
@@ -85,7 +84,11 @@ pub(super) async fn serve(
                 return Err(Broken::NotHttp2);
             }
             let (stack, tokens) = (TowerToHyperService::new(stack.clone()), tokens.clone());
+            let held = Arc::clone(&place);
             let service = service_fn(move |mut request| {
+                if let Some(refused) = refused(&request, &held) {
+                    request.extensions_mut().insert(Refused(refused));
+                }
                 let identified = match &certified {
                     Some(caller) => Ok(caller.clone()),
                     None => tokens.identify(request.headers()),
@@ -95,7 +98,7 @@ pub(super) async fn serve(
                 stack.call(request)
             });
             let connection = http2(&port, &place).serve_connection(io, service);
-            drive(connection, &port, &place, stop).await
+            drive(Box::pin(connection), &port, &place, stop).await
         }
         Door::Http(service) => {
             let peer = Peer { remote: info.remote_addr, is_tls: port.tls.is_some() };
@@ -104,10 +107,10 @@ pub(super) async fn serve(
             let service = service_fn(move |request| service.answer(request, peer, held.busy(), limit));
             if is_http2 {
                 let connection = http2(&port, &place).serve_connection(io, service);
-                drive(connection, &port, &place, stop).await
+                drive(Box::pin(connection), &port, &place, stop).await
             } else {
                 let connection = http1(&port.limits).serve_connection(io, service);
-                drive(connection, &port, &place, stop).await
+                drive(Box::pin(connection), &port, &place, stop).await
             }
         }
     }
@@ -115,7 +118,7 @@ pub(super) async fn serve(
 
 /// Drives a connection, and ends it in time.
 async fn drive<C>(
-    connection: C,
+    mut connection: Pin<Box<C>>,
     port: &Port,
     place: &Place,
     mut stop: watch::Receiver<bool>,
@@ -123,7 +126,6 @@ async fn drive<C>(
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
-    let mut connection = pin!(connection);
     let end = tokio::select! {
         end = connection.as_mut() => return Ok(end?),
         () = sleep(random::jittered(port.limits.max_connection_age)) => End::Asked,
@@ -153,7 +155,7 @@ enum End {
 }
 
 /// Lets calls in progress finish. A peer that has none and does not close is cut off.
-async fn farewell<C>(mut connection: Pin<&mut C>, port: &Port, place: &Place) -> Result<(), Broken>
+async fn farewell<C>(mut connection: Pin<Box<C>>, port: &Port, place: &Place) -> Result<(), Broken>
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
@@ -174,14 +176,29 @@ where
 /// port has deadlines, and keeps connections that are idle.
 async fn too_long(port: &Port, place: &Place) -> bool {
     let Some(patience) = port.patience else { return std::future::pending().await };
+    // The one may begin while the other is waited for.
+    let look = (patience.idle_timeout.min(patience.answer_timeout) / 4).max(Duration::from_millis(10));
     loop {
         let (is_busy, since) = place.state();
         let limit = if is_busy { patience.answer_timeout } else { patience.idle_timeout };
         match limit.checked_sub(since) {
-            Some(left) if !left.is_zero() => sleep(left).await,
+            Some(left) if !left.is_zero() => sleep(left.min(look)).await,
             _ => return is_busy,
         }
     }
+}
+
+/// Why a call is to be refused for what its connection is or sent, if it is.
+fn refused<B>(request: &Request<B>, place: &Place) -> Option<CallError> {
+    if let Some(size) = request.headers().get(headers::TOO_LARGE) {
+        let size = size.to_str().unwrap_or("too many");
+        let message = format!("the metadata has {size} bytes, names and values and 32 for each: send less");
+        return Some(Reason::MetadataTooLarge.error(message));
+    }
+    let is_probe = request.uri().path().starts_with(HEALTH);
+    (!is_probe && place.is_extra()).then(|| {
+        Reason::Busy.error("as many connections as the process takes are busy").retry_after(RETRY_AFTER)
+    })
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
@@ -192,8 +209,9 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 /// Shakes hands where there is TLS, and reads until the protocol is known. With it comes the caller that a certificate
 /// names.
 async fn open(tcp: TcpStream, port: &Port) -> Result<(Wire, bool, Option<Caller>), Broken> {
+    let max_headers = usize::try_from(port.limits.max_header_list_size).unwrap_or(usize::MAX);
     let Some(tls) = &port.tls else {
-        let (wire, is_http2) = Wire::open(Stream::Plain(tcp)).await?;
+        let (wire, is_http2) = Wire::open(Stream::Plain(tcp), max_headers).await?;
         return Ok((wire, is_http2, None));
     };
     let config = match &port.door {
@@ -206,7 +224,7 @@ async fn open(tcp: TcpStream, port: &Port) -> Result<(Wire, bool, Option<Caller>
         Some(certificate) => Some(access::certified(certificate).ok_or(Broken::Nameless)?),
         None => None,
     };
-    let (wire, is_http2) = Wire::open(Stream::Tls(Box::new(stream))).await?;
+    let (wire, is_http2) = Wire::open(Stream::Tls(Box::new(stream)), max_headers).await?;
     Ok((wire, is_http2, caller))
 }
 

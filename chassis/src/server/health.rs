@@ -60,6 +60,15 @@ impl Health {
         self.state.lock().await.serving()
     }
 
+    /// Why it does not answer SERVING, in words for people; `None` if it does.
+    pub(crate) async fn unready(&self) -> Option<&'static str> {
+        match *self.state.lock().await {
+            State { draining: true, .. } => Some("draining"),
+            State { ready: false, .. } => Some("not ready: what is missing is in the log"),
+            State { .. } => None,
+        }
+    }
+
     /// Adds the server's services; their status is that of the whole.
     pub(super) async fn register(&self, names: Vec<&'static str>) {
         self.update(|state| state.names.extend(names.into_iter().chain([WHOLE]))).await;

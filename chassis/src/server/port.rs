@@ -9,6 +9,7 @@ use crate::{
     access::Tokens,
     http::{self, Service},
     layer::Stack,
+    metrics::ports::Connections,
     tls::Tls,
 };
 
@@ -32,7 +33,7 @@ pub(super) struct Patience {
 }
 
 #[derive(Debug)]
-pub(super) struct Port {
+pub(crate) struct Port {
     pub(super) door: Door,
     pub(super) limits: Limits,
     pub(super) patience: Option<Patience>,
@@ -41,19 +42,26 @@ pub(super) struct Port {
 }
 
 impl Port {
-    pub(super) fn grpc(stack: Stack, tokens: Tokens, limits: Limits, tls: Option<Arc<Tls>>) -> Self {
-        let census = Arc::new(Census::new("grpc", limits.max_connections));
+    pub(super) fn grpc(
+        stack: Stack,
+        tokens: Tokens,
+        limits: Limits,
+        tls: Option<Arc<Tls>>,
+        connections: Connections,
+    ) -> Self {
+        let census = Arc::new(Census::new("grpc", limits.max_connections, connections));
         Self { door: Door::Grpc { stack, tokens }, limits, patience: None, tls, census }
     }
 
-    pub(super) fn http(
+    pub(crate) fn http(
         name: &'static str,
         service: Service,
         limits: http::Limits,
         tls: Option<Arc<Tls>>,
+        connections: Connections,
     ) -> Self {
         let http::Limits { idle_timeout, answer_timeout, .. } = limits;
-        let census = Arc::new(Census::new(name, limits.max_connections));
+        let census = Arc::new(Census::new(name, limits.max_connections, connections));
         let patience = Some(Patience { idle_timeout, answer_timeout });
         Self { door: Door::Http(service), limits: limits.transport(), patience, tls, census }
     }
@@ -61,14 +69,14 @@ impl Port {
 
 /// A port, and its listener.
 #[derive(Debug)]
-pub(super) struct Listening {
+pub(crate) struct Listening {
     pub(super) listener: TcpListener,
-    pub(super) addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     pub(super) port: Arc<Port>,
 }
 
 impl Listening {
-    pub(super) fn bind(addr: SocketAddr, port: Port) -> Result<Self, BindError> {
+    pub(crate) fn bind(addr: SocketAddr, port: Port) -> Result<Self, BindError> {
         let failed = |source| BindError::Listen { port: port.census.port(), addr, source };
         let listener = listen(addr).map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;

@@ -3,7 +3,7 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::{
@@ -11,6 +11,8 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::server::TlsStream;
+
+use super::headers::Headers;
 
 /// What every HTTP/2 client sends first (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -25,13 +27,15 @@ pub(super) enum Stream {
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: Stream,
-    /// Read from `stream` already, and to be handed on first.
+    /// To be handed on before anything else is read: what was read too early, or was rewritten.
     early: Vec<u8>,
+    /// Looks at the headers of HTTP/2 requests.
+    headers: Option<Box<Headers>>,
 }
 
 impl Wire {
     /// Reads until it is clear whether the client speaks HTTP/2, and says so. hyper would wait for that without end.
-    pub(super) async fn open(mut stream: Stream) -> io::Result<(Self, bool)> {
+    pub(super) async fn open(mut stream: Stream, max_headers: usize) -> io::Result<(Self, bool)> {
         let mut found = [0; PREFACE.len()];
         let mut length = 0;
         while let Some(room) = found.get_mut(length..).filter(|room| !room.is_empty()) {
@@ -42,10 +46,11 @@ impl Wire {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             if read == 0 || !PREFACE.starts_with(early) {
-                return Ok((Self { stream, early: early.to_vec() }, false));
+                return Ok((Self { stream, early: early.to_vec(), headers: None }, false));
             }
         }
-        Ok((Self { stream, early: PREFACE.to_vec() }, true))
+        let headers = Some(Box::new(Headers::new(max_headers)));
+        Ok((Self { stream, early: PREFACE.to_vec(), headers }, true))
     }
 }
 
@@ -55,13 +60,25 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.early.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        let this = &mut *self;
+        while this.early.is_empty() {
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+            let read = buf.filled().get(before..).unwrap_or_default();
+            let Some(headers) = &mut this.headers else { return Poll::Ready(Ok(())) };
+            if read.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let kept = headers.take(read, &mut this.early)?;
+            buf.set_filled(before + kept);
+            if kept > 0 {
+                return Poll::Ready(Ok(()));
+            }
         }
-        let length = self.early.len().min(buf.remaining());
-        let rest = self.early.split_off(length);
-        buf.put_slice(&self.early);
-        self.early = rest;
+        let length = this.early.len().min(buf.remaining());
+        let rest = this.early.split_off(length);
+        buf.put_slice(&this.early);
+        this.early = rest;
         Poll::Ready(Ok(()))
     }
 }

@@ -50,7 +50,7 @@ impl Handler for Site {
     }
 }
 
-/// Announces ten bytes, yields five, and fails.
+/// Yields five bytes, and fails.
 struct Broken(u8);
 
 impl http_body::Body for Broken {
@@ -59,11 +59,16 @@ impl http_body::Body for Broken {
 
     fn poll_frame(
         mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
+        cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
         self.0 += 1;
         std::task::Poll::Ready(Some(match self.0 {
             1 => Ok(http_body::Frame::data(Bytes::from_static(b"12345"))),
+            // Time to send what there is.
+            2..10 => {
+                cx.waker().wake_by_ref();
+                return std::task::Poll::Pending;
+            }
             _ => Err("the origin broke off".into()),
         }))
     }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod capacity;
 mod connections;
 #[cfg(test)]
@@ -19,7 +21,11 @@ mod health;
 #[cfg(test)]
 mod http_port;
 #[cfg(test)]
+mod idle;
+#[cfg(test)]
 mod logs;
+#[cfg(test)]
+mod metadata;
 #[cfg(test)]
 mod panics;
 #[cfg(test)]

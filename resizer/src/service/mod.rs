@@ -13,7 +13,7 @@ mod upload;
 
 use std::{sync::Arc, time::Duration};
 
-use safelight_chassis::server::{Limits, Server};
+use safelight_chassis::server::{Limits, Server, Settings};
 use safelight_client::{ConnectError, SignerClient};
 use safelight_proto::resizer::v1::resizer_service_server::ResizerServiceServer;
 
@@ -27,6 +27,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Resizer {
     app: Arc<App>,
+    server: Settings,
 }
 
 /// Why a resizer cannot start.
@@ -48,7 +49,8 @@ impl Resizer {
     pub fn new(config: Config) -> Result<Self, StartError> {
         let client = SignerClient::connect_lazy(&config.signer_endpoint, &config.signer_credentials)?;
         let signer = RemoteSigner::new(client, config.signer_timeout);
-        Ok(Self { app: Arc::new(App::new(config, Arc::new(signer))?) })
+        let server = config.server;
+        Ok(Self { app: Arc::new(App::new(config, Arc::new(signer))?), server })
     }
 
     /// Compares routes with the signer's deliveries for as long as the runtime lives, and says in the log what differs.
@@ -61,7 +63,7 @@ impl Resizer {
     #[must_use]
     pub fn add_to(&self, server: Server) -> Server {
         let Limits { max_decoding_message_size, max_encoding_message_size, .. } = limits();
-        server.service(
+        server.settings(self.server).service(
             ResizerServiceServer::new(server::Handlers::new(Arc::clone(&self.app)))
                 .max_decoding_message_size(max_decoding_message_size)
                 .max_encoding_message_size(max_encoding_message_size),
@@ -73,7 +75,6 @@ impl Resizer {
 #[must_use]
 pub const fn limits() -> Limits {
     Limits {
-        max_connections: 64,
         // As many as clients open before they have heard of a limit (RFC 9113, 6.5.2): with less, a burst on a new
         // connection is refused, and not every client tries again.
         max_concurrent_streams: 100,
