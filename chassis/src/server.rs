@@ -24,7 +24,7 @@ mod bound;
 pub(crate) mod census;
 mod connection;
 mod files;
-mod headers;
+pub(crate) mod headers;
 mod health;
 mod limits;
 mod port;

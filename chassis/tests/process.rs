@@ -8,7 +8,7 @@
 )]
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, ExitCode, Stdio},
     time::{Duration, Instant},
@@ -67,6 +67,7 @@ fn main() -> ExitCode {
         ("a_service_that_cannot_start", a_service_that_cannot_start),
         ("a_signal_drains", a_signal_drains),
         ("a_second_signal_exits_at_once", a_second_signal_exits_at_once),
+        ("the_admin_port_is_there_first_and_last", the_admin_port_is_there_first_and_last),
     ] {
         if name.contains(&wanted) {
             test();
@@ -182,6 +183,37 @@ fn a_signal_drains() {
         child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
         assert!(rest.contains("shutting down") && rest.contains("drained"), "{rest}");
     }
+}
+
+fn the_admin_port_is_there_first_and_last() {
+    let mut child = start(&[
+        "--config",
+        &file("admin", "answer = 42"),
+        "--admin-listen=127.0.0.1:0",
+        "--lame-duck=10m",
+    ]);
+    let mut line = String::new();
+    BufReader::with_capacity(1, child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let admin: SocketAddr = line["admin.addr"].as_str().unwrap().parse().unwrap();
+    let get = |path: &str| {
+        let mut tcp = TcpStream::connect(admin).unwrap();
+        write!(tcp, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        tcp.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    listening(&mut child);
+    assert!(get("/readyz").starts_with("HTTP/1.1 200 "));
+    assert!(get("/metrics").contains("safelight_connections{port=\"grpc\"} 0\n"));
+    signal(&child, "TERM");
+    let late = Instant::now() + Duration::from_secs(60);
+    while !get("/readyz").contains("draining") {
+        assert!(Instant::now() < late);
+    }
+    assert!(get("/livez").starts_with("HTTP/1.1 200 "));
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 fn a_second_signal_exits_at_once() {

@@ -22,7 +22,7 @@ use crate::{
     BoxError,
     layer::request_id::{self, Maker},
     metrics::ports::Requests,
-    server::{census::Busy, stream},
+    server::{census::Busy, headers::TOO_LARGE, stream},
 };
 
 /// Why an answer broke off.
@@ -102,7 +102,9 @@ impl Service {
         let handle = Arc::clone(&self.handle);
         async move {
             let mut answering = None;
-            let mut request = Some(request);
+            // HTTP/1.1's are bounded by hyper.
+            let is_large = request.headers().contains_key(TOO_LARGE);
+            let mut request = Some(request).filter(|_| !is_large);
             let answer = poll_fn(|cx| {
                 let _entered = record.span.enter();
                 // Unwind safety: what a panic left half done is the future, and that is never touched again.
@@ -119,7 +121,11 @@ impl Service {
             })
             .await;
             drop(answering);
-            let mut response = answer.unwrap_or_else(internal_error);
+            let mut response = answer.unwrap_or_else(|| match is_large {
+                true => refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "METADATA_TOO_LARGE"),
+                // It panicked. What it said is in the log (see `telemetry`).
+                false => refusal(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
+            });
             response.headers_mut().insert(request_id::HEADER, id.value().clone());
             record.status = Some(response.status());
             record.reason = response.extensions_mut().remove();
@@ -132,12 +138,12 @@ impl Service {
     }
 }
 
-/// A handler that panicked. What it said is in the log (see `telemetry`).
-fn internal_error() -> Response<Body> {
-    let mut response = Response::new(Body::full("internal error; its id is in x-request-id\n"));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+/// An answer for want of a handler's.
+fn refusal(status: StatusCode, reason: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::full(format!("{reason}; the log knows it by its x-request-id\n")));
+    *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response.extensions_mut().insert(Reason("INTERNAL".into()));
+    response.extensions_mut().insert(Reason(reason.into()));
     response
 }
 

@@ -199,6 +199,14 @@ async fn slow_heads_idle_connections_and_large_heads_end() {
     assert!(!http1(served.addr, "GET /whole HTTP/1.1\r\nHost: x\r\n").await.contains("200"));
     // A whole one, and nothing after it.
     assert!(http1(served.addr, "GET /whole HTTP/1.1\r\nHost: x\r\n\r\n").await.ends_with("the whole answer"));
+    let tcp = TcpStream::connect(served.addr).await.unwrap();
+    let (client, connection) = h2::client::handshake(tcp).await.unwrap();
+    tokio::spawn(connection);
+    for (length, status) in [(100, 200), (20_000, 431), (100_000, 431), (100, 200)] {
+        let request = Request::get("http://x/whole").header("large", "x".repeat(length)).body(()).unwrap();
+        let mut client = client.clone().ready().await.unwrap();
+        assert_eq!(client.send_request(request, true).unwrap().0.await.unwrap().status(), status, "{length}");
+    }
     let large = format!("GET /whole HTTP/1.1\r\nHost: x\r\nlarge: {}\r\n\r\n", "x".repeat(20_000));
     assert!(http1(served.addr, &large).await.starts_with("HTTP/1.1 431"));
 }
