@@ -186,12 +186,8 @@ fn a_signal_drains() {
 }
 
 fn the_admin_port_is_there_first_and_last() {
-    let mut child = start(&[
-        "--config",
-        &file("admin", "answer = 42"),
-        "--admin-listen=127.0.0.1:0",
-        "--lame-duck=10m",
-    ]);
+    let mut child =
+        start(&["--config", &file("admin", "answer = 42"), "--admin-listen=127.0.0.1:0", "--lame-duck=10m"]);
     let mut line = String::new();
     BufReader::with_capacity(1, child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     let line: Value = serde_json::from_str(&line).unwrap();

@@ -184,7 +184,7 @@ impl Drop for Record {
         let duration_ms = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX) / 1000;
         let status = self.status.map(|status| status.as_u16());
         self.counts.count(self.method, status, duration.as_secs_f64());
-        let reason = self.cut.or(self.reason.as_ref().map(|Reason(reason)| &**reason));
+        let reason = self.cut.or_else(|| self.reason.as_ref().map(|Reason(reason)| &**reason));
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(parent: &self.span, http.status = status, reason, duration_ms, "answered")
