@@ -18,7 +18,7 @@ pub use tonic_types::pb::Status as RpcStatus;
 pub mod config {
     pub mod core {
         pub mod v3 {
-            tonic::include_proto!("envoy.config.core.v3");
+            include!("generated/envoy.config.core.v3.rs");
         }
     }
 }
@@ -26,13 +26,13 @@ pub mod config {
 pub mod service {
     pub mod auth {
         pub mod v3 {
-            tonic::include_proto!("envoy.service.auth.v3");
+            include!("generated/envoy.service.auth.v3.rs");
         }
     }
 }
 
 pub mod r#type {
     pub mod v3 {
-        tonic::include_proto!("envoy.r#type.v3");
+        include!("generated/envoy.r#type.v3.rs");
     }
 }

@@ -10,8 +10,8 @@
 //! - [`reason`]: the stable reasons that errors carry, and the statuses made from them
 //! - `redact`: `Debug` without credentials and signatures
 //!
-//! The protos in `proto/safelight/` are the source, and their comments are the manual. Those in `proto/envoy/` and
-//! `proto/google/` are the few messages of others that we speak, and not ours to name.
+//! The protos in `proto/safelight/` are the source, and their comments are the manual. Those in `signer/proto/` are the few
+//! messages of others that we speak, and not ours to name. `src/generated/` is made of both: see its README.
 
 pub mod codec;
 pub mod delivery;
@@ -37,7 +37,7 @@ macro_rules! generated {
         pub mod $name {
             /// Version 1.
             pub mod v1 {
-                tonic::include_proto!($package);
+                include!(concat!("generated/", $package, ".rs"));
             }
         }
     };
@@ -48,7 +48,7 @@ generated!(signer, "safelight.signer.v1", "`safelight.signer.v1`: signing, verif
 generated!(resizer, "safelight.resizer.v1", "`safelight.resizer.v1`: pictures.");
 
 /// The encoded `FileDescriptorSet` of the contract with its imports and comments, for reflection.
-pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/safelight.fds"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/safelight.fds");
 
 /// Longest chunk of image bytes in one message, in bytes.
 pub const CHUNK_SIZE: usize = 64 * 1024;

@@ -1,6 +1,7 @@
 //! A stack with keys of every kind, and what an error must look like.
 
 use std::{
+    borrow::BorrowMut,
     fs,
     io::Write as _,
     path::Path,
@@ -293,7 +294,8 @@ pub(crate) fn script(interpreter: impl AsRef<Path>, name: &str) -> Command {
 }
 
 /// Gives a program its standard input and takes its standard output. It must succeed.
-pub(crate) fn pipe(mut command: Command, input: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn pipe(mut command: impl BorrowMut<Command>, input: impl AsRef<[u8]>) -> Vec<u8> {
+    let command = command.borrow_mut();
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The servers run on other workers meanwhile.

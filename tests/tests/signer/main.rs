@@ -13,6 +13,7 @@
 //! - `examples`: the configuration that `deploy/k8s` ships
 //! - `secrets`: what neither a log nor an error may show
 //! - `schemes`: keys of every scheme that signs URLs
+//! - `languages`: clients in Go, Python and Node, of generated code
 //! - `cloudflare`, `cloudinary`, `botocore`, `s3_counterpart`, `grpcurl`: counterparts
 //! - `sdks`: those of the other image CDNs; `sdk_cases`: what they are given to sign
 //! - `reflection`: version v1alpha of it, which grpcurl no longer speaks first
@@ -31,6 +32,7 @@ mod examples;
 mod grpcurl;
 mod harness;
 mod keys;
+mod languages;
 mod messages;
 mod reflection;
 mod rotation;
