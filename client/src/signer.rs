@@ -28,6 +28,13 @@ pub struct PresentedUrl<'a> {
     pub cookies: &'a str,
 }
 
+impl<'a> From<&'a str> for PresentedUrl<'a> {
+    /// A path and query, and nothing else known.
+    fn from(target: &'a str) -> Self {
+        Self { target, ..Self::default() }
+    }
+}
+
 /// What is to be signed for an origin.
 #[derive(Debug, Clone, Copy)]
 pub struct OriginRequest<'a> {
@@ -76,9 +83,10 @@ impl SignerClient {
     pub async fn verify_url(
         &self,
         key: &str,
-        url: PresentedUrl<'_>,
+        url: impl Into<PresentedUrl<'_>> + Send,
         context: impl Into<Context>,
     ) -> Result<Verification, SignerError> {
+        let url = url.into();
         let message = VerifyUrlRequest {
             key: key.to_owned(),
             request_target: url.target.to_owned(),
@@ -99,9 +107,10 @@ impl SignerClient {
     pub async fn authorize_delivery(
         &self,
         digest: &str,
-        url: PresentedUrl<'_>,
+        url: impl Into<PresentedUrl<'_>> + Send,
         context: impl Into<Context>,
     ) -> Result<Authorization, SignerError> {
+        let url = url.into();
         let message = AuthorizeDeliveryRequest {
             delivery_digest: digest.to_owned(),
             request_target: url.target.to_owned(),

@@ -315,7 +315,7 @@ async fn the_typed_client_shows_its_certificate_and_checks_the_servers() {
     let path = |name: &str| Some(authority.path(name).into());
     let ask = async |credentials: &Credentials| {
         let client = SignerClient::connect_lazy(&endpoint, credentials).unwrap();
-        client.verify_url("web", None, "/a", LONG).await.unwrap_err().to_string()
+        client.verify_url("web", "/a", LONG).await.unwrap_err().to_string()
     };
     let good = Credentials {
         ca_file: path("ca.crt"),

@@ -82,7 +82,7 @@ impl Drop for Mortal {
 
 /// A call that a living signer refuses, and says at which address.
 async fn refusal(client: &SignerClient) -> Failure {
-    match client.verify_url("no-such-key", None, "/a", WITHIN).await.unwrap_err() {
+    match client.verify_url("no-such-key", "/a", WITHIN).await.unwrap_err() {
         SignerError::Refused(failure) => *failure,
         SignerError::Unavailable(failure) => panic!("{failure}"),
     }
@@ -165,7 +165,7 @@ async fn addresses_that_are_dead_or_silent_take_no_calls() {
 async fn the_error_says_what_was_wrong_with_the_address_or_the_name() {
     let failure = async |client: SignerClient| {
         let began = Instant::now();
-        let error = client.verify_url("web", None, "/a", Duration::from_secs(3)).await.unwrap_err();
+        let error = client.verify_url("web", "/a", Duration::from_secs(3)).await.unwrap_err();
         assert!(began.elapsed() < Duration::from_secs(2), "known at once, told after {:?}", began.elapsed());
         assert!(matches!(error, SignerError::Unavailable(_)), "{error}");
         error.failure().to_string()
@@ -187,7 +187,7 @@ async fn the_callers_id_reaches_the_signer() {
     let client = SignerClient::connect_lazy(&pair.stack.signer.endpoint(), &Credentials::default()).unwrap();
     let url = pair.sign(url_request("url", "https://h.test/a", Some(60))).await.signed_url;
     let context = Context::within(WITHIN).request_id("from-the-edge-1");
-    match client.verify_url("url", None, target(&url), context).await {
+    match client.verify_url("url", target(&url), context).await {
         Ok(Verification::Valid { target, .. }) => assert!(target.starts_with("/a?exp="), "{target}"),
         other => panic!("{other:?}"),
     }
