@@ -7,6 +7,7 @@
 //! - [`Versions`]: one primary, others that only verify, others that are disabled
 //! - [`schedule`]: which of these a version is at a moment
 //! - [`Scheme`], [`Algorithm`]: their names
+//! - [`OriginHeaders`]: what every request to S3 carries
 //! - [`Allowed`]: which URLs a key may be used for
 //! - `load`: reads `[[keys]]`
 //! - `secret`: reads a secret file
@@ -21,6 +22,7 @@ mod allowed;
 mod fingerprint;
 mod load;
 mod names;
+mod origin_headers;
 #[cfg(test)]
 mod scenarios;
 pub mod schedule;
@@ -41,6 +43,7 @@ pub use load::{
     MAX_MAX_TARGET_BYTES, MAX_NAME_BYTES, MAX_VERSIONS, algorithms, identifier_option,
 };
 pub use names::{Algorithm, Scheme};
+pub use origin_headers::OriginHeaders;
 pub use schedule::{Schedule, State};
 pub use secret::MAX_SECRET_BYTES;
 pub(crate) use secret::read_secret;
@@ -73,6 +76,8 @@ pub struct CloudinaryUploadKey {
     pub versions: Versions<cloudinary_upload::Key>,
     /// What it demands of an upload.
     pub policy: cloudinary_upload::Policy,
+    /// How Cloudinary may have signed webhooks and answers to uploads.
+    pub notification_algorithms: Vec<cloudinary_upload::Algorithm>,
     /// The account's API key, the public half of the credential.
     pub api_key: Option<String>,
 }
@@ -85,6 +90,8 @@ pub struct AwsSigv4Key {
     pub max_ttl: Option<u64>,
     /// Which URLs it may sign.
     pub allowed: Allowed,
+    /// Headers that every request gets, and that are signed with it.
+    pub headers: OriginHeaders,
 }
 
 /// Why there is no such key for this use.

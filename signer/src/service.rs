@@ -4,6 +4,7 @@
 //! - `sign`, `verify`, `keys`, `upload_tokens`, `envoy`: one file per service
 //! - `delivery`: the verdict on a delivery URL, and the fetch
 //! - `call`: what every handler begins and ends with
+//! - `verifier`: how large messages to `VerifierService` may be
 //! - `expiry`: when a URL is to expire
 //! - `wish`: what is wanted of a signed URL
 //! - `origin`: signing requests to origins
@@ -22,6 +23,7 @@ mod sign;
 #[cfg(test)]
 mod tests;
 mod upload_tokens;
+mod verifier;
 mod verify;
 mod wish;
 
@@ -31,11 +33,10 @@ use safelight_proto::{
     signer::v1::{
         key_service_server::KeyServiceServer, signer_service_server::SignerServiceServer,
         upload_token_service_server::UploadTokenServiceServer,
-        verifier_service_server::VerifierServiceServer,
     },
 };
 
-use self::upload_tokens::UploadTokenHandlers;
+use self::{upload_tokens::UploadTokenHandlers, verifier::Verifier};
 use crate::signer::Signer;
 
 /// Most URLs in a batch.
@@ -61,11 +62,7 @@ pub(crate) fn add(signer: &Signer, server: Server) -> Server {
                 .max_decoding_message_size(MAX_SIGNER_REQUEST)
                 .max_encoding_message_size(MAX_SIGNER_ANSWER),
         )
-        .service(
-            VerifierServiceServer::new(signer.clone())
-                .max_decoding_message_size(decoding)
-                .max_encoding_message_size(encoding),
-        )
+        .service(Verifier::new(signer, decoding, encoding.max(delivery::MAX_ANSWER)))
         .service(
             AuthorizationServer::new(signer.clone())
                 .max_decoding_message_size(decoding)

@@ -88,19 +88,21 @@ impl Clients {
         A::decode(bytes.get(5..).expect("an answer")).expect("an answer")
     }
 
-    /// As many calls as the server takes.
-    pub fn run(&self, call: &Call, time: Duration) -> Round {
+    /// As many as the server takes: of one call, or of several that follow each other and count as one.
+    pub fn run(&self, calls: &[Call], time: Duration) -> Round {
         let stop = Arc::new(AtomicBool::new(false));
         let start = Instant::now();
         let tasks: Vec<_> = (0..IN_FLIGHT)
             .map(|n| {
-                let (send, call, stop) =
-                    (self.connections[n % CONNECTIONS].clone(), call.clone(), Arc::clone(&stop));
+                let (send, calls, stop) =
+                    (self.connections[n % CONNECTIONS].clone(), calls.to_vec(), Arc::clone(&stop));
                 self.runtime.spawn(async move {
                     let mut waits = Vec::new();
                     while !stop.load(Ordering::Relaxed) {
                         let start = Instant::now();
-                        one(send.clone(), &call, false).await;
+                        for call in &calls {
+                            one(send.clone(), call, false).await;
+                        }
                         waits.push(start.elapsed());
                     }
                     waits

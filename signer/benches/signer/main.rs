@@ -39,7 +39,7 @@ fn main() {
 
     let server = server::Running::start();
     let clients = Clients::connect(server.addr);
-    let empty = Call::new(empty::PATH, &());
+    let empty = [Call::new(empty::PATH, &())];
     if !json {
         println!("{:<28} {:>12} {:>12} {:>7}", "calls", "ours", "empty unary", "ratio");
     }
@@ -113,7 +113,7 @@ struct Rounds {
 }
 
 impl Rounds {
-    fn add(&mut self, clients: &Clients, server: &server::Running, call: &Call) {
+    fn add(&mut self, clients: &Clients, server: &server::Running, call: &[Call]) {
         let before = server.cpu_time();
         let round = clients.run(call, ROUND);
         let spent = server.cpu_time().saturating_sub(before);
@@ -124,8 +124,8 @@ impl Rounds {
     }
 }
 
-/// The cases: name, call, signatures in each.
-fn calls(clients: &Clients) -> Vec<(&'static str, Call, f64)> {
+/// The cases: name, calls that follow each other, signatures in each.
+fn calls(clients: &Clients) -> Vec<(&'static str, Vec<Call>, f64)> {
     let url = "https://img.example.com/cheeW4oKsx5ljh8e8BoL2A/bc27a117-9509-446b-8c69-c81bfeac0a01/mobile";
     let sign = pb::SignUrlRequest { key: "web".to_owned(), url: url.to_owned(), ..Default::default() };
     let sign = Call::new("/safelight.signer.v1.SignerService/SignUrl", &sign);
@@ -149,7 +149,46 @@ fn calls(clients: &Clients) -> Vec<(&'static str, Call, f64)> {
     assert!(answer.results.len() == BATCH && answer.results.iter().all(good), "what is measured works");
     #[expect(clippy::cast_precision_loss, reason = "256")]
     let each = BATCH as f64;
-    vec![("SignUrl", sign, 1.0), ("VerifyUrl", verify, 1.0), ("BatchSignUrls", batch, each)]
+    let (delivery, two) = deliveries(clients, verify.clone());
+    vec![
+        ("SignUrl", vec![sign], 1.0),
+        ("VerifyUrl", vec![verify], 1.0),
+        ("BatchSignUrls", vec![batch], each),
+        ("AuthorizeDelivery", vec![delivery], 2.0),
+        ("VerifyUrl+SignOriginRequest", two, 2.0),
+    ]
+}
+
+/// A delivery in one call, and in the two that this replaces: the same URL, the same object.
+fn deliveries(clients: &Clients, verify: Call) -> (Call, Vec<Call>) {
+    let list = Call::new(
+        "/safelight.signer.v1.VerifierService/ListDeliveries",
+        &pb::ListDeliveriesRequest::default(),
+    );
+    let listed: pb::ListDeliveriesResponse = clients.ask(&list);
+    let url = "https://img.example.com/cheeW4oKsx5ljh8e8BoL2A/bc27a117-9509-446b-8c69-c81bfeac0a01/mobile";
+    let sign = pb::SignUrlRequest { key: "web".to_owned(), url: url.to_owned(), ..Default::default() };
+    let sign = Call::new("/safelight.signer.v1.SignerService/SignUrl", &sign);
+    let signed: pb::SignUrlResponse = clients.ask(&sign);
+    let authorize = pb::AuthorizeDeliveryRequest {
+        delivery_digest: listed.deliveries[0].digest.clone(),
+        request_target: signed.signed_url.trim_start_matches("https://img.example.com").to_owned(),
+        ..Default::default()
+    };
+    let authorize = Call::new("/safelight.signer.v1.VerifierService/AuthorizeDelivery", &authorize);
+    let answer: pb::AuthorizeDeliveryResponse = clients.ask(&authorize);
+    assert!(answer.verdict() == pb::Verdict::Valid && answer.headers.len() == 3, "what is measured works");
+    let origin = pb::SignOriginRequestRequest {
+        key: "s3".to_owned(),
+        method: "GET".to_owned(),
+        url: answer.url,
+        region: "eu-west-1".to_owned(),
+        ..Default::default()
+    };
+    let origin = Call::new("/safelight.signer.v1.SignerService/SignOriginRequest", &origin);
+    let answer: pb::SignOriginRequestResponse = clients.ask(&origin);
+    assert_eq!(answer.headers.len(), 3, "what is measured works");
+    (authorize, vec![verify, origin])
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

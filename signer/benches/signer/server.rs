@@ -67,8 +67,13 @@ impl Running {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).expect("a mode");
         let text = format!(
             "{GRANTS}[[keys]]\nname = 'web'\nscheme = 'cloudflare-images'\nmax_ttl = '24h'\n\
-             versions = [{{ id = 1, state = 'primary', secret_file = '{}' }}]\n",
-            file.display()
+             versions = [{{ id = 1, state = 'primary', secret_file = '{file}' }}]\n\
+             [[keys]]\nname = 's3'\nscheme = 'aws-sigv4'\n\
+             versions = [{{ id = 1, state = 'primary', access_key_id = 'AKIAFAKE', secret_file = '{file}' }}]\n\
+             [[deliveries]]\nname = 'web'\npath = '/{{account}}/{{key...}}/{{variant}}'\n\
+             object_key = 'originals/{{account}}/{{key}}'\nurl_key = 'web'\nsigning_key = 's3'\n\
+             region = 'eu-west-1'\nbase_url = 'https://photos.s3.eu-west-1.amazonaws.com/'\n",
+            file = file.display()
         );
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)

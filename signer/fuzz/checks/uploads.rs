@@ -116,7 +116,7 @@ fn answer(text: &str, edits: &[u8], algorithm: Algorithm) {
     let version = version.to_string();
     let parts = [public_id, &version, &signature];
     let judge = |[public_id, version, signature]: [&str; 3]| {
-        verify_response(&keys, algorithm, &Response { public_id, version, signature })
+        verify_response(&keys, &[algorithm], &Response { public_id, version, signature })
     };
     if !public_id.is_empty() && !public_id.contains("&timestamp=") && version.len() <= 12 {
         assert_eq!(judge(parts).map(|verified| verified.key), Ok(1), "what is signed verifies");
@@ -139,7 +139,7 @@ fn webhook(text: &str, edits: &[u8], algorithm: Algorithm) {
     };
     let judge = |[body, timestamp, signature]: [&str; 3]| {
         let notification = Notification { body: body.as_bytes(), timestamp, signature };
-        verify_notification(&keys, algorithm, &notification, 7200, NOW)
+        verify_notification(&keys, &[algorithm], &notification, 7200, NOW)
     };
     let parts = [body, timestamp, &signature];
     let is_json = serde_json::from_str::<serde_json::Value>(body).is_ok();

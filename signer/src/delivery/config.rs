@@ -27,6 +27,12 @@ use crate::{
     },
 };
 
+/// Longest template, name of a variant, or URL, in bytes.
+const MAX_TEXT_BYTES: usize = 1024;
+
+/// Most bytes of public variants, names and 8 for each.
+const MAX_VARIANTS_BYTES: usize = 8 * 1024;
+
 impl Deliveries {
     /// Reads `[[deliveries]]`. Whatever is wrong is recorded in the section; the deliveries must not be used then.
     pub(crate) fn read(section: &mut Section, keyring: &Keyring) -> Self {
@@ -81,6 +87,7 @@ fn read(section: &mut Section, keyring: &Keyring) -> Delivery {
         signature_in_path: scheme.is_some_and(|scheme| scheme.signs_in_path()),
     };
     check_variants(section, &delivery);
+    check_lengths(section, &delivery);
     delivery.public_variants.sort_unstable();
     delivery.public_variants.dedup();
     delivery.digest = delivery.identity().digest();
@@ -113,6 +120,24 @@ fn check_variants(section: &mut Section, delivery: &Delivery) {
     }
 }
 
+/// A list of deliveries is an answer like others, and has its limit.
+fn check_lengths(section: &mut Section, delivery: &Delivery) {
+    let identity = delivery.identity();
+    for (option, text) in [
+        ("path", identity.path),
+        ("object_key", identity.object_key),
+        ("variant", identity.variant),
+        ("base_url", identity.base_url),
+    ] {
+        if text.len() > MAX_TEXT_BYTES {
+            section.error(option, "expected at most 1,024 bytes");
+        }
+    }
+    if delivery.public_variants.iter().map(|name| name.len() + 8).sum::<usize>() > MAX_VARIANTS_BYTES {
+        section.error("public_variants", "expected at most 8 KiB of names");
+    }
+}
+
 /// What stands before object keys, and what signs.
 fn read_origin(section: &mut Section, keyring: &Keyring) -> (String, Option<Signing>) {
     let base_url: String = section.required("base_url");
@@ -127,18 +152,11 @@ fn read_origin(section: &mut Section, keyring: &Keyring) -> (String, Option<Sign
             "expected an absolute http or https URL that ends with /, in the spelling that clients send",
         );
     }
-    let signing = match (key, region) {
-        (Some(key), Some(region)) => Some(Signing { key, region }),
-        (Some(key), None) => {
-            section.error("region", "missing: the signing key needs one");
-            Some(Signing { key, region: String::new() })
-        }
-        (None, Some(_)) => {
-            section.error("region", "only with signing_key");
-            None
-        }
-        (None, None) => None,
-    };
+    if key.is_some() != region.is_some() {
+        section.error("region", "must be set where signing_key is, and nowhere else");
+    }
+    // Without a region, what follows is said all the same.
+    let signing = key.map(|key| Signing { key, region: region.unwrap_or_else(|| "-".to_owned()) });
     if let (Some(signing), Some(url)) = (&signing, &url) {
         check_signing(section, keyring, signing, url);
     }
@@ -150,11 +168,7 @@ fn check_signing(section: &mut Section, keyring: &Keyring, signing: &Signing, ba
     let request = Request { method: "GET", url: base_url.as_str(), headers: &[], body: Body::Unsigned };
     match S3Request::new(request, &signing.region, false) {
         Ok(_) => {}
-        Err(error @ RequestError::Region) => {
-            if !signing.region.is_empty() {
-                section.error("region", error.to_string());
-            }
-        }
+        Err(error @ RequestError::Region) => section.error("region", error.to_string()),
         Err(error) => section.error("base_url", error.to_string()),
     }
     match keyring.aws_sigv4(&signing.key) {

@@ -30,10 +30,12 @@
 //! # Layout
 //! - `schemes`: the table of schemes: what options each has, and what its keys are made of
 //! - `options`: options that several schemes have
+//! - `origin_headers`: what every request to S3 carries
 //! - `version`: versions, their secrets read
 
 mod files;
 mod options;
+mod origin_headers;
 mod schemes;
 mod version;
 

@@ -8,6 +8,9 @@
 //! `path` is everything after the signature, with its leading slash and as it stands in the URL. Key and salt are
 //! written in hexadecimal. Sources: imgproxy's documentation ("Signing the URL") and its tests.
 //!
+//! Behind a prefix (`IMGPROXY_PATH_PREFIX`) it is `origin prefix "/" signature path`: the prefix stands before the signature
+//! and is not signed, so that `authenticated_target` does not hold it.
+//!
 //! # Policy
 //! imgproxy undoes what some proxies do to URLs (`%3A` in options, `http:/`) before it checks. We do not: what
 //! was signed is what must arrive, so proxies that merge slashes break plain source URLs.
@@ -29,6 +32,7 @@ use super::{
     Tag,
     leading::{Target, signable},
     material::{self, KeyFormatError},
+    strict::has_dot_segment,
     url::{Expiry, Policy, Presented, Refusal, SignError, Signed, UrlScheme, Verified, Wanted, checked},
 };
 
@@ -38,10 +42,14 @@ pub const SIGNATURE_BYTES: usize = 32;
 /// Fewest bytes of a truncated signature. imgproxy takes a single one, which two hundred requests guess.
 pub const MIN_SIGNATURE_BYTES: usize = 8;
 
+/// Most segments of a prefix: with the signature eight, [`safelight_proto::delivery::template::MAX_SIGNATURE_SEGMENTS`].
+const MAX_PREFIX_SEGMENTS: usize = 7;
+
 /// A key and its salt, with the HMAC of the salt done, once. Wiped on drop; has neither `Debug` nor `Clone`.
 pub struct Key {
     salted: Hmac<Sha256>,
     size: usize,
+    prefix: Box<str>,
 }
 
 impl Key {
@@ -58,7 +66,13 @@ impl Key {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104, section 2)")]
         let mut salted = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
         salted.update(&salt);
-        Ok(Self { salted, size: signature_size })
+        Ok(Self { salted, size: signature_size, prefix: "".into() })
+    }
+
+    /// The same, behind this prefix of paths: one that [`is_path_prefix`] is true of.
+    #[must_use]
+    pub fn behind(self, prefix: &str) -> Self {
+        Self { prefix: prefix.into(), ..self }
     }
 
     /// Whether the algorithm is one that a key must allow by name.
@@ -72,13 +86,29 @@ impl Key {
     }
 }
 
+/// Whether a key can stand behind this prefix: nothing, or a path of at most seven segments without a slash at its end.
+#[must_use]
+pub fn is_path_prefix(prefix: &str) -> bool {
+    let is_path = prefix.starts_with('/')
+        && !prefix.ends_with('/')
+        && prefix.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'\\'))
+        && prefix.matches('/').count() <= MAX_PREFIX_SEGMENTS
+        && !has_dot_segment(prefix);
+    prefix.is_empty() || is_path
+}
+
 impl UrlScheme for Key {
     const EXPIRY: Expiry = Expiry::Never;
 
     fn sign(&self, policy: &Policy, wanted: &Wanted<'_>) -> Result<Signed, SignError> {
-        let (origin, path) = signable(wanted)?;
+        let (origin, target) = signable(wanted)?;
+        let prefix = &self.prefix;
+        let path = target
+            .strip_prefix(&**prefix)
+            .filter(|path| path.starts_with('/'))
+            .ok_or(SignError::Invalid("does not begin with the key's path_prefix"))?;
         let signature = self.signature(path).base64(&URL_SAFE_NO_PAD);
-        checked(self, policy, origin, &format!("/{signature}{path}"), None)
+        checked(self, policy, origin, &format!("{prefix}/{signature}{path}"), None)
     }
 
     fn verify<'k>(
@@ -86,7 +116,10 @@ impl UrlScheme for Key {
         policy: &Policy,
         presented: &Presented<'_>,
     ) -> Result<Verified, Refusal> {
-        let target = Target::parse(presented.target, policy)?;
+        // The versions of a key share its settings.
+        let mut keys = keys.into_iter().peekable();
+        let prefix = keys.peek().map_or("", |key| &*key.prefix);
+        let target = Target::parse(presented.target, prefix, policy)?;
         // Longer than any signature is not worth decoding.
         let signature = Some(target.signature)
             .filter(|text| text.len() <= 43)
@@ -95,7 +128,7 @@ impl UrlScheme for Key {
             .ok_or(Refusal::SignatureMalformed)?;
         let mut key = None;
         let mut has_size = false;
-        for (index, candidate) in keys.into_iter().enumerate() {
+        for (index, candidate) in keys.enumerate() {
             has_size |= candidate.size == signature.len();
             // False for another size than the key's.
             if candidate.signature(target.path).fits(&signature).into() {

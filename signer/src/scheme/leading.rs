@@ -14,7 +14,8 @@ pub(super) struct Target<'t> {
 }
 
 impl<'t> Target<'t> {
-    pub(super) fn parse(target: &'t str, policy: &Policy) -> Result<Self, Refusal> {
+    /// Splits at the segment that follows `prefix`, which ends no segment in its middle.
+    pub(super) fn parse(target: &'t str, prefix: &str, policy: &Policy) -> Result<Self, Refusal> {
         if target.len() > policy.max_target_bytes {
             return Err(Refusal::InputTooLong);
         }
@@ -22,7 +23,10 @@ impl<'t> Target<'t> {
         if has_dot_segment(path) {
             return Err(Refusal::AmbiguousPath);
         }
-        let rest = path.strip_prefix('/').ok_or(Refusal::SignatureMissing)?;
+        let rest = path
+            .strip_prefix(prefix)
+            .and_then(|path| path.strip_prefix('/'))
+            .ok_or(Refusal::SignatureMissing)?;
         let (signature, path) =
             rest.find('/').map(|slash| rest.split_at(slash)).ok_or(Refusal::SignatureMissing)?;
         if signature.is_empty() {

@@ -71,7 +71,7 @@ impl UrlScheme for Key {
         policy: &Policy,
         presented: &Presented<'_>,
     ) -> Result<Verified, Refusal> {
-        let target = Target::parse(presented.target, policy)?;
+        let target = Target::parse(presented.target, "", policy)?;
         let signature = strict::base64::<SIGNATURE_BYTES>(&URL_SAFE, target.signature)
             .ok_or(Refusal::SignatureMalformed)?;
         let key = strict::first_fit(keys, |key| key.signature(target.path).fits(&signature))

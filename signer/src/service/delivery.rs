@@ -29,6 +29,9 @@ use crate::{
     signer::Signer,
 };
 
+/// Largest answer, in bytes: a full page of the largest deliveries, see `delivery/config.rs`.
+pub(super) const MAX_ANSWER: usize = page::MAX_SIZE as usize * 16 * 1024;
+
 /// A URL that may be delivered, and its object.
 struct Proof {
     object: Object,
@@ -55,7 +58,7 @@ impl Signer {
         let Caller { origin, client } = Caller::read(origin, client_ip)?;
         let deliveries = self.deliveries();
         let ring = self.keyring();
-        let delivery = deliveries.of_digest(delivery_digest).ok_or_else(unknown)?;
+        let delivery = deliveries.of_digest(delivery_digest).ok_or_else(|| unknown(delivery_digest))?;
         call.delivery(delivery)?;
         call.note(|entry| path_of(request_target).clone_into(&mut entry.subject));
         let now = self.clock.now();
@@ -110,7 +113,7 @@ fn prove(
     {
         return Ok(Ok(proof));
     }
-    let key = ring.url(name).map_err(gone)?;
+    let key = ring.url(name).map_err(gone(delivery))?;
     let signed = verify(key, presented).and_then(|(verified, key_version)| {
         // From what was authenticated, never from what was asked for. A variant that needs no signature is not public here:
         // the answer lives as long as the signature.
@@ -137,9 +140,10 @@ fn fetch(
     let signed = match &delivery.signing {
         None => None,
         Some(Signing { key, region }) => {
-            let key = ring.aws_sigv4(key).map_err(gone)?;
+            let key = ring.aws_sigv4(key).map_err(gone(delivery))?;
             origin::check_allowed(key, &url)?;
-            let request = Request { method, url: &url, headers: &[], body: Body::Unsigned };
+            let headers = origin::headers(key, &[])?;
+            let request = Request { method, url: &url, headers: &headers, body: Body::Unsigned };
             let request = S3Request::new(request, region, false).map_err(refusal::origin_request)?;
             Some(origin::sign_headers(key, &request, now)?)
         }
@@ -175,7 +179,13 @@ pub(super) fn log_refusal(reason: Reason, key: &str, delivery: &str, path: &str)
     tracing::info!(reason, key, delivery, path, "url.refused");
 }
 
-fn unknown() -> CallError {
+fn unknown(digest: &str) -> CallError {
+    // Only what can be a digest: a caller may send anything.
+    let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    tracing::warn!(
+        digest = if is_digest { digest } else { "" },
+        "delivery.unknown: the caller's routes and our [[deliveries]] do not agree"
+    );
     Cause::DeliveryUnknown.error(
         "none of the signer's [[deliveries]] has this digest: compare path, object_key, url_key, variant, public_variants, \
          signing_key, base_url and region with the resizer's route and origin (ListDeliveries shows the signer's)",
@@ -183,8 +193,8 @@ fn unknown() -> CallError {
 }
 
 /// A key that the delivery had is none any more: a reload has come between, and the delivery is gone too, or another.
-fn gone(_: NoKey) -> CallError {
-    unknown()
+fn gone(delivery: &Delivery) -> impl FnOnce(NoKey) -> CallError + '_ {
+    |_| unknown(&delivery.digest)
 }
 
 fn unfetchable(error: KeyError) -> CallError {

@@ -25,7 +25,10 @@ use safelight_proto::{
 };
 use tonic::{Code, Request, Response, Status};
 
-use super::{call::Call, verify::verify};
+use super::{
+    call::Call,
+    verify::{is_origin, verify},
+};
 use crate::{keyring::KeyError, scheme::url::Presented, signer::Signer};
 
 /// The context extension of Envoy's route that names the key.
@@ -137,18 +140,12 @@ impl Signer {
     }
 }
 
-/// The origin that the end user asked.
-///
-/// Schemes sign it and the target as one text. So a host that holds a slash would let a signature for `https://h/a/b`
-/// pass for the target `/b`, and a target without one would continue the host.
+/// The origin that the end user asked. A target without a slash would continue the host.
 fn origin(http: &HttpRequest) -> Option<String> {
     let HttpRequest { scheme, host, path, .. } = http;
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    let sound = matches!(scheme.as_str(), "http" | "https")
-        && !host.is_empty()
-        && host.bytes().all(is_host)
-        && path.starts_with('/');
-    sound.then(|| format!("{scheme}://{host}"))
+    let origin = format!("{scheme}://{host}");
+    let sound = matches!(scheme.as_str(), "http" | "https") && path.starts_with('/') && is_origin(&origin);
+    sound.then_some(origin)
 }
 
 /// The end user's address. Envoy writes IPv4 as such; a proxy in its place may map it into IPv6.

@@ -6,7 +6,7 @@ use super::refusal;
 use crate::{
     keyring::AwsSigv4Key,
     scheme::{
-        aws_sigv4::{self, HEADERS_LIFETIME, S3Request, Scope},
+        aws_sigv4::{self, HEADERS_LIFETIME, RequestError, S3Request, Scope},
         url::HttpUrl,
     },
 };
@@ -19,6 +19,27 @@ pub(super) struct SignedHeaders {
     pub(super) key_version: u32,
 }
 
+/// The headers to sign: the caller's, and those that the key adds.
+pub(super) fn headers<'a>(
+    key: &'a AwsSigv4Key,
+    own: &'a [Header],
+) -> Result<Vec<(&'a str, &'a str)>, CallError> {
+    let mut headers: Vec<_> =
+        own.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
+    for (name, value) in key.headers.iter() {
+        if let Some(index) = own.iter().position(|header| header.name.eq_ignore_ascii_case(name)) {
+            return Err(refusal::origin_request(RequestError::ReservedHeader(index)));
+        }
+        headers.push((name, value));
+    }
+    Ok(headers)
+}
+
+/// The headers that the key adds, for whoever sends the request.
+pub(super) fn added(key: &AwsSigv4Key) -> impl Iterator<Item = Header> {
+    key.headers.iter().map(|(name, value)| Header { name: name.to_owned(), value: value.to_owned() })
+}
+
 /// Refuses a URL that the key may not be used for.
 pub(super) fn check_allowed(key: &AwsSigv4Key, url: &str) -> Result<(), CallError> {
     if HttpUrl::parse(url).is_ok_and(|url| key.allowed.covers(&url)) {
@@ -28,7 +49,7 @@ pub(super) fn check_allowed(key: &AwsSigv4Key, url: &str) -> Result<(), CallErro
     }
 }
 
-/// Signs a request in its headers at `now`, in Unix seconds.
+/// Signs a request, with the headers of [`headers`], in its headers at `now`, in Unix seconds.
 pub(super) fn sign_headers(
     key: &AwsSigv4Key,
     request: &S3Request<'_>,
@@ -41,7 +62,7 @@ pub(super) fn sign_headers(
             .map_err(refusal::unsignable)?;
     let header = |(name, value): (&str, String)| Header { name: name.to_owned(), value };
     Ok(SignedHeaders {
-        headers: signed.into_iter().map(header).collect(),
+        headers: signed.into_iter().map(header).chain(added(key)).collect(),
         expires: now + issued.at_most(HEADERS_LIFETIME, now),
         key_version: version.info.id,
     })

@@ -179,8 +179,7 @@ impl Signer {
         call.note(|entry| request.url.clone_into(&mut entry.subject));
         let key = ring.aws_sigv4(&request.key).map_err(refusal::key)?;
         let presigned = is_presigned(request)?;
-        let headers: Vec<_> =
-            request.headers.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
+        let headers = origin::headers(key, &request.headers)?;
         let body = match request.body_sha256.as_str() {
             "" => Body::Unsigned,
             digest => Body::Sha256(digest),
@@ -222,7 +221,7 @@ fn presign(
     let url = aws_sigv4::presign(&issued.credentials, &request.request, &scope, now, lifetime)
         .map_err(refusal::unsignable)?;
     Ok(SignOriginRequestResponse {
-        headers: Vec::new(),
+        headers: origin::added(key).collect(),
         url,
         expire_time: Some(timestamp(now + lifetime)),
         key_version: version.info.id,

@@ -6,13 +6,17 @@
 //! - `restrictions`: what a key may not be used for, and what a scheme has not
 //! - `uploads`, `notifications`: Cloudinary's
 //! - `origin_requests`: `SignOriginRequest`
+//! - `deliveries`, `hostile`: `AuthorizeDelivery` and `ListDeliveries`; `resizer`: whom they are asked by
 //! - `keys`: `KeyService`
 
 mod batches;
+mod deliveries;
 mod grants;
+mod hostile;
 mod keys;
 mod notifications;
 mod origin_requests;
+mod resizer;
 mod restrictions;
 mod uploads;
 mod urls;

@@ -109,8 +109,20 @@ impl<'a> Caller<'a> {
             "" => None,
             text => Some(text.parse().map_err(|_| CallError::field("client_ip", "expected an IP address"))?),
         };
-        Ok(Self { origin: Some(origin).filter(|origin| !origin.is_empty()), client })
+        Ok(Self { origin: Some(origin).filter(|origin| is_origin(origin)), client })
     }
+}
+
+/// Whether a text is an origin and nothing more.
+///
+/// Schemes sign it and the target as one text. So one that holds a slash would let a signature for `https://h/a/b` pass for the
+/// target `/b`.
+pub(super) fn is_origin(text: &str) -> bool {
+    let host = text
+        .split_once("://")
+        .filter(|(scheme, _)| ["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)));
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    host.is_some_and(|(_, host)| !host.is_empty() && host.bytes().all(is_host))
 }
 
 /// The path of a request target.
@@ -189,7 +201,7 @@ impl Signer {
         let key = ring.cloudinary_upload(key).map_err(refusal::key)?;
         let now = self.clock.now();
         let eligible = key.versions.eligible(now).map(|version| &version.material);
-        let algorithm = key.policy.algorithm;
+        let algorithms = &key.notification_algorithms;
         let verified = match notification {
             None => return Err(CallError::field("notification", "missing")),
             Some(verify_notification_request::Notification::Webhook(webhook)) => {
@@ -199,7 +211,7 @@ impl Signer {
                     timestamp: &webhook.timestamp,
                     signature: &webhook.signature,
                 };
-                cloudinary_upload::verify_notification(eligible, algorithm, &webhook, max_age, now)
+                cloudinary_upload::verify_notification(eligible, algorithms, &webhook, max_age, now)
                     .map_err(refusal::webhook_verdict)
             }
             Some(verify_notification_request::Notification::UploadAnswer(answer)) => {
@@ -211,7 +223,7 @@ impl Signer {
                     version: &answer.version,
                     signature: &answer.signature,
                 };
-                cloudinary_upload::verify_response(eligible, algorithm, &answer)
+                cloudinary_upload::verify_response(eligible, algorithms, &answer)
                     .map_err(refusal::answer_verdict)
             }
         };

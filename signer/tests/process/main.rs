@@ -1,10 +1,11 @@
-//! The signer as a process: reloading, its memory, the audit trail, credentials, signals.
+//! The signer as a process: reloading, its memory, the audit trail, credentials, deliveries, signals.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 #[cfg(test)]
 mod audit;
 mod credentials;
+mod deliveries;
 mod memory;
 mod reload;
 

@@ -88,7 +88,7 @@ fn cloudinary_response() {
         assert_eq!(signature, expected);
         let version = version.to_string();
         let response = Response { public_id, version: &version, signature: expected };
-        cloudinary_upload::verify_response([&key], algorithm, &response).unwrap();
+        cloudinary_upload::verify_response([&key], &[algorithm], &response).unwrap();
     });
     assert_counts(&counts, &[("sign", 4)]);
 }
@@ -123,7 +123,7 @@ fn webhook_verify(case: &Json) {
     assert_eq!(webhook_signature(case, body, &timestamp), signature);
     let answer = cloudinary_upload::verify_notification(
         [&key(case)],
-        algorithm(&inputs["algorithm"]),
+        &[algorithm(&inputs["algorithm"])],
         &Notification { body: body.as_bytes(), timestamp: &timestamp, signature },
         number(&inputs["valid_for_s"]),
         number(&inputs["now"]),
@@ -155,7 +155,7 @@ fn webhook_ambiguity(case: &Json) {
         let notification = Notification { body: body.as_bytes(), timestamp: &text_of_it, signature };
         let answer = cloudinary_upload::verify_notification(
             [&key(case)],
-            Algorithm::Sha256,
+            &[Algorithm::Sha256],
             &notification,
             7200,
             timestamp,

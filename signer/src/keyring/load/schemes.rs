@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{
     files::Files,
     options::{algorithm, allowed_urls, max_ttl, text_or_file, url_options},
+    origin_headers::read_origin_headers,
     version::{Common, VersionReader, read_versions},
 };
 use crate::{
@@ -44,6 +45,10 @@ pub(super) const KEY_OPTIONS: &[&str] = &[
     "identifier",
     "identifier_file",
     "accept_signature_v1",
+    "notification_algorithms",
+    "request_payer",
+    "sse_customer_key_file",
+    "path_prefix",
     "signature_size",
     "signatures",
     "token_name",
@@ -101,12 +106,20 @@ pub(super) fn read(section: &mut Section, files: &Files<'_>, name: &str, scheme:
         Scheme::CloudflareImages => {
             key.url(|version| Some(cloudflare_images::Key::new(&version.secret("secret_file")?)))
         }
-        // signature_size: bytes of a signature, 8 to 32. Versions: key and `salt_file`, both in hexadecimal.
+        // signature_size: bytes of a signature, 8 to 32. path_prefix: IMGPROXY_PATH_PREFIX, which stands before the signature
+        // and is not signed. Versions: key and `salt_file`, both in hexadecimal.
         Scheme::Imgproxy => {
             let size = key.section.or("signature_size", imgproxy::SIGNATURE_BYTES);
+            let prefix = key.section.or("path_prefix", String::new());
+            if !imgproxy::is_path_prefix(&prefix) {
+                key.section.error(
+                    "path_prefix",
+                    "expected the start of a path such as /imgproxy, without / at its end",
+                );
+            }
             key.url(|version| {
                 let (secret, salt) = (version.secret("secret_file"), version.secret("salt_file"));
-                version.made(imgproxy::Key::new(&secret?, &salt?, size))
+                version.made(imgproxy::Key::new(&secret?, &salt?, size).map(|key| key.behind(&prefix)))
             })
         }
         // The source's token as text.
@@ -190,7 +203,10 @@ pub(super) fn read(section: &mut Section, files: &Files<'_>, name: &str, scheme:
                 version.made(cloudinary_auth_token::Key::new(&secret, &name))
             })
         }
+        // notification_algorithms: how Cloudinary signs webhooks and answers to uploads, "sha1" and "sha256"; default: as the key
+        // does. Cloudinary signs them with SHA-1 unless the account is set to SHA-256, whatever uploads are signed with.
         Scheme::CloudinaryUpload => key.cloudinary_upload(),
+        // request_payer: see `OriginHeaders`; sse_customer_key_file: 32 bytes in base64.
         Scheme::AwsSigv4 => key.aws_sigv4(),
     }
 }
@@ -213,6 +229,23 @@ impl SignatureLength {
             Self::Long => Signatures::Long,
             Self::LongOrShort => Signatures::LongOrShort(algorithm),
             Self::Short => Signatures::Short(algorithm),
+        }
+    }
+}
+
+/// A digest, as Cloudinary names it.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Digest {
+    Sha1,
+    Sha256,
+}
+
+impl Digest {
+    const fn algorithm(self) -> cloudinary_upload::Algorithm {
+        match self {
+            Self::Sha1 => cloudinary_upload::Algorithm::Sha1,
+            Self::Sha256 => cloudinary_upload::Algorithm::Sha256,
         }
     }
 }
@@ -253,6 +286,11 @@ impl<'k> KeyReader<'k, '_> {
         let algorithm = algorithm(self.section, algorithms(self.scheme));
         let api_key = text_or_file(self.section, self.files, "identifier");
         let accept_v1 = self.section.or("accept_signature_v1", false);
+        // To name SHA-1 here is to allow it here, and nowhere else.
+        let notifications = self.section.optional::<Vec<Digest>>("notification_algorithms");
+        if notifications.as_ref().is_some_and(Vec::is_empty) {
+            self.section.error("notification_algorithms", "expected \"sha1\", \"sha256\" or both");
+        }
         let common = self.common(algorithm)?;
         let build = |version: &mut VersionReader<'_>| {
             Some(cloudinary_upload::Key::new(&version.secret("secret_file")?))
@@ -260,7 +298,16 @@ impl<'k> KeyReader<'k, '_> {
         let versions = read_versions(self.section, self.files, Some((common, &build)));
         let algorithm = cloudinary_algorithm(algorithm?);
         let policy = cloudinary_upload::Policy { algorithm, accept_v1 };
-        Some(Key::CloudinaryUpload(CloudinaryUploadKey { versions: versions?, policy, api_key }))
+        let notification_algorithms = match notifications {
+            Some(digests) => digests.into_iter().map(Digest::algorithm).collect(),
+            None => vec![algorithm],
+        };
+        Some(Key::CloudinaryUpload(CloudinaryUploadKey {
+            versions: versions?,
+            policy,
+            notification_algorithms,
+            api_key,
+        }))
     }
 
     fn aws_sigv4(&mut self) -> Option<Key> {
@@ -269,6 +316,7 @@ impl<'k> KeyReader<'k, '_> {
         let max_ttl = max_ttl(self.section, Some(longest));
         let allowed = allowed_urls(self.section);
         let common = self.common(algorithm)?;
+        let headers = read_origin_headers(self.section, self.files, common);
         let build = |version: &mut VersionReader<'_>| {
             if let Some(provider) = version.provider()? {
                 return Some(Source::Provider(Arc::new(provider)));
@@ -286,7 +334,7 @@ impl<'k> KeyReader<'k, '_> {
         };
         let versions = read_versions(self.section, self.files, Some((common, &build)));
         algorithm?;
-        Some(Key::AwsSigv4(AwsSigv4Key { versions: versions?, max_ttl, allowed }))
+        Some(Key::AwsSigv4(AwsSigv4Key { versions: versions?, max_ttl, allowed, headers: headers? }))
     }
 
     /// With a bad algorithm the versions are looked at all the same: everything that is wrong is said at once.

@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 
 use super::{
     Algorithm, Key, MAX_AHEAD, Verified,
-    verify::{Refusal, decode},
+    verify::{Refusal, decode_any},
 };
 use crate::scheme::strict;
 
@@ -44,7 +44,7 @@ pub enum NotificationRefusal {
 }
 
 /// Verifies a notification at the time `now`, in Unix seconds. It may be `max_age` seconds old, and no more than
-/// [`MAX_NOTIFICATION_AGE`].
+/// [`MAX_NOTIFICATION_AGE`]. Its signature is by one of `algorithms`, which its length says.
 ///
 /// All keys are tried in every case, and compared in constant time. Cloudinary's SDKs take any timestamp that is not
 /// too old; the rest is our policy (reference/signing.md, section 1b). The body should be bounded by whoever reads it.
@@ -53,7 +53,7 @@ pub enum NotificationRefusal {
 /// The first check that fails: signature and timestamp malformed, mismatch, body, age.
 pub fn verify_notification<'k>(
     keys: impl IntoIterator<Item = &'k Key>,
-    algorithm: Algorithm,
+    algorithms: &[Algorithm],
     notification: &Notification<'_>,
     max_age: u64,
     now: u64,
@@ -62,7 +62,7 @@ pub fn verify_notification<'k>(
     if signature.is_empty() {
         return Err(Refusal::SignatureMissing.into());
     }
-    let signature = decode(signature, algorithm).ok_or(Refusal::SignatureMalformed)?;
+    let (algorithm, signature) = decode_any(signature, algorithms).ok_or(Refusal::SignatureMalformed)?;
     if timestamp.is_empty() {
         return Err(Refusal::TimestampMissing.into());
     }

@@ -13,7 +13,7 @@
 
 use super::{
     Algorithm, Key, Verified, Version, sign,
-    verify::{Refusal, decode},
+    verify::{Refusal, decode_any},
 };
 use crate::scheme::strict;
 
@@ -49,7 +49,7 @@ pub fn sign_response(key: &Key, algorithm: Algorithm, public_id: &str, version: 
     sign(key, algorithm, Version::V1, [("public_id", public_id), ("version", version.as_str())])
 }
 
-/// Verifies a response. All keys are tried in every case, and compared in constant time.
+/// Verifies a response, signed by one of `algorithms`. All keys are tried in every case, and compared in constant time.
 ///
 /// Cloudinary's SDKs compare with `==` and check no form; this is our policy.
 ///
@@ -57,7 +57,7 @@ pub fn sign_response(key: &Key, algorithm: Algorithm, public_id: &str, version: 
 /// The first check that fails, in the order of [`ResponseRefusal`].
 pub fn verify_response<'k>(
     keys: impl IntoIterator<Item = &'k Key>,
-    algorithm: Algorithm,
+    algorithms: &[Algorithm],
     response: &Response<'_>,
 ) -> Result<Verified, ResponseRefusal> {
     let &Response { public_id, version, signature } = response;
@@ -67,7 +67,7 @@ pub fn verify_response<'k>(
     if strict::decimal(version).is_none() {
         return Err(ResponseRefusal::VersionMalformed);
     }
-    let signature = decode(signature, algorithm).ok_or(Refusal::SignatureMalformed)?;
+    let (algorithm, signature) = decode_any(signature, algorithms).ok_or(Refusal::SignatureMalformed)?;
     let message = super::message([("public_id", public_id), ("version", version)], Version::V1);
     let key = strict::first_fit(keys, |key| key.signature(algorithm, &[message.as_bytes()]).fits(&signature))
         .ok_or(Refusal::SignatureMismatch)?;

@@ -133,7 +133,7 @@ proptest! {
 
 fn response<'a>(public_id: &'a str, version: &'a str, signature: &'a str) -> Result<usize, ResponseRefusal> {
     let response = Response { public_id, version, signature };
-    verify_response([&key("other"), &key("s")], Algorithm::Sha256, &response).map(|verified| verified.key)
+    verify_response([&key("other"), &key("s")], &[Algorithm::Sha256], &response).map(|verified| verified.key)
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn responses() {
 fn notification(body: &str, timestamp: &str, now: u64, max_age: u64) -> Result<usize, NotificationRefusal> {
     let signature = key("s").signature(Algorithm::Sha256, &[body.as_bytes(), timestamp.as_bytes()]).hex();
     let notification = Notification { body: body.as_bytes(), timestamp, signature: &signature };
-    verify_notification([&key("other"), &key("s")], Algorithm::Sha256, &notification, max_age, now)
+    verify_notification([&key("other"), &key("s")], &[Algorithm::Sha256], &notification, max_age, now)
         .map(|verified| verified.key)
 }
 
@@ -195,7 +195,7 @@ fn the_order_of_the_checks_of_a_notification() {
         ("1000000000", &good, NotificationRefusal::BodyMalformed),
     ] {
         let notification = Notification { body: b"{", timestamp, signature };
-        let answer = verify_notification([&key("s")], Algorithm::Sha256, &notification, 7200, NOW);
+        let answer = verify_notification([&key("s")], &[Algorithm::Sha256], &notification, 7200, NOW);
         assert_eq!(answer, Err(refusal), "{timestamp} {signature}");
     }
 }
@@ -208,7 +208,7 @@ fn pitfall_08_signatures_of_one_kind_are_not_of_another() {
     let disguised =
         Notification { body: b"folder=x&timestamp=", timestamp: "1700000000", signature: &upload };
     assert_eq!(
-        verify_notification([&key("s")], Algorithm::Sha256, &disguised, 7200, NOW),
+        verify_notification([&key("s")], &[Algorithm::Sha256], &disguised, 7200, NOW),
         Err(NotificationRefusal::BodyMalformed)
     );
     // An upload's, as a response: the public id swallows the timestamp.
@@ -277,7 +277,7 @@ proptest! {
         let signature = key("s").signature(Algorithm::Sha256, &[&body, timestamp.as_bytes()]).hex();
         let check = |body: &[u8]| {
             let notification = Notification { body, timestamp: &timestamp, signature: &signature };
-            verify_notification([&key("s")], Algorithm::Sha256, &notification, 60, NOW).map(|verified| verified.key)
+            verify_notification([&key("s")], &[Algorithm::Sha256], &notification, 60, NOW).map(|verified| verified.key)
         };
         prop_assert_eq!(check(&body), Ok(0));
         let at = at.index(body.len());
@@ -291,7 +291,7 @@ proptest! {
         body: Vec<u8>, timestamp in r"\PC*|[0-9]{10}", signature in r"\PC*|[0-9a-f]{64}", now: u64,
     ) {
         let notification = Notification { body: &body, timestamp: &timestamp, signature: &signature };
-        prop_assert!(verify_notification([&key("s")], Algorithm::Sha256, &notification, 7200, now).is_err());
+        prop_assert!(verify_notification([&key("s")], &[Algorithm::Sha256], &notification, 7200, now).is_err());
         prop_assert!(response(&timestamp, &timestamp, &signature).is_err());
     }
 }

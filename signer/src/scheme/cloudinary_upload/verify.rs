@@ -130,6 +130,11 @@ pub(super) fn decode(text: &str, algorithm: Algorithm) -> Option<Vec<u8>> {
     }
 }
 
+/// A signature by one of some algorithms: each has a length of its own.
+pub(super) fn decode_any(text: &str, algorithms: &[Algorithm]) -> Option<(Algorithm, Vec<u8>)> {
+    algorithms.iter().find_map(|algorithm| Some((*algorithm, decode(text, *algorithm)?)))
+}
+
 /// Checks 1 and 2: the fields by name. A bad name anywhere outranks a duplicate.
 fn collect<'f>(fields: &[(&'f str, &'f str)]) -> Result<BTreeMap<&'f str, Field<'f>>, Refusal> {
     let mut collected = BTreeMap::new();

@@ -21,6 +21,38 @@ fn keys_that_cannot_be_used() {
 }
 
 #[test]
+fn behind_a_prefix_the_signature_follows_it_and_does_not_cover_it() {
+    let url = |prefix: &str, signature: &str| {
+        format!("https://ip.example.com{prefix}{signature}/rs:fit:300:300/plain/http://img.example.com/a.jpg")
+    };
+    let plain = sign(&key(32), &url("", ""), None);
+    for prefix in ["/imgproxy", "/a/b"] {
+        let behind = key(32).behind(prefix);
+        let signed = sign(&behind, &url(prefix, ""), None);
+        assert_eq!(signed, format!("{prefix}{plain}"));
+        let verified = verify(&behind, &signed, NOW).unwrap();
+        assert_eq!(verified.authenticated_target, testing::target(&url("", "")));
+        for other in [plain.clone(), format!("{prefix}x{plain}"), format!("/x{signed}")] {
+            assert_eq!(verify(&behind, &other, NOW), Err(Refusal::SignatureMissing), "{other}");
+        }
+        for other in
+            [url("", ""), url("/other", ""), format!("https://h{prefix}x/a"), format!("https://h{prefix}")]
+        {
+            assert!(
+                matches!(behind.sign(&POLICY, &Wanted::plain(&other, None)), Err(SignError::Invalid(_))),
+                "{other}"
+            );
+        }
+    }
+    for good in ["", "/imgproxy", "/a/b/c/d/e/f/g"] {
+        assert!(is_path_prefix(good), "{good}");
+    }
+    for bad in ["imgproxy", "/", "/a/", "/a b", "/a?b", "/a/../b", "/1/2/3/4/5/6/7/8", "/é"] {
+        assert!(!is_path_prefix(bad), "{bad}");
+    }
+}
+
+#[test]
 fn what_has_no_meaning_here_is_refused() {
     let refused = |wanted: &Wanted<'_>| key(32).sign(&POLICY, wanted).unwrap_err();
     let plain = Wanted::plain("https://h/w:10/plain/local:///x.png", None);

@@ -115,3 +115,66 @@ async fn versions_rotate() {
     assert_eq!((verified.verdict(), verified.reason()), (Verdict::Invalid, Reason::SignatureMismatch));
     assert_eq!(verify_url(&retired, "web", target(&anew.signed_url)).await.key_version, 2);
 }
+
+#[tokio::test]
+async fn everyone_who_asks_within_a_window_gets_the_same_url() {
+    use pb::sign_url_request::Expiry::{ExpireTime, Ttl};
+
+    let signer = signer();
+    let begin = NOW - NOW % 600;
+    let ask = |key: &str, ttl: Option<i64>, window: i64| {
+        let mut request = url_request(key, "https://h/a/b", ttl).into_inner();
+        request.expiry_window = Some(Duration { seconds: window, nanos: 0 });
+        request
+    };
+    let mut urls = Vec::new();
+    for now in [begin + 1, begin + 300, begin + 600, begin + 601] {
+        signer.clock.set(now);
+        let signed = ok(signer.sign_url(allowed(ask("web", Some(1200), 600))).await);
+        assert_eq!(
+            verify_url(&signer, "web", target(&signed.signed_url)).await.expire_time,
+            signed.expire_time
+        );
+        let batch = pb::BatchSignUrlsRequest {
+            key: "web".to_owned(),
+            items: vec![pb::BatchSignUrlsItem {
+                url: "https://h/a/b".to_owned(),
+                expiry: Some(pb::batch_sign_urls_item::Expiry::Ttl(Duration { seconds: 1200, nanos: 0 })),
+            }],
+            expiry_window: Some(Duration { seconds: 600, nanos: 0 }),
+            ..Default::default()
+        };
+        let results = ok(signer.batch_sign_urls(allowed(batch)).await).results;
+        assert_eq!(
+            results[0].result,
+            Some(pb::batch_sign_urls_result::Result::Signed(signed.clone())),
+            "as alone"
+        );
+        urls.push((signed.signed_url, signed.expire_time));
+    }
+    assert!(urls[0] == urls[1] && urls[1] == urls[2] && urls[2] != urls[3]);
+    assert_eq!(urls[0].1, Some(timestamp(begin + 1800)));
+    signer.clock.set(NOW);
+    // Without `ttl`: what is left of max_ttl, which is an hour.
+    let longest = ok(signer.sign_url(allowed(ask("web", None, 600))).await).expire_time;
+    assert_eq!(longest, Some(timestamp((NOW + 3000).div_ceil(600) * 600)));
+    for (request, reason) in [
+        (ask("web", Some(3001), 600), "EXPIRY_OUT_OF_RANGE"),
+        (ask("web", None, 3600), "EXPIRY_OUT_OF_RANGE"),
+        (ask("web", Some(60), 0), "FIELD_INVALID"),
+        (ask("forever", None, 60), "FIELD_INVALID"),
+        (
+            pb::SignUrlRequest { expiry: Some(ExpireTime(timestamp(NOW + 60))), ..ask("web", None, 60) },
+            "FIELD_INVALID",
+        ),
+    ] {
+        let asked = format!("{:?}", request.expiry_window);
+        let answer = signer.sign_url(allowed(request)).await;
+        assert_eq!(refused(answer), (Code::InvalidArgument, reason.to_owned()), "{asked}");
+    }
+    let forever = pb::SignUrlRequest {
+        expiry: Some(Ttl(Duration { seconds: 60, nanos: 0 })),
+        ..ask("forever", None, 3600)
+    };
+    assert!(ok(signer.sign_url(allowed(forever)).await).expire_time.is_some());
+}
