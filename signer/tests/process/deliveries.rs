@@ -28,6 +28,7 @@ const CONFIG: &str = r#"
     [audit]
     sink = "file"
     path = "DIR/audit.jsonl"
+    key_file = "DIR/hex"
     [[keys]]
     name = "web"
     scheme = "cloudflare-images"
