@@ -181,9 +181,9 @@ pub(super) fn log_refusal(reason: Reason, key: &str, delivery: &str, path: &str)
 
 fn unknown(digest: &str) -> CallError {
     // Only what can be a digest: a caller may send anything.
-    let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let shown = if digest.bytes().all(|byte| byte.is_ascii_hexdigit()) { digest.get(..64) } else { None };
     tracing::warn!(
-        digest = if is_digest { digest } else { "" },
+        digest = shown.unwrap_or_default(),
         "delivery.unknown: the caller's routes and our [[deliveries]] do not agree"
     );
     Cause::DeliveryUnknown.error(

@@ -1,9 +1,9 @@
 //! A signer with deliveries of every kind of key, and a resizer that may call what it needs and no more.
 
-use safelight_chassis::{caller::Caller, config};
+use safelight_chassis::{access::Caller, config};
 
 use super::*;
-use crate::access::{Grants, Method};
+use crate::access::{Grants, METHODS};
 
 /// What stands before object keys.
 pub(super) const BASE: &str = "https://photos.s3.eu-west-1.amazonaws.com/";
@@ -118,8 +118,7 @@ pub(super) fn resizer<T>(method: &str, message: T) -> Request<T> {
 /// A request of a resizer that has these grants.
 pub(super) fn granted_by<T>(grants: &str, method: &str, message: T) -> Request<T> {
     let grants = config::read(grants, Grants::read).unwrap();
-    let Method { service, name, .. } = Method::of_name(method).unwrap();
-    let granted = grants.granted(&Caller::new("resizer"), &format!("/{service}/{name}"));
+    let granted = grants.granted(&Caller::new("resizer"), METHODS.of_name(method).unwrap());
     let mut request = Request::new(message);
     request.extensions_mut().insert(granted.unwrap_or_else(|| panic!("no grant for {method}")));
     request
