@@ -1609,7 +1609,8 @@ pub struct VerifyUrlRequest {
     /// decoded or re-encoded: `~` and `%7E` are different targets. A target that is not UTF-8 cannot be valid.
     #[prost(string, tag = "2")]
     pub request_target: ::prost::alloc::string::String,
-    /// `<https://host`> or `<http://host:port`,> as the end user's request had it. Empty: not known.
+    /// `<https://host`> or `<http://host:port`,> as the end user's request had it. Empty, or anything else such as one with a path:
+    /// not known.
     #[prost(string, tag = "3")]
     pub origin: ::prost::alloc::string::String,
     /// The end user's address. Empty: not known. One that is not an IP address is `FIELD_INVALID`.
@@ -1733,6 +1734,9 @@ pub struct VerifyNotificationResponse {
 }
 /// Asks whether a URL may be delivered, and for what is needed to fetch its object. `origin`, `client_ip` and `cookies` are as
 /// in VerifyUrlRequest.
+///
+/// What host and which end user it was, the signer hears from the caller alone. A key that signs URLs of several hosts needs
+/// `allowed_hosts`, or a caller could pass a URL of one host for one of another.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct AuthorizeDeliveryRequest {
