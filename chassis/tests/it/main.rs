@@ -21,8 +21,6 @@ mod health;
 #[cfg(test)]
 mod http_port;
 #[cfg(test)]
-mod idle;
-#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod metadata;
