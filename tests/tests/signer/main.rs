@@ -7,6 +7,7 @@
 //! - `scopes`, `cookies`: both, where a signature is good for more than one URL, or for less than anybody
 //! - `envoy`: Envoy's `Authorization`; `envoy_schemes`: the same over every scheme; `envoy_proxy`: a real Envoy with the configuration that `deploy/envoy` ships
 //! - `balance`: our own client, where there is more than one signer
+//! - `deliveries`: both in one call
 //! - `keys`: `KeyService`
 //! - `rotation`: a key from its old secret to its new one
 //! - `messages`: what is refused before a handler sees it
@@ -25,6 +26,7 @@ mod botocore;
 mod cloudflare;
 mod cloudinary;
 mod cookies;
+mod deliveries;
 mod envoy;
 mod envoy_proxy;
 mod envoy_schemes;
