@@ -66,6 +66,8 @@ reasons! {
     MetadataTooLarge = "METADATA_TOO_LARGE", ResourceExhausted, 431, false;
     /// There is no such method, or it is not enabled here.
     MethodUnknown = "METHOD_UNKNOWN", Unimplemented, 404, false;
+    /// The HTTP method is not one of those in `Allow`.
+    HttpMethodUnsupported = "METHOD_NOT_ALLOWED", Unimplemented, 405, false;
     /// Health knows no such service, or reflection no such file or symbol.
     ServiceUnknown = "SERVICE_UNKNOWN", NotFound, 404, false;
 

@@ -11,6 +11,7 @@ use safelight_client::Credentials;
 use crate::{
     admission,
     delivery::{self, Delivery},
+    http,
     origin::{self, Origins},
 };
 use safelight_image::limits::Limits;
@@ -45,6 +46,8 @@ pub struct Config {
     pub origins: Origins,
     /// Which URLs ask for what.
     pub delivery: Delivery,
+    /// Where and how URLs are answered over HTTP, if they are.
+    pub http: Option<http::Config>,
 }
 
 impl Config {
@@ -72,6 +75,7 @@ impl Config {
         let server = Settings::read(section);
         let origins = origin::config::read(section);
         let delivery = delivery::config::read(section, &origins);
+        let http = section.table("http", http::Config::read);
         Self {
             signer_endpoint,
             signer_credentials,
@@ -82,6 +86,7 @@ impl Config {
             server,
             origins,
             delivery,
+            http,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! In the order in which a request meets them:
 //! - [`config`]: `resizer.toml`, composed of what each room reads for itself
 //! - [`service`]: the gRPC door: translates, and calls `app`
+//! - [`http`]: the HTTP door: translates, and calls `app`
 //! - [`app`]: use cases: fetch, deliver, render, inspect
 //! - [`signer`]: the signer over gRPC
 //! - [`delivery`]: URL → route → origin, variant and policy
@@ -14,13 +15,14 @@
 //! - [`origin`]: S3 and HTTP origins
 //! - [`admission`]: what may run now: places, memory, CPU
 //!
-//! Only `service` names gRPC types; `origin` knows no image, `admission` only
+//! Only `service` names gRPC types, only `http` those of an HTTP server; `origin` knows no image, `admission` only
 //! numbers.
 
 pub mod admission;
 pub mod app;
 pub mod config;
 pub mod delivery;
+pub mod http;
 pub mod origin;
 pub mod service;
 pub mod signer;

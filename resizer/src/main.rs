@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     process::ExitCode,
 };
 
@@ -11,7 +12,7 @@ use safelight_chassis::{
     cli::{self, ServeArgs},
     server::Server,
 };
-use safelight_resizer::{Config, Resizer, limits};
+use safelight_resizer::{Config, Resizer, http, limits};
 
 /// Threads for the network: pixels have a pool of their own.
 const NETWORK_THREADS: usize = 2;
@@ -22,6 +23,10 @@ const NETWORK_THREADS: usize = 2;
 struct Args {
     #[command(flatten)]
     serve: ServeArgs,
+
+    /// Address to answer URLs on over HTTP, in place of that of [http]; port 0 picks a free one
+    #[arg(long, env = "SAFELIGHT_HTTP_LISTEN", value_name = "ADDR", hide_env_values = true)]
+    http_listen: Option<SocketAddr>,
 }
 
 fn main() -> ExitCode {
@@ -31,7 +36,14 @@ fn main() -> ExitCode {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 50052)),
         workers: Some(NETWORK_THREADS),
     };
-    process.run(&args.serve, Config::load, async |config| {
+    let configure = |path: &Path| {
+        let mut config = Config::load(path)?;
+        if let Some(listen) = args.http_listen {
+            config.http = Some(http::Config { listen, ..config.http.unwrap_or(http::Config::at(listen)) });
+        }
+        Ok(config)
+    };
+    process.run(&args.serve, configure, async |config| {
         let server = Server::new(limits()).reflection(safelight_proto::FILE_DESCRIPTOR_SET);
         let resizer = Resizer::new(config)?;
         resizer.watch_agreement();

@@ -19,6 +19,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    http: Option<SocketAddr>,
     shutdown: Shutdown,
     task: Option<JoinHandle<Result<(), Undrained>>>,
 }
@@ -31,17 +32,23 @@ impl Running {
     pub async fn start(server: Server, port: u16) -> Result<Self, BindError> {
         let health = server.health();
         let bound = server.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), false).await?;
-        let address = bound.local_addr();
+        let (address, http) = (bound.local_addr(), bound.http_addr());
         let shutdown = Shutdown::new();
         let task = tokio::spawn(bound.drain(Drain::within(DRAIN)).serve(shutdown.clone()));
         health.ready().await;
-        Ok(Self { address, shutdown, task: Some(task) })
+        Ok(Self { address, http, shutdown, task: Some(task) })
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for HTTP, if it does.
+    #[must_use]
+    pub const fn http(&self) -> Option<SocketAddr> {
+        self.http
     }
 
     /// Its URI.

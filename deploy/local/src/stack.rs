@@ -44,6 +44,10 @@ pub struct Settings {
     pub resizer_toml: String,
     /// The `[limits]` of `resizer.toml`.
     pub limits: String,
+    /// What `[http]` of `resizer.toml` says besides where to listen.
+    pub http: String,
+    /// The resizer's HTTP port on the loopback interface; 0: any.
+    pub http_port: u16,
     /// The signer's port on the loopback interface; 0: any.
     pub signer_port: u16,
     /// The resizer's port on the loopback interface; 0: any.
@@ -59,6 +63,8 @@ impl Default for Settings {
             signer_toml: String::new(),
             resizer_toml: String::new(),
             limits: String::new(),
+            http: String::new(),
+            http_port: 0,
             signer_port: 0,
             resizer_port: 0,
             wrong_origin_secret: None,
@@ -130,7 +136,7 @@ impl Stack {
             .resizer_toml
             .replace("{s3}", &s3.endpoint())
             .replace("{s3_host}", &s3.virtual_host_endpoint());
-        let text = resizer_toml(&signer.endpoint(), &token_file, &s3.endpoint(), &settings.limits, &extra);
+        let text = resizer_toml(&signer.endpoint(), &token_file, &s3.endpoint(), &extra, &settings);
         std::fs::write(&config, text)?;
         let resizer = Resizer::new(safelight_resizer::Config::load(&config)?)?;
         resizer.watch_agreement();
@@ -235,7 +241,8 @@ secret_file = "{secrets}/s3-photos-1"
     )
 }
 
-fn resizer_toml(signer: &str, token_file: &Path, s3: &str, limits: &str, extra: &str) -> String {
+fn resizer_toml(signer: &str, token_file: &Path, s3: &str, extra: &str, settings: &Settings) -> String {
+    let Settings { limits, http, http_port, .. } = settings;
     let token_file = token_file.display();
     format!(
         r#"[signer]
@@ -244,6 +251,10 @@ token_file = "{token_file}"
 
 [limits]
 {limits}
+
+[http]
+listen = "127.0.0.1:{http_port}"
+{http}
 
 [origins.photos]
 kind = "s3"

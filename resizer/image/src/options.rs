@@ -24,6 +24,9 @@ pub const LOSSLESS_WEBP_QUALITY: u8 = 100;
 pub struct Options {
     /// Target width in pixels, before `dpr`. Unset: derived from `height`.
     pub width: Option<NonZeroU32>,
+    /// Whether the width is to be the viewer's. Whoever knows the viewer sets `width` and takes this back before anything is
+    /// planned; the plan does not know it.
+    pub auto_width: bool,
     /// Target height in pixels, before `dpr`. Unset: derived from `width`. With neither set nothing is resized.
     pub height: Option<NonZeroU32>,
     /// How the picture fills width x height.
@@ -45,6 +48,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             width: None,
+            auto_width: false,
             height: None,
             fit: Fit::default(),
             gravity: Gravity::default(),

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     admission::Place,
     delivery::{
-        DeliveryError, Resolved, Target,
+        DeliveryError, Hint, Hints, Resolved, Target,
         cache::{self, Original},
     },
     origin::CallerHeaders,
@@ -67,6 +67,10 @@ pub struct Head {
     pub scope: Scope,
     /// Whether the answer depends on `Accept`.
     pub vary_accept: bool,
+    /// The client hints that the answer depends on.
+    pub hints: Vec<Hint>,
+    /// Key of the object at the origin.
+    pub object_key: String,
     /// The variant's name, or the option list of a flexible one.
     pub variant: String,
     /// When the URL's signature expires.
@@ -75,6 +79,21 @@ pub struct Head {
 }
 
 impl Head {
+    #[cfg(test)]
+    pub(crate) fn for_test(scope: Scope, expires: Option<SystemTime>, max_age: Duration) -> Self {
+        Self {
+            etag: String::new(),
+            last_modified: None,
+            scope,
+            vary_accept: false,
+            hints: Vec::new(),
+            object_key: String::new(),
+            variant: String::new(),
+            expires,
+            max_age,
+        }
+    }
+
     /// How long the answer may be cached from `now` on: never beyond the URL's expiry.
     #[must_use]
     pub fn lifetime(&self, now: SystemTime) -> Duration {
@@ -92,17 +111,19 @@ pub enum Delivered {
 }
 
 impl App {
-    /// Finds what a URL asks for, by its path.
+    /// Finds what a URL asks for, by its path, and by what its viewer's browser says where the route allows that.
     ///
     /// # Errors
     /// `ROUTE_NOT_FOUND`, `VARIANT_NOT_FOUND`, `FIELD_INVALID` for a bad option list.
-    pub fn resolve<'a>(&'a self, target: Target<'a>) -> Result<Resolved<'a>, CallError> {
+    pub fn resolve<'a>(&'a self, target: Target<'a>, hints: Hints) -> Result<Resolved<'a>, CallError> {
         let path = target.path();
-        match self.delivery.resolve(path) {
+        let mut resolved = match self.delivery.resolve(path) {
             Err(DeliveryError::RouteNotFound) => self.delivery.resolve_behind_signature(path),
             resolved => resolved,
         }
-        .map_err(error::delivery)
+        .map_err(error::delivery)?;
+        resolved.settle(hints);
+        Ok(resolved)
     }
 
     /// Answers a URL. Fails closed: nothing is fetched before the signature holds, unless the variant is public.
@@ -148,6 +169,8 @@ impl App {
                 (true, None) => Scope::Public,
             },
             vary_accept: resolved.options.varies_by_accept(),
+            hints: resolved.hints.clone(),
+            object_key: resolved.object_key.clone(),
             variant: resolved.variant.clone(),
             expires,
             max_age: resolved.route.max_age,
@@ -223,7 +246,7 @@ impl App {
         let same = |signed: &Resolved<'_>| {
             std::ptr::eq(signed.route, asked.route) && signed.url_key == asked.url_key
         };
-        signed.filter(same).ok_or_else(|| {
+        signed.filter(same).map(|signed| signed.settled_as(asked)).ok_or_else(|| {
             let cause = "the signature covers a path that this route does not serve";
             error::url_refused(cause, asked.url_key, &asked.route.name)
         })

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::{
     App, Context, error,
-    sink::{OutputHead, Sink, Summary, Timings},
+    sink::{Held, OutputHead, Sink, Summary, Timings},
 };
 use crate::admission::{Place, Reserved};
 
@@ -114,9 +114,8 @@ impl App {
             resize: report.resize,
             encode: report.encode,
         };
-        sink.end(Summary { source: info, outputs: orders.len(), timings }).await.map_err(error::send)?;
-        drop((pixels, place));
-        Ok(())
+        let summary = Summary { source: info, outputs: orders.len(), timings };
+        sink.end(summary, Held { _memory: pixels, _place: place }).await.map_err(error::send)
     }
 }
 

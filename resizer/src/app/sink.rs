@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use safelight_image::{probe::Info, size::Size, sniff::Format};
 
-use crate::transfer::send::SendError;
+use crate::{
+    admission::{Place, Reserved},
+    transfer::send::SendError,
+};
 
 /// Describes an output, ahead of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +55,13 @@ pub struct Timings {
     pub encode: Duration,
 }
 
+/// What outputs occupy of the process: their memory and the request's place. To be kept for as long as they are.
+#[derive(Debug)]
+pub struct Held {
+    pub(super) _memory: Reserved,
+    pub(super) _place: Place,
+}
+
 /// Takes outputs one after the other: the head of one, its bytes, the head of the next, and the end.
 ///
 /// Every call may wait for the reader. An error ends the work.
@@ -62,6 +72,6 @@ pub trait Sink: Send {
     /// All bytes of the output begun last.
     fn bytes(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), SendError>> + Send;
 
-    /// All outputs are complete.
-    fn end(&mut self, summary: Summary) -> impl Future<Output = Result<(), SendError>> + Send;
+    /// All outputs are complete. A sink that has not handed them on yet keeps `held`.
+    fn end(&mut self, summary: Summary, held: Held) -> impl Future<Output = Result<(), SendError>> + Send;
 }

@@ -11,6 +11,7 @@ use safelight_chassis::config::Section;
 
 use super::{
     Delivery, Variant,
+    presentation::{self, Presentation},
     template::{self, Captures, Template},
 };
 use crate::origin::Origins;
@@ -53,6 +54,8 @@ pub struct Route {
     pub bounds: Option<OutputBounds>,
     /// How long answers may be cached.
     pub max_age: Duration,
+    /// What its answers say to browsers and caches.
+    pub presentation: Presentation,
 }
 
 impl Route {
@@ -137,6 +140,7 @@ fn read_route(section: &mut Section, origins: &Origins, variants: &BTreeMap<Stri
         flexible: section.or("flexible", false),
         bounds: read_bounds(section),
         max_age: section.duration("max_age").unwrap_or(DEFAULT_MAX_AGE),
+        presentation: section.table("http", presentation::read).unwrap_or_default(),
     };
     check_variants(section, &route, variants);
     route

@@ -4,6 +4,8 @@
 //! - [`target`]: the path and query of a URL, byte for byte
 //! - [`template`]: path templates such as `/{account}/{key...}/{variant}`; the contract's, for the signer reads the same
 //! - [`config`]: the `[variants.*]` and `[[routes]]` tables
+//! - [`presentation`]: `[routes.http]`: what answers say to browsers and caches
+//! - [`hints`]: client hints, into options
 //! - [`cache`]: entity tags, conditional requests, cache lifetime
 //!
 //! Pure: no I/O, no clock, no gRPC. Whether a signature holds is asked elsewhere, of the signer; what is asked
@@ -11,13 +13,17 @@
 
 pub mod cache;
 pub mod config;
+pub mod hints;
+pub mod presentation;
 pub mod target;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter};
 
 use safelight_image::options::{Options, Violation};
 
 pub use config::Route;
+pub use hints::{Hint, Hints};
+pub use presentation::Presentation;
 pub use safelight_proto::delivery::template;
 pub use target::Target;
 
@@ -52,6 +58,10 @@ pub struct Resolved<'a> {
     pub options: Options,
     /// The signer's key that the URL must be signed with; `None` for a public variant.
     pub url_key: Option<&'a str>,
+    /// Which client hints the options depend on.
+    pub hints: Vec<Hint>,
+    /// What the viewer's browser says.
+    given: Hints,
     /// The path, as the URL had it.
     path: &'a str,
     /// Segments of the path that decide nothing: one of them may be the signature.
@@ -59,6 +69,21 @@ pub struct Resolved<'a> {
 }
 
 impl Resolved<'_> {
+    /// Settles the options by the viewer's client hints, where the route lets them count.
+    pub fn settle(&mut self, hints: Hints) {
+        let allowed = self.route.presentation.client_hints;
+        let dependencies = if allowed { hints } else { Hints::default() }.settle(&mut self.options);
+        self.hints = if allowed { dependencies } else { Vec::new() };
+        self.given = hints;
+    }
+
+    /// Settles the options by the hints that another was settled by.
+    #[must_use]
+    pub fn settled_as(mut self, other: &Resolved<'_>) -> Self {
+        self.settle(other.given);
+        self
+    }
+
     /// Whether a path that a signature was found to cover names the same object and variant as the URL's own path.
     ///
     /// It is the same path; or, for schemes that sign in the path, the path without one whole segment that decides nothing,
@@ -110,12 +135,16 @@ impl Delivery {
     /// # Errors
     /// [`DeliveryError::RouteNotFound`].
     pub fn resolve_behind_signature<'a>(&'a self, path: &'a str) -> Result<Resolved<'a>, DeliveryError> {
-        path.match_indices('/')
-            .skip(1)
-            .take(template::MAX_SIGNATURE_SEGMENTS)
-            .filter_map(|(at, _)| path.get(at..))
+        behind_signature(path)
             .find_map(|rest| self.resolve(rest).ok().filter(|resolved| resolved.url_key.is_some()))
             .ok_or(DeliveryError::RouteNotFound)
+    }
+
+    /// The route that serves `path` (still percent-encoded), or may serve it behind a signature.
+    #[must_use]
+    pub fn route(&self, path: &str) -> Option<&Route> {
+        let mut paths = iter::once(path).chain(behind_signature(path));
+        paths.find_map(|path| self.routes.iter().find(|route| route.path.matches(path).is_some()))
     }
 
     /// Finds what `path` (still percent-encoded) asks for.
@@ -136,6 +165,8 @@ impl Delivery {
             variant,
             options,
             url_key: route.url_key.as_deref().filter(|_| !public),
+            hints: Vec::new(),
+            given: Hints::default(),
             path,
             unused,
         };
@@ -156,6 +187,12 @@ impl Delivery {
             .ok_or(DeliveryError::VariantNotFound)?;
         Ok(resolved(name, variant.options.clone(), variant.public))
     }
+}
+
+/// What may stand behind a signature in front of a path.
+fn behind_signature(path: &str) -> impl Iterator<Item = &str> {
+    let slashes = path.match_indices('/').skip(1).take(template::MAX_SIGNATURE_SEGMENTS);
+    slashes.filter_map(|(at, _)| path.get(at..))
 }
 
 #[cfg(test)]

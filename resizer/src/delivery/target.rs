@@ -54,6 +54,17 @@ impl<'a> Target<'a> {
         Ok(Self { whole, origin: Some(origin) })
     }
 
+    /// A target as an HTTP server received it, and the scheme and authority that it was asked of.
+    ///
+    /// # Errors
+    /// [`TargetError`].
+    pub fn received(origin: Option<&'a str>, target: &'a str) -> Result<Self, TargetError> {
+        if !target.starts_with('/') {
+            return Err(TargetError::NotAUrl);
+        }
+        Ok(Self { origin, ..Self::of(target)? })
+    }
+
     /// Path and query.
     #[must_use]
     pub const fn as_str(self) -> &'a str {
@@ -98,6 +109,15 @@ mod tests {
         ] {
             let found = Target::of(url).unwrap();
             assert_eq!((found.origin(), found.as_str(), found.path()), (origin, target, path), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_received_target_is_never_taken_apart() {
+        let target = Target::received(Some("https://h"), "//other/a?b").unwrap();
+        assert_eq!((target.origin(), target.path()), (Some("https://h"), "//other/a"));
+        for target in ["", "*", "?x", "https://other/a", "h:443"] {
+            assert_eq!(Target::received(None, target), Err(TargetError::NotAUrl), "{target}");
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
     app::{
         App, Context,
         render::Work,
-        sink::{OutputHead, Sink, Summary},
+        sink::{Held, OutputHead, Sink, Summary},
     },
     transfer::send::{Receiver, STALL_TIMEOUT, SendError, Sender, channel},
 };
@@ -97,7 +97,7 @@ where
         Ok(())
     }
 
-    async fn end(&mut self, summary: Summary) -> Result<(), SendError> {
+    async fn end(&mut self, summary: Summary, _held: Held) -> Result<(), SendError> {
         send(self.sender, frame::Frame::Summary(translate::summary(&summary))).await
     }
 }

@@ -20,6 +20,7 @@ use safelight_proto::resizer::v1::resizer_service_server::ResizerServiceServer;
 use crate::{
     app::{App, SetupError},
     config::Config,
+    http,
     signer::RemoteSigner,
 };
 
@@ -28,6 +29,7 @@ use crate::{
 pub struct Resizer {
     app: Arc<App>,
     server: Settings,
+    http: Option<http::Config>,
 }
 
 /// Why a resizer cannot start.
@@ -49,8 +51,8 @@ impl Resizer {
     pub fn new(config: Config) -> Result<Self, StartError> {
         let client = SignerClient::connect_lazy(&config.signer_endpoint, &config.signer_credentials)?;
         let signer = RemoteSigner::new(client, config.signer_timeout);
-        let server = config.server;
-        Ok(Self { app: Arc::new(App::new(config, Arc::new(signer))?), server })
+        let (server, http) = (config.server, config.http.clone());
+        Ok(Self { app: Arc::new(App::new(config, Arc::new(signer))?), server, http })
     }
 
     /// Compares routes with the signer's deliveries for as long as the runtime lives, and says in the log what differs.
@@ -59,11 +61,16 @@ impl Resizer {
         tokio::spawn(async move { app.watch_agreement().await });
     }
 
-    /// Adds the gRPC service.
+    /// Adds the gRPC service, and the HTTP port where one is configured.
     #[must_use]
     pub fn add_to(&self, server: Server) -> Server {
         let Limits { max_decoding_message_size, max_encoding_message_size, .. } = limits();
-        server.settings(self.server).service(
+        let server = server.settings(self.server);
+        let server = match &self.http {
+            Some(config) => http::add_to(server, Arc::clone(&self.app), config),
+            None => server,
+        };
+        server.service(
             ResizerServiceServer::new(server::Handlers::new(Arc::clone(&self.app)))
                 .max_decoding_message_size(max_decoding_message_size)
                 .max_encoding_message_size(max_encoding_message_size),

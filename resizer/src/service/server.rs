@@ -29,7 +29,7 @@ use crate::{
         permits::{ByUrl, Permits},
         render::{Source, Work},
     },
-    delivery::Target,
+    delivery::{Hints, Target},
     transfer::send::Receiver,
 };
 
@@ -99,7 +99,7 @@ impl ResizerService for Handlers {
         let request = request.into_inner();
         let caller = translate::caller_headers(request.caller_headers.as_ref(), "")?;
         let target = Target::of(&request.url).map_err(error::target)?;
-        let resolved = app.resolve(target)?;
+        let resolved = app.resolve(target, Hints::default())?;
         let asked = Asked {
             target,
             accept: &request.accept,

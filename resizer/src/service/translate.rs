@@ -106,6 +106,7 @@ fn options(message: proto::TransformOptions) -> Result<Options, Vec<(String, Str
     let default = Options::default();
     let options = Options {
         width,
+        auto_width: false,
         height,
         fit: fit_from(fit),
         gravity,

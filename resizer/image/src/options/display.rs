@@ -8,8 +8,10 @@ use super::{Fit, FocalMode, FormatChoice, Gravity, Options};
 /// equal options give equal text (ETags are made of it) and the text can stand in a URL.
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(width) = self.width {
-            write!(f, "width={width},")?;
+        match self.width {
+            Some(width) => write!(f, "width={width},")?,
+            None if self.auto_width => f.write_str("width=auto,")?,
+            None => {}
         }
         if let Some(height) = self.height {
             write!(f, "height={height},")?;

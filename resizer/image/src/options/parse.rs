@@ -66,6 +66,7 @@ impl Options {
         };
         let value = &*value;
         match name {
+            "width" if value == "auto" => self.auto_width = true,
             "width" => self.width = Some(side(value).map_err(refuse)?),
             "height" => self.height = Some(side(value).map_err(refuse)?),
             "fit" => {
@@ -121,9 +122,6 @@ fn full_name(given: &str) -> Option<&'static str> {
 }
 
 fn side(value: &str) -> Result<NonZeroU32, &'static str> {
-    if value == "auto" {
-        return Err("auto needs a browser's client hints and is not supported; give a number of pixels");
-    }
     digits(value).and_then(NonZeroU32::new).ok_or("must be a whole number of pixels, 1 or more")
 }
 

@@ -20,6 +20,7 @@ fn reads_a_full_list() {
         options,
         Options {
             width: NonZeroU32::new(400),
+            auto_width: false,
             height: NonZeroU32::new(300),
             fit: Fit::Cover,
             gravity: Gravity::Point { x: 0.5, y: 0.3, mode: FocalMode::Remainder },
@@ -80,7 +81,9 @@ fn refuses_what_it_does_not_do() {
         ("width=1.5", "width"),
         ("width= 1", "width"),
         ("width=", "width"),
-        ("width=auto", "width"),
+        ("height=auto", "height"),
+        ("width=auto,w=4", "width"),
+        ("width=Auto", "width"),
         ("width=4294967296", "width"),
         ("h=1e3", "height"),
         ("fit=fill", "fit"),
@@ -141,6 +144,7 @@ proptest! {
     #[test]
     fn text_round_trips(
         width in proptest::option::of(1..=u32::MAX),
+        auto in any::<bool>(),
         height in proptest::option::of(1..=u32::MAX),
         fit in proptest::sample::select(&Fit::ALL[..]),
         format in proptest::sample::select(&FormatChoice::ALL[..]),
@@ -151,6 +155,7 @@ proptest! {
     ) {
         let options = Options {
             width: width.and_then(NonZeroU32::new),
+            auto_width: auto && width.is_none(),
             height: height.and_then(NonZeroU32::new),
             fit,
             gravity: point.map_or(Gravity::Bottom, |(x, y, remainder)| Gravity::Point {

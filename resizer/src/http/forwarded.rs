@@ -1,0 +1,329 @@
+//! Who asked, of which scheme and host: by the connection and the request, or by what trusted proxies say of theirs.
+//!
+//! A header that a client can send is believed only where a trusted proxy has written it. Lists are read from the right,
+//! where the nearest proxy writes: the viewer is the first address that is no trusted proxy's.
+
+use std::{net::IpAddr, str::FromStr as _};
+
+use http::{HeaderMap, HeaderName, header, uri::Authority};
+use ipnet::IpNet;
+use safelight_chassis::{config::Section, http::Peer};
+use safelight_proto::reason::CallError;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Proxies that are believed. [`Default`]: none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxies {
+    trusted: Vec<IpNet>,
+    headers: Headers,
+}
+
+/// The headers that the proxies write. Others may have come from the client, through them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Headers {
+    /// `X-Forwarded-For`, `-Proto`, `-Host`.
+    #[default]
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// Who asked, and of whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Viewer {
+    /// Scheme and authority, as in `https://img.example.com`; `None` of an HTTP/1.0 request without `Host`.
+    pub(super) origin: Option<String>,
+    /// The viewer's address; `None` when a proxy hides it.
+    pub(super) client: Option<IpAddr>,
+}
+
+/// What one proxy says of its own client.
+#[derive(Debug, Default)]
+struct Hop {
+    client: Option<IpAddr>,
+    scheme: Option<String>,
+    host: Option<String>,
+}
+
+impl Proxies {
+    /// Reads `trusted_proxies` and `forwarded_headers`.
+    pub(super) fn read(section: &mut Section) -> Self {
+        let texts: Vec<String> = section.or("trusted_proxies", Vec::new());
+        let net = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
+        let trusted: Vec<IpNet> = texts.iter().filter_map(net).collect();
+        if trusted.len() < texts.len() {
+            section.error("trusted_proxies", "must be addresses and ranges such as \"10.0.0.0/8\"");
+        }
+        let headers = match section.optional::<String>("forwarded_headers").as_deref() {
+            None | Some("x-forwarded") => Headers::XForwarded,
+            Some("forwarded") => Headers::Forwarded,
+            Some(_) => {
+                section.error("forwarded_headers", "must be \"x-forwarded\" or \"forwarded\"");
+                Headers::XForwarded
+            }
+        };
+        Self { trusted, headers }
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|net| net.contains(&address))
+    }
+
+    /// Finds viewer and origin. `authority` is that of the target: of HTTP/2, or of an absolute URL.
+    pub(super) fn viewer(
+        &self,
+        peer: Peer,
+        authority: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<Viewer, CallError> {
+        let scheme = if peer.is_tls { "https" } else { "http" };
+        let mut hop = Hop {
+            client: peer.remote.map(|remote| remote.ip().to_canonical()),
+            scheme: Some(scheme.to_owned()),
+            host: host(authority, headers)?,
+        };
+        if hop.client.is_some_and(|address| self.trusts(address)) {
+            let said = match self.headers {
+                Headers::XForwarded => x_forwarded(headers),
+                Headers::Forwarded => forwarded(headers),
+            };
+            // From the nearest proxy outwards, as far as the one that says it is believed.
+            for next in said {
+                hop.client = next.client;
+                hop.scheme = next.scheme.or(hop.scheme);
+                hop.host = next.host.or(hop.host);
+                if !next.client.is_some_and(|address| self.trusts(address)) {
+                    break;
+                }
+            }
+        }
+        let origin = match (hop.scheme, hop.host) {
+            (Some(scheme), Some(host)) => {
+                let scheme = scheme.to_ascii_lowercase();
+                if !["http", "https"].contains(&&*scheme) {
+                    return Err(CallError::field(
+                        "url",
+                        "a proxy says that its scheme is neither http nor https",
+                    ));
+                }
+                if !is_host(&host) {
+                    return Err(CallError::field("url", "its host is not valid"));
+                }
+                Some(format!("{scheme}://{host}"))
+            }
+            _ => None,
+        };
+        Ok(Viewer { origin, client: hop.client })
+    }
+}
+
+/// The authority that was asked: the target's, or else that of the only `Host`.
+fn host(authority: Option<&str>, headers: &HeaderMap) -> Result<Option<String>, CallError> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let first = hosts.next();
+    if hosts.next().is_some() {
+        return Err(CallError::field("url", "there is more than one Host header"));
+    }
+    match (authority, first.map(|host| host.to_str())) {
+        (Some(authority), _) => Ok(Some(authority.to_owned())),
+        (None, Some(Ok(host))) => Ok(Some(host.to_owned())),
+        (None, Some(Err(_))) => Err(CallError::field("url", "its host is not valid")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Host and port, without a user.
+fn is_host(text: &str) -> bool {
+    !text.contains('@') && Authority::from_str(text).is_ok_and(|authority| !authority.host().is_empty())
+}
+
+/// The hops of `X-Forwarded-*`, the nearest first. Where schemes or hosts are fewer than addresses, the last one read is
+/// that of all hops beyond: most proxies write only one.
+fn x_forwarded(headers: &HeaderMap) -> Vec<Hop> {
+    let list = |name: HeaderName| -> Vec<String> {
+        let lines = headers.get_all(name).iter().rev().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.rsplit(',')).map(|item| item.trim().to_owned()).collect()
+    };
+    let (clients, schemes, hosts) = (list(FORWARDED_FOR), list(FORWARDED_PROTO), list(FORWARDED_HOST));
+    let at = |list: &[String], index: usize| {
+        list.get(index).or(list.last()).filter(|text| !text.is_empty()).cloned()
+    };
+    // A proxy that names scheme or host and hides its client.
+    let count = clients.len().max(usize::from(!(schemes.is_empty() && hosts.is_empty())));
+    (0..count)
+        .map(|index| Hop {
+            client: clients.get(index).and_then(|text| node(text)),
+            scheme: at(&schemes, index),
+            host: at(&hosts, index),
+        })
+        .collect()
+}
+
+/// The hops of `Forwarded`, the nearest first.
+fn forwarded(headers: &HeaderMap) -> Vec<Hop> {
+    let lines = headers.get_all(header::FORWARDED).iter().filter_map(|line| line.to_str().ok());
+    let mut hops: Vec<Hop> = lines
+        .flat_map(|line| split(line, ','))
+        .map(|element| {
+            let mut hop = Hop::default();
+            for pair in split(element, ';') {
+                let Some((name, value)) = pair.trim().split_once('=') else { continue };
+                let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+                match name.to_ascii_lowercase().as_str() {
+                    "for" => hop.client = node(value),
+                    "proto" => hop.scheme = Some(value.to_owned()),
+                    "host" => hop.host = Some(value.to_owned()),
+                    _ => {}
+                }
+            }
+            hop
+        })
+        .collect();
+    hops.reverse();
+    hops
+}
+
+/// Splits at a separator that does not stand in quotes.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    text.split(move |character| {
+        is_quoted ^= character == '"';
+        character == separator && !is_quoted
+    })
+}
+
+/// The address of a node, with or without a port: `192.0.2.1:80`, `[2001:db8::1]:80`. `None` of `unknown`, and of hidden ones.
+fn node(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let address = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None if text.matches(':').count() == 1 => text.split_once(':')?.0,
+        None => text,
+    };
+    address.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use safelight_chassis::config;
+
+    use super::*;
+
+    const PROXY: &str = "10.0.0.1:1";
+
+    fn viewer(
+        settings: &str,
+        peer: &str,
+        lines: &[(&'static str, &str)],
+    ) -> Result<(String, String), String> {
+        let proxies = config::read(settings, Proxies::read).unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        let peer = Peer { remote: Some(peer.parse::<SocketAddr>().unwrap()), is_tls: false };
+        let viewer = proxies.viewer(peer, None, &headers).map_err(|error| error.to_string())?;
+        Ok((viewer.origin.unwrap_or_default(), viewer.client.map(|ip| ip.to_string()).unwrap_or_default()))
+    }
+
+    const TRUST: &str = "trusted_proxies = ['10.0.0.0/8', 'fd00::/8']";
+    const HOST: (&str, &str) = ("host", "h");
+
+    #[test]
+    fn without_trust_a_peer_speaks_for_itself_alone() {
+        let forged = [
+            HOST,
+            ("x-forwarded-for", "192.0.2.9"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil"),
+            ("forwarded", "for=192.0.2.9;proto=https;host=evil"),
+        ];
+        let expected = Ok(("http://h".to_owned(), "203.0.113.1".to_owned()));
+        for settings in ["", TRUST, "forwarded_headers = 'forwarded'"] {
+            assert_eq!(viewer(settings, "203.0.113.1:1", &forged), expected, "{settings}");
+            assert_eq!(viewer(settings, "[::ffff:203.0.113.1]:1", &forged), expected, "{settings}");
+        }
+    }
+
+    #[test]
+    fn the_viewer_is_the_rightmost_address_that_is_not_trusted() {
+        for (list, client) in [
+            ("192.0.2.1", "192.0.2.1"),
+            // What the client wrote itself stands to the left.
+            ("198.51.100.7, 192.0.2.1", "192.0.2.1"),
+            ("198.51.100.7, 192.0.2.1, 10.9.9.9", "192.0.2.1"),
+            ("192.0.2.1:4711", "192.0.2.1"),
+            ("[2001:db8::1]:4711", "2001:db8::1"),
+            ("2001:db8::1, fd00::7", "2001:db8::1"),
+            ("10.1.1.1, 10.2.2.2", "10.1.1.1"),
+            ("198.51.100.7, unknown", ""),
+            ("198.51.100.7, evil\u{9}x", ""),
+        ] {
+            let found = viewer(TRUST, PROXY, &[HOST, ("x-forwarded-for", list)]).unwrap();
+            assert_eq!(found, ("http://h".to_owned(), client.to_owned()), "{list}");
+        }
+        // Lines are one list.
+        let lines = [HOST, ("x-forwarded-for", "198.51.100.7"), ("x-forwarded-for", "192.0.2.1")];
+        assert_eq!(viewer(TRUST, PROXY, &lines).unwrap().1, "192.0.2.1");
+        // A proxy that says nothing is its own client.
+        assert_eq!(viewer(TRUST, PROXY, &[HOST]).unwrap().1, "10.0.0.1");
+    }
+
+    #[test]
+    fn scheme_and_host_are_those_of_the_same_hop() {
+        let lines = |proto, host| {
+            [
+                ("host", "inner"),
+                ("x-forwarded-for", "192.0.2.1, 10.5.5.5"),
+                ("x-forwarded-proto", proto),
+                ("x-forwarded-host", host),
+            ]
+        };
+        assert_eq!(
+            viewer(TRUST, PROXY, &lines("https", "img.example.com")).unwrap().0,
+            "https://img.example.com"
+        );
+        assert_eq!(viewer(TRUST, PROXY, &lines("HTTPS, http", "a:8443, b")).unwrap().0, "https://a:8443");
+        // Only the two hops that are believed count.
+        assert_eq!(viewer(TRUST, PROXY, &lines("x, https, http", "evil, a, b")).unwrap().0, "https://a");
+        assert!(viewer(TRUST, PROXY, &lines("ftp", "a")).is_err());
+        for host in ["a/b", "u@a", "a b", "a?b", "[::1"] {
+            assert!(viewer(TRUST, PROXY, &lines("https", host)).is_err(), "{host}");
+        }
+    }
+
+    #[test]
+    fn forwarded_as_the_rfc_has_it() {
+        let settings = format!("{TRUST}\nforwarded_headers = 'forwarded'");
+        for (line, origin, client) in [
+            ("for=192.0.2.60;proto=https;host=img.example.com", "https://img.example.com", "192.0.2.60"),
+            ("For=\"[2001:db8:cafe::17]:4711\"", "http://h", "2001:db8:cafe::17"),
+            ("for=9.9.9.9, for=192.0.2.43;host=\"a,b;c\", for=10.1.1.1", "", ""),
+            ("for=9.9.9.9;host=evil, for=192.0.2.43;proto=https, for=10.1.1.1", "https://h", "192.0.2.43"),
+            ("for=9.9.9.9, for=_hidden", "http://h", ""),
+        ] {
+            // The other kind of header is the client's own.
+            let found =
+                viewer(&settings, PROXY, &[HOST, ("forwarded", line), ("x-forwarded-for", "1.2.3.4")]);
+            match origin {
+                "" => assert!(found.is_err(), "{line}"),
+                _ => assert_eq!(found, Ok((origin.to_owned(), client.to_owned())), "{line}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_is_one_and_valid() {
+        assert!(viewer("", PROXY, &[HOST, HOST]).is_err());
+        for host in ["u@h", "h/x", "", "h h"] {
+            assert!(viewer("", PROXY, &[("host", host)]).is_err(), "{host}");
+        }
+        assert_eq!(viewer("", PROXY, &[]).unwrap().0, "");
+        assert_eq!(viewer("", PROXY, &[("host", "[::1]:8080")]).unwrap().0, "http://[::1]:8080");
+    }
+}
