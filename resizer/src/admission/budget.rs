@@ -44,6 +44,18 @@ impl Budget {
         Reserved { budget: self.clone(), units: 0, permit: None }
     }
 
+    /// All of it, in bytes.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// What is taken, in bytes.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.total.saturating_sub(self.units.available_permits() as u64 * UNIT)
+    }
+
     /// Waits until `bytes` are free. First come, first served: a large request is not starved by small ones.
     ///
     /// # Errors

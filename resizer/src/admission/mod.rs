@@ -74,6 +74,7 @@ impl std::fmt::Display for Resource {
 #[derive(Debug, Clone)]
 pub struct Admission {
     places: Arc<Semaphore>,
+    max_requests: usize,
     uploads: Budget,
     pixels: Budget,
     pool: Pool,
@@ -94,6 +95,7 @@ impl Admission {
         let uploads = config.memory_budget / config::UPLOAD_SHARE;
         Ok(Self {
             places: Arc::new(Semaphore::new(config.max_requests)),
+            max_requests: config.max_requests,
             uploads: Budget::new(Resource::Upload, uploads),
             pixels: Budget::new(Resource::Pixels, config.memory_budget - uploads),
             pool: Pool::new(config.cpu_slots)?,
@@ -107,6 +109,36 @@ impl Admission {
     pub fn enter(&self) -> Result<Place, Rejected> {
         let permit = Arc::clone(&self.places).try_acquire_owned();
         Ok(Place { _permit: permit.map_err(|_| Rejected::Busy(Resource::Place))? })
+    }
+
+    /// Requests that have a place.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.max_requests.saturating_sub(self.places.available_permits())
+    }
+
+    /// Memory for encoded sources.
+    #[must_use]
+    pub const fn upload_budget(&self) -> &Budget {
+        &self.uploads
+    }
+
+    /// Memory for pixels.
+    #[must_use]
+    pub const fn pixel_budget(&self) -> &Budget {
+        &self.pixels
+    }
+
+    /// CPU slots.
+    #[must_use]
+    pub fn cpu_slots(&self) -> usize {
+        self.pool.size()
+    }
+
+    /// CPU slots that are taken.
+    #[must_use]
+    pub fn busy_cpu_slots(&self) -> usize {
+        self.pool.busy()
     }
 
     /// An empty reservation for an encoded source, to be grown as bytes come.

@@ -41,6 +41,18 @@ impl Pool {
         Ok(Self { slots: Arc::new(Semaphore::new(slots)), threads: Arc::new(threads) })
     }
 
+    /// Slots.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
+    /// Slots that are taken.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.size().saturating_sub(self.slots.available_permits())
+    }
+
     /// Waits for a slot and starts `job`. The slot is free again when the job returns or panics.
     ///
     /// # Errors

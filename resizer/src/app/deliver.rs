@@ -187,7 +187,7 @@ impl App {
                 return Ok(Delivered::NotModified(head));
             }
         }
-        let (bytes, reserved) = self.read(opened).await?;
+        let (bytes, reserved) = self.read(origin, opened).await?;
         if origin_tag.is_none() {
             head.etag = tag(Original::Bytes(&bytes));
             if is_unchanged(&head, asked) {

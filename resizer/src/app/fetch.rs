@@ -14,6 +14,7 @@ use super::{
     App, Context,
     agreement::Agreement,
     error,
+    metrics::FETCHED,
     permits::{Permits, Wanted},
     render::Source,
 };
@@ -60,7 +61,7 @@ impl App {
         let wanted = Wanted { route: None, origin: object.origin, key: object.key, public: false };
         let bounds = permits.object(&wanted)?;
         let Found { opened, signer, started } = self.find(object, None, context).await?;
-        let (bytes, reserved) = self.read(opened).await?;
+        let (bytes, reserved) = self.read(object.origin, opened).await?;
         let signer = (!signer.is_zero()).then_some(signer);
         Ok((Source { bytes, reserved, place, receive: started.elapsed(), signer }, bounds))
     }
@@ -106,12 +107,15 @@ impl App {
         let remaining = context.remaining().mul_f64(FETCH_SHARE);
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let trace = Trace::new(&text(&context.request_id), &text(&context.trace_parent));
-        let opened = fetcher.open(&signed, &trace, remaining).await.map_err(|error| error::origin(&error))?;
+        let opened = fetcher
+            .open(&signed, &trace, remaining)
+            .await
+            .map_err(|error| self.failed(object.origin, error::origin(&error)))?;
         Ok(Found { opened, signer, started })
     }
 
     /// Reads the body, with memory reserved as it grows.
-    pub(super) async fn read(&self, opened: Opened) -> Result<(Bytes, Reserved), CallError> {
+    pub(super) async fn read(&self, origin: &str, opened: Opened) -> Result<(Bytes, Reserved), CallError> {
         /// What can end the reading: the origin, or our own memory.
         enum Ended {
             Origin(OriginError),
@@ -129,10 +133,16 @@ impl App {
             reserved.grow_to(bytes).map_err(Ended::Memory)
         });
         let bytes = read.await.map_err(|ended| match ended {
-            Ended::Origin(error) => error::origin(&error),
+            Ended::Origin(error) => self.failed(origin, error::origin(&error)),
             Ended::Memory(rejected) => error::rejected(rejected),
         })?;
+        self.metrics.fetched(origin, FETCHED);
         Ok((bytes, reserved))
+    }
+
+    fn failed(&self, origin: &str, error: CallError) -> CallError {
+        self.metrics.fetched(origin, error.reason().as_str());
+        error
     }
 }
 

@@ -13,6 +13,7 @@
 //! - [`render`]: a source and orders, into outputs
 //! - [`sink`]: where outputs go, as a trait
 //! - [`inspect`]: what a picture is
+//! - `metrics`: what is counted
 //! - [`error`]: the errors of the modules below, as a caller is told them
 //!
 //! Names no type of tonic or hyper.
@@ -23,6 +24,7 @@ pub mod deliver;
 pub mod error;
 pub mod fetch;
 pub mod inspect;
+mod metrics;
 pub mod permits;
 pub mod render;
 pub mod signer;
@@ -30,6 +32,7 @@ pub mod sink;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use safelight_chassis::metrics::Registry;
 use safelight_image::limits::Limits;
 
 use crate::{
@@ -53,6 +56,7 @@ pub struct App {
     /// For each route, in order.
     agreements: Vec<agreement::Agreement>,
     signer: Arc<dyn Signer>,
+    metrics: metrics::Metrics,
 }
 
 /// Why the use cases cannot be set up.
@@ -89,6 +93,7 @@ impl App {
             delivery: config.delivery,
             agreements,
             signer,
+            metrics: metrics::Metrics::new(),
         })
     }
 
@@ -98,6 +103,11 @@ impl App {
     /// `BUSY`.
     pub fn enter(&self) -> Result<Place, CallError> {
         self.admission.enter().map_err(error::rejected)
+    }
+
+    /// Adds what is counted to the process's metrics.
+    pub fn register_metrics(&self, registry: &Registry) {
+        self.metrics.register(registry, &self.admission);
     }
 
     /// What may run now.

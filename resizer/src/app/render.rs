@@ -67,6 +67,7 @@ impl App {
         let Source { bytes, reserved, place, receive, signer } = source;
         let deadline = context.deadline;
 
+        self.metrics.received(bytes.len());
         let queued = Instant::now();
         let info = self.inspect(bytes.clone(), context).await?;
         let jobs = orders
@@ -100,6 +101,7 @@ impl App {
         while let Some(Output { index, encoded, crc32c }) = outputs.recv().await {
             let Encoded { format, size, bytes, .. } = encoded;
             let id = orders.get(index).map(|order| order.id.clone()).unwrap_or_default();
+            self.metrics.made(bytes.len() as u64);
             let head = OutputHead { index, id, format, size, length: bytes.len() as u64, crc32c };
             sink.head(head).await.map_err(error::send)?;
             sink.bytes(bytes.into()).await.map_err(error::send)?;
@@ -114,6 +116,7 @@ impl App {
             resize: report.resize,
             encode: report.encode,
         };
+        self.metrics.stages(&timings);
         let summary = Summary { source: info, outputs: orders.len(), timings };
         sink.end(summary, Held { _memory: pixels, _place: place }).await.map_err(error::send)
     }

@@ -66,6 +66,7 @@ impl Resizer {
     pub fn add_to(&self, server: Server) -> Server {
         let Limits { max_decoding_message_size, max_encoding_message_size, .. } = limits();
         let server = server.settings(self.server);
+        self.app.register_metrics(&server.metrics());
         let server = match &self.http {
             Some(config) => http::add_to(server, Arc::clone(&self.app), config),
             None => server,
