@@ -21,6 +21,7 @@ mod problem;
 mod request;
 
 use std::{
+    ptr,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -140,7 +141,8 @@ impl Door {
         found: &mut Option<&'a Route>,
     ) -> Result<Response<Body>, CallError> {
         let resolved = self.app.resolve(asked.target, request::hints(&parts.headers))?;
-        *found = Some(resolved.route);
+        // A route of the configuration outlives the URL that it was found by.
+        *found = self.app.delivery().routes.iter().find(|route| ptr::eq(*route, resolved.route));
         let presentation = &resolved.route.presentation;
         let place = self.app.enter()?;
         let delivered = self.app.deliver(&resolved, asked, &ByUrl, place, context).await?;
