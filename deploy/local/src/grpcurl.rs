@@ -13,6 +13,11 @@ pub(crate) fn print(stack: &Stack, shown: &Shown) {
     let audit_key = quoted(&stack.dir().join("secrets").join(AUDIT_KEY).to_string_lossy());
     let (by_hand, streamed) = (output("by-hand.webp"), output("streamed.jpg"));
     let url = &shown.signed_url;
+    // The same path and query where it is answered over HTTP: the key is bound to no host.
+    let http = stack.resizer.http().map(|http| format!("http://{http}")).unwrap_or_default();
+    let target = url.splitn(4, '/').nth(3).unwrap_or_default();
+    let (by_http, changed) = (format!("{http}/{target}"), target.replace("width=600", "width=601"));
+    let by_curl = output("by-curl.webp");
     let key = serde_json::Value::from(shown.key.as_str());
     let two_sizes = quoted(&format!(
         r#"{{"source":{{"origin":"photos","key":{key}}},"outputs":[{{"id":"a","options":{{"width":640}}}},{{"id":"b","options":{{"width":64,"height":64,"fit":"FIT_COVER"}}}}]}}"#
@@ -49,6 +54,12 @@ cargo run --quiet --bin safelight-signer -- audit verify {audit_file} --key-file
 grpcurl -plaintext -d '{{"url":"{url}","accept":"image/webp"}}' \
   {resizer} safelight.resizer.v1.ResizerService/Deliver \
   | jq -rj '.frame.chunk.data // empty' | base64 -d > {by_hand}
+
+# The same over HTTP: the picture, its head, what a browser has already (304), and a changed URL (403)
+curl -o {by_curl} -H 'Accept: image/webp' '{by_http}'
+curl -I '{by_http}'
+curl -o /dev/null -w '%{{http_code}}\n' -H 'If-None-Match: *' '{by_http}'
+curl '{http}/{changed}'
 
 # Two sizes of an object, from one fetch and one decode
 grpcurl -plaintext -d {two_sizes} \

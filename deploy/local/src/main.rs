@@ -45,6 +45,10 @@ struct Args {
     #[arg(long, default_value_t = 50052)]
     resizer_port: u16,
 
+    /// Port of the resizer for HTTP; another one is picked if it is taken
+    #[arg(long, default_value_t = 8080)]
+    http_port: u16,
+
     /// What to log besides: a level, and levels for parts of the program
     // The embedded S3 server logs each refusal as an error, and refusals are part of the show.
     #[arg(long, default_value = "warn,s3s=off,s3s_fs=off")]
@@ -88,6 +92,9 @@ async fn run(args: Args) -> Result<(), BoxError> {
     println!("  origin   {} (S3, refuses what is not signed right)", stack.s3.endpoint());
     println!("  signer   {}", stack.signer.address());
     println!("  resizer  {}", stack.resizer.address());
+    if let Some(http) = stack.resizer.http() {
+        println!("  http     {http}");
+    }
     println!("  files    {}", dir.display());
     let shown = demo::run(&stack, &name, bytes.into()).await?;
     println!("\nEvery step did what it says.");
@@ -109,6 +116,7 @@ async fn start(args: &Args, dir: &Path) -> Result<Stack, StackError> {
     let settings = Settings {
         signer_port: args.signer_port,
         resizer_port: args.resizer_port,
+        http_port: args.http_port,
         signer_toml: kept(dir)?,
         ..Settings::default()
     };

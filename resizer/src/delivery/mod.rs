@@ -8,7 +8,7 @@
 //! - [`hints`]: client hints, into options
 //! - [`cache`]: entity tags, conditional requests, cache lifetime
 //!
-//! Pure: no I/O, no clock, no gRPC. Whether a signature holds is asked elsewhere, of the signer; what is asked
+//! Pure: no I/O once it is configured, no clock, no gRPC. Whether a signature holds is asked elsewhere, of the signer; what is asked
 //! for is decided here, from the same bytes.
 
 pub mod cache;

@@ -17,6 +17,7 @@ const TRANSPORT: [&str; 3] = ["tonic", "hyper", "hyper_util"];
 const RULES: &[Rule] = &[
     // Doors translate and call `app`; nothing below them knows of a door.
     Rule { folder: "resizer/src/app", forbidden: &["crate::service", "crate::http", "clap"] },
+    Rule { folder: "resizer/src/http", forbidden: &["crate::service", "tonic", "reqwest"] },
     Rule {
         folder: "resizer/src/origin",
         forbidden: &[

@@ -10,6 +10,7 @@
 //! - [`causes`]: why they could not be fetched, in the log
 //! - [`endpoints`], [`versitygw`]: where buckets are, and a server of others that verifies our signatures
 //! - [`deliver`], [`policy`], [`cache`]: URLs: who gets what, how large, and for how long
+//! - [`http_door`]: URLs over HTTP
 //! - [`signer`]: a signer that is away, silent, or has other keys
 //! - [`lifecycle`], [`load`]: deadlines, drain, cancellation; more than fits
 //! - [`logs`]: what is logged, and what never is
@@ -23,6 +24,7 @@ mod deliver;
 mod encodings;
 mod endpoints;
 mod harness;
+mod http_door;
 mod http_origin;
 mod lifecycle;
 mod load;
