@@ -37,7 +37,7 @@ pub async fn check(origin: &Origin, fetcher: &Fetcher) -> Vec<Finding> {
             Err(error) => tracing::debug!(%error, "origin.check"),
         }
     }
-    let request = SignedGet { url, headers: HeaderMap::new(), authority: Authority::Nobody };
+    let request = SignedGet { url, headers: HeaderMap::new(), authority: Authority::Unsigned };
     match fetcher.head(&request).await {
         Err(error) => {
             let cause = error.cause();

@@ -58,7 +58,7 @@ impl Coding {
 /// The codings that the headers name and that exist, in the order in which they were applied.
 ///
 /// # Errors
-/// There are more than anybody means.
+/// There are more than [`MAX_CODINGS`].
 pub fn declared(headers: &HeaderMap) -> io::Result<Vec<Coding>> {
     let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let codings: Vec<_> = values

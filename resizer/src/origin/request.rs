@@ -57,7 +57,7 @@ pub enum Authority {
     /// The signer's.
     Signer,
     /// There are none.
-    Nobody,
+    Unsigned,
 }
 
 /// A GET request that is ready to be sent. Without Debug: its headers authorize.
@@ -107,10 +107,10 @@ pub fn url(origin: &Origin, object_key: &str) -> Result<reqwest::Url, OriginErro
 }
 
 impl SignedGet {
-    /// With the caller's headers; with none of them the request is not authorized by anybody.
+    /// With the caller's headers; with none of them the request is unsigned.
     #[must_use]
     pub fn by_caller(url: reqwest::Url, caller: &CallerHeaders) -> Self {
-        let authority = if caller.is_empty() { Authority::Nobody } else { Authority::Caller };
+        let authority = if caller.is_empty() { Authority::Unsigned } else { Authority::Caller };
         Self { url, headers: caller.headers.clone(), authority }
     }
 

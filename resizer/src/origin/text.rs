@@ -14,11 +14,10 @@ const MAX_WORD: usize = 48;
 pub fn shown(text: &str, secrets: &HeaderMap) -> String {
     let mut text: String =
         text.chars().take(MAX_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    for value in secrets.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok())
-    {
-        for part in value.split(is_between).filter(|part| part.len() >= MIN_SECRET) {
-            text = text.replace(part, "…");
-        }
+    let values =
+        secrets.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok());
+    for part in values.flat_map(parts) {
+        text = text.replace(part, "…");
     }
     let long: Vec<String> =
         text.split(is_between).filter(|word| word.len() > MAX_WORD).map(str::to_owned).collect();
@@ -28,8 +27,20 @@ pub fn shown(text: &str, secrets: &HeaderMap) -> String {
     text.trim().to_owned()
 }
 
+/// What of a header's value may be secret: its words, and of `name=value` the value. Names of headers are none.
+fn parts(value: &str) -> impl Iterator<Item = &str> {
+    value
+        .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'))
+        .map(|word| match word.split_once('=') {
+            Some((_, value)) if !value.trim_matches('=').is_empty() => value,
+            _ => word,
+        })
+        .map(|part| part.trim_matches(['"', '=']))
+        .filter(|part| part.len() >= MIN_SECRET && !part.starts_with("x-amz-"))
+}
+
 fn is_between(c: char) -> bool {
-    c.is_whitespace() || matches!(c, ',' | ';' | '=' | '\'' | '"' | '<' | '>' | '&')
+    c.is_whitespace() || matches!(c, ',' | ';' | '=' | '\'' | '"' | '<' | '>' | '&' | '.' | ':' | '/')
 }
 
 #[cfg(test)]

@@ -8,9 +8,13 @@ use std::{
 
 use safelight_local::Settings;
 use safelight_proto::reason::Reason;
+use safelight_resizer::{
+    Config,
+    origin::{Fetcher, check},
+};
 use safelight_tests::faulty_origin::{Behaviour, FaultyOrigin, Reply};
 use serde_json::Value as Json;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::harness::*;
 
@@ -72,7 +76,7 @@ async fn the_cause_stands_once_in_the_log() {
     let log = Log::default();
     let writer = log.clone();
     let lines = tracing_subscriber::fmt::layer().json().with_writer(move || writer.clone());
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+    let _guard = tracing_subscriber::registry().with(lines).set_default();
 
     let origin = FaultyOrigin::start().await.unwrap();
     let closed = {
@@ -230,4 +234,37 @@ async fn the_cause_stands_once_in_the_log() {
             assert!(!told.contains(hidden), "{hidden}: {told}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_origin_is_checked_before_a_roll_out() {
+    let origin = FaultyOrigin::start().await.unwrap();
+    let closed = {
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        gone.local_addr().unwrap().port()
+    };
+    let config = Config::read(&origins(&origin, closed)).unwrap();
+    let there = Reply::status(403);
+    for (name, reply, is_problem, words) in [
+        ("s3", there.clone(), false, "127.0.0.1"),
+        ("s3", there.clone().header("x-amz-bucket-region", "eu-west-1"), false, "(HTTP 403)"),
+        ("s3", there.header("x-amz-bucket-region", "eu-north-1"), true, "set region = \"eu-north-1\""),
+        ("s3", Reply::status(301), true, "elsewhere"),
+        ("s3", Reply::status(404), true, "no such bucket"),
+        ("s3", Reply::status(500), true, "fails"),
+        ("web", Reply::status(404), false, "(HTTP 404)"),
+        ("closed", Reply::status(200), true, "connection refused; nothing listens there"),
+        ("private", Reply::status(200), true, "set allow_private_network = true"),
+        ("nowhere", Reply::status(200), true, "does not resolve"),
+        ("tls", Reply::status(200), true, "TLS failed"),
+    ] {
+        origin.at("/private-photos/", reply.clone());
+        origin.at("/", reply);
+        let of = &config.origins[name];
+        let findings = check::check(of, &Fetcher::new(of).unwrap()).await;
+        let last = findings.last().unwrap();
+        assert!(last.is_problem == is_problem && last.text.contains(words), "{name}: {findings:?}");
+    }
+    let request = origin.requests().pop().unwrap();
+    assert_eq!((request.method.as_str(), request.header("authorization")), ("HEAD", None));
 }

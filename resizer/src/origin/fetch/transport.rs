@@ -86,8 +86,6 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]
@@ -102,12 +100,12 @@ mod tests {
         ] {
             // As the client passes it on: an `io::Error` that holds it.
             let error = io::Error::other(io::Error::other(error));
-            let found = find::<TlsError>(&Outer(Arc::new(error))).cloned().unwrap();
+            let found = find::<TlsError>(&Outer(error)).cloned().unwrap();
             assert!(tls_hint(&found, &all["a"]).unwrap().contains(words), "{found}");
         }
     }
 
     #[derive(Debug, thiserror::Error)]
     #[error("sending to a URL")]
-    struct Outer(#[source] Arc<io::Error>);
+    struct Outer(#[source] io::Error);
 }

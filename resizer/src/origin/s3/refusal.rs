@@ -66,8 +66,8 @@ impl Refusal {
             | "IncorrectEndpoint"
             | "TemporaryRedirect"
             | "IllegalLocationConstraintException" => self.hint_of_region(region),
-            "AccessDenied" | "" if status == 403 && request.authority == Authority::Nobody => {
-                "the request is not signed: set signing_key, or let everybody read the bucket".into()
+            "AccessDenied" | "" if status == 403 && request.authority == Authority::Unsigned => {
+                "the request is not signed: set signing_key, or make the bucket public".into()
             }
             "AccessDenied" | "" if status == 403 => format!(
                 "the credentials of key {key} may not read this object; 403 also means a missing key when \

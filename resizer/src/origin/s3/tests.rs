@@ -173,7 +173,7 @@ fn each_refusal_has_a_way_out() {
         assert!(hint.contains(words), "{code}: {hint}");
     }
     assert_eq!(hint(Authority::Signer, 404, "<Error><Code>NoSuchKey</Code></Error>"), "");
-    assert!(hint(Authority::Nobody, 403, "<Code>AccessDenied</Code>").contains("signing_key"));
+    assert!(hint(Authority::Unsigned, 403, "<Code>AccessDenied</Code>").contains("signing_key"));
     assert!(hint(Authority::Caller, 403, "<Code>AccessDenied</Code>").contains("caller"));
     assert!(hint(Authority::Signer, 403, "").contains("s3:ListBucket"));
 }
