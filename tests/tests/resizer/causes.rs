@@ -14,6 +14,7 @@ use safelight_resizer::{
 };
 use safelight_tests::faulty_origin::{Behaviour, FaultyOrigin, Reply};
 use serde_json::Value as Json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::harness::*;
@@ -51,8 +52,21 @@ fn s3_error(status: u16, code: &str, more: &str) -> Reply {
     Reply::status(status).body(document).header("content-type", "application/xml")
 }
 
+/// Where a server listens that speaks HTTP alone, and at once, whatever is said to it.
+async fn plain_server() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            tokio::spawn(async move { stream.read_to_end(&mut Vec::new()).await });
+        }
+    });
+    port
+}
+
 /// Origins that look at the faulty one in different ways, and some that look elsewhere.
-fn origins(origin: &FaultyOrigin, closed: u16) -> String {
+fn origins(origin: &FaultyOrigin, closed: u16, plain: u16) -> String {
     let (url, port) = (origin.endpoint(), origin.address().port());
     let s3 = |name: &str, more: &str| {
         format!("[origins.{name}]\nkind = 's3'\nbucket = 'private-photos'\nregion = 'eu-west-1'\n{more}\n")
@@ -68,7 +82,7 @@ fn origins(origin: &FaultyOrigin, closed: u16) -> String {
         + &http("closed", &format!("http://127.0.0.1:{closed}"), inside)
         + &http("private", &format!("http://localhost:{port}"), "")
         + &http("nowhere", "http://no-such-host.invalid", "")
-        + &http("tls", &format!("https://localhost:{port}"), inside)
+        + &http("tls", &format!("https://127.0.0.1:{plain}"), inside)
 }
 
 #[tokio::test]
@@ -87,7 +101,7 @@ async fn the_cause_stands_once_in_the_log() {
         "[[grants]]\ncaller = 'resizer'\nmethods = ['SignOriginRequest']\nkeys = ['*']\nurl_prefixes = ['{}/']\n",
         origin.endpoint()
     );
-    let resizer_toml = origins(&origin, closed);
+    let resizer_toml = origins(&origin, closed, plain_server().await);
     let limits = "max_source_bytes = '1MiB'".to_owned();
     let local = start(Settings { signer_toml, resizer_toml, limits, ..Settings::default() }).await;
 
@@ -203,7 +217,7 @@ async fn the_cause_stands_once_in_the_log() {
             "tls",
             Behaviour::Silent,
             Reason::OriginUnavailable,
-            &[("detail", "TLS failed"), ("hint", "http://"), ("address", "127.0.0.1")],
+            &[("detail", "TLS failed"), ("hint", "http://"), ("host", "127.0.0.1:")],
         ),
     ];
     for (name, behaviour, reason, expected) in cases {
@@ -243,7 +257,7 @@ async fn an_origin_is_checked_before_a_roll_out() {
         let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         gone.local_addr().unwrap().port()
     };
-    let config = Config::read(&origins(&origin, closed)).unwrap();
+    let config = Config::read(&origins(&origin, closed, plain_server().await)).unwrap();
     let there = Reply::status(403);
     for (name, reply, is_problem, words) in [
         ("s3", there.clone(), false, "127.0.0.1"),

@@ -69,7 +69,11 @@ async fn the_request_is_exact() {
         );
         let mut names: Vec<_> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["accept", "accept-encoding", "host", "user-agent"], "nothing else is sent");
+        assert_eq!(
+            names,
+            ["accept", "accept-encoding", "host", "user-agent", "x-request-id"],
+            "and nothing else"
+        );
         assert_eq!(request.header("accept-encoding"), Some("identity"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt as _,
     process::{Child, Command, Stdio},
 };
 
@@ -37,7 +38,7 @@ impl Versitygw {
         let program = counterpart::program("versitygw")?;
         let dir = tempfile::tempdir().unwrap();
         for (width, key) in (1..).zip(KEYS) {
-            let file = dir.path().join("My.Photos").join(key);
+            let file = dir.path().join("my.photos").join(key);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, sample::png(width, 1).unwrap()).unwrap();
         }
@@ -63,7 +64,7 @@ impl Versitygw {
     fn origin(&self, name: &str, region: &str, key: &str) -> String {
         let port = self.port;
         format!(
-            "[origins.{name}]\nkind = 's3'\nbucket = 'My.Photos'\nregion = '{region}'\nsigning_key = '{key}'\n\
+            "[origins.{name}]\nkind = 's3'\nbucket = 'my.photos'\nregion = '{region}'\nsigning_key = '{key}'\n\
              endpoint = 'http://127.0.0.1:{port}'\nallow_private_network = true\n"
         )
     }
@@ -81,6 +82,7 @@ async fn an_independent_server_takes_our_signatures() {
     for (name, secret) in [("versity", SECRET), ("wrong", "another-secret")] {
         let file = secrets.path().join(name);
         std::fs::write(&file, secret).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
         signer_toml += &format!(
             "[[keys]]\nname = '{name}'\nscheme = 'aws-sigv4'\n[[keys.versions]]\nid = 1\nstate = 'primary'\n\
              access_key_id = '{ACCESS_KEY_ID}'\nsecret_file = '{}'\n",

@@ -23,13 +23,15 @@ const DECODE_STEP: u64 = 1 << 20;
 /// An answer whose headers have come and whose body has not been read.
 pub struct Opened {
     response: reqwest::Response,
+    /// Of the whole body: the client counts down what is left of it.
+    declared: Option<u64>,
     until: Until,
     cause: Cause,
 }
 
 impl Opened {
-    pub(super) const fn new(response: reqwest::Response, until: Until, cause: Cause) -> Self {
-        Self { response, until, cause }
+    pub(super) fn new(response: reqwest::Response, until: Until, cause: Cause) -> Self {
+        Self { declared: response.content_length(), response, until, cause }
     }
 
     /// The origin's entity tag, if it gave a strong one that is text. A weak one may stay when bytes change
@@ -53,8 +55,8 @@ impl Opened {
 
     /// The length the origin declares, in bytes: of the body as it travels, which may be encoded.
     #[must_use]
-    pub fn declared_length(&self) -> Option<u64> {
-        self.response.content_length()
+    pub const fn declared_length(&self) -> Option<u64> {
+        self.declared
     }
 
     /// Reads the body and undoes its content codings, as far as they are real: bytes that look like an image are

@@ -109,7 +109,14 @@ impl Place<'_> {
         if !bucket::is_host_label(label) {
             return refuse("bucket", "the access point's name is too long");
         }
-        if let Some(Url { scheme, authority, path }) = self.endpoint {
+        if let Some(url) = self.endpoint {
+            if url.is_address() {
+                return refuse(
+                    "endpoint",
+                    "is an address: an access point stands in the host, which needs a name",
+                );
+            }
+            let Url { scheme, authority, path } = url;
             return Ok(format!("{scheme}://{label}.{authority}{path}"));
         }
         let dual_stack = if self.dual_stack { ".dualstack" } else { "" };

@@ -122,6 +122,11 @@ fn what_does_not_go_together_is_said_at_the_start() {
         ("bucket = 'arn:aws:s3:us-west-2:1:accesspoint/ap'\naccelerate = true", "accelerate", "access point"),
         ("bucket = 'arn:aws:s3:us-west-2:1:accesspoint/ap'\nregion = 'cn-north-1'", "region", "partition"),
         ("bucket = 'arn:aws:s3::1:accesspoint/ap.mrap'\nregion = 'us-east-1'", "bucket", "multi-region"),
+        (
+            "bucket = 'arn:aws:s3:us-west-2:1:accesspoint/ap'\nendpoint = 'http://127.0.0.1:9'",
+            "endpoint",
+            "address",
+        ),
         ("bucket = 'photos'", "region", "missing"),
         ("bucket = 'photos'\nregion = 'garage_1'", "region", "endpoint"),
         ("bucket = 'photos'\nregion = 'aws-global'", "region", "eu-west-1"),
