@@ -47,9 +47,13 @@ pub enum Authorization {
 pub struct Fetch {
     /// The target without its signature: act on this and nothing else.
     pub target: String,
+    /// Whether the variant is public: no signature was needed.
+    pub public: bool,
     /// When the URL expires, if it does.
     pub expires: Option<SystemTime>,
-    /// The object's URL.
+    /// The object's key, decoded.
+    pub object_key: String,
+    /// The object's URL, exactly as it is to be fetched.
     pub url: String,
     /// Headers that authorize the fetch; empty where the origin takes unsigned requests.
     pub headers: Vec<Header>,
@@ -57,10 +61,17 @@ pub struct Fetch {
 
 impl From<AuthorizeDeliveryResponse> for Authorization {
     fn from(answer: AuthorizeDeliveryResponse) -> Self {
+        let needed = [&answer.authenticated_target, &answer.object_key, &answer.url];
         match answer.verdict() {
+            // A fetch that is not named is none, whatever the verdict.
+            Verdict::Valid if needed.iter().any(|text| text.is_empty()) => {
+                Self::Refused(Reason::Unspecified.as_str_name())
+            }
             Verdict::Valid => Self::Authorized(Fetch {
+                public: answer.public,
                 expires: answer.expire_time.and_then(|time| SystemTime::try_from(time).ok()),
                 target: answer.authenticated_target,
+                object_key: answer.object_key,
                 url: answer.url,
                 headers: answer.headers,
             }),
@@ -92,6 +103,32 @@ mod tests {
         // Nothing said, refused, and what a newer signer may say.
         for verdict in [0, Verdict::Invalid.into(), 3, -1] {
             assert_eq!(Verification::from(answer(verdict)), Verification::Refused("REASON_UNSPECIFIED"));
+        }
+    }
+
+    #[test]
+    fn only_a_valid_verdict_with_all_of_its_fetch_authorizes() {
+        let answer = |verdict| AuthorizeDeliveryResponse {
+            verdict,
+            authenticated_target: "/p".to_owned(),
+            object_key: "p".to_owned(),
+            url: "https://photos.example/p".to_owned(),
+            ..Default::default()
+        };
+        let valid = answer(Verdict::Valid.into());
+        assert!(matches!(Authorization::from(valid.clone()), Authorization::Authorized(_)));
+        let refused = Authorization::Refused("REASON_UNSPECIFIED");
+        for verdict in [0, Verdict::Invalid.into(), 3, -1] {
+            assert_eq!(Authorization::from(answer(verdict)), refused);
+        }
+        for empty in [
+            |answer: &mut AuthorizeDeliveryResponse| answer.authenticated_target.clear(),
+            |answer: &mut AuthorizeDeliveryResponse| answer.object_key.clear(),
+            |answer: &mut AuthorizeDeliveryResponse| answer.url.clear(),
+        ] {
+            let mut answer = valid.clone();
+            empty(&mut answer);
+            assert_eq!(Authorization::from(answer), refused);
         }
     }
 }
