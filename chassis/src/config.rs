@@ -25,12 +25,17 @@ pub use section::Section;
 /// # Errors
 /// The file cannot be read or is not TOML, `f` recorded an error, or a key was left over.
 pub fn load<T>(path: &Path, f: impl FnOnce(&mut Section) -> T) -> Result<T, ConfigErrors> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => read(&text, f),
-        Err(error) => {
-            Err(ConfigErrors::one(path.display().to_string(), format!("cannot be read: {}", error.kind())))
-        }
-    }
+    read(&text(path)?, f)
+}
+
+/// Reads the file at `path`.
+///
+/// # Errors
+/// It cannot be read.
+pub fn text(path: &Path) -> Result<String, ConfigErrors> {
+    std::fs::read_to_string(path).map_err(|error| {
+        ConfigErrors::one(path.display().to_string(), format!("cannot be read: {}", error.kind()))
+    })
 }
 
 /// Reads TOML text with `f`.

@@ -8,6 +8,7 @@
 //! - [`shutdown`]: when to stop, and how patiently
 //! - [`access`]: who calls, and what they may do
 //! - [`tls`]: certificates, reloaded
+//! - [`reload`]: the configuration, read again when its files change
 //! - [`deadline`], [`request_id`]: what every call carries in its extensions
 //! - `layer`: what happens around every call: request id, log line, error reasons, access, deadline, panics
 //! - [`server`]: listening, connections, health, reflection, drain
@@ -28,6 +29,7 @@ mod layer;
 pub mod metrics;
 mod process;
 mod random;
+pub mod reload;
 pub mod server;
 pub mod shutdown;
 pub mod telemetry;

@@ -252,7 +252,7 @@ impl Server {
         let wanted = self.max_connections.unwrap_or(limits.max_connections);
         limits.max_connections = files::connections(wanted, count, limits.max_calls);
         let stack = layer::stack(routes, &limits, self.access, &self.names, counts);
-        self.health.register(self.names).await;
+        self.health.register(self.names);
         let Security { tls, tokens } = self.security;
         if let Some(tls) = &tls {
             self.metrics.register_collector(Expiry(Arc::clone(tls)));

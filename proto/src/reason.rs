@@ -68,7 +68,9 @@ reasons! {
     MethodUnknown = "METHOD_UNKNOWN", Unimplemented, 404, false;
     /// The HTTP method is not one of those in `Allow`.
     HttpMethodUnsupported = "METHOD_NOT_ALLOWED", Unimplemented, 405, false;
-    /// Health knows no such service, or reflection no such file or symbol.
+    /// The request is compressed in a way that is not taken; `grpc-accept-encoding` lists those that are.
+    CompressionUnsupported = "COMPRESSION_UNSUPPORTED", Unimplemented, 415, false;
+    /// Health knows no such service.
     ServiceUnknown = "SERVICE_UNKNOWN", NotFound, 404, false;
 
     /// The bearer token is nobody's.

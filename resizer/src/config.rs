@@ -4,11 +4,13 @@ use std::{path::Path, time::Duration};
 
 use safelight_chassis::{
     config::{self, ConfigErrors, Section},
+    reload,
     server::Settings,
 };
 use safelight_client::Credentials;
 
 use crate::{
+    access::Access,
     admission,
     delivery::{self, Delivery},
     http,
@@ -48,6 +50,12 @@ pub struct Config {
     pub delivery: Delivery,
     /// Where and how URLs are answered over HTTP, if they are.
     pub http: Option<http::Config>,
+    /// How callers are known, and what they may do.
+    pub access: Access,
+    /// How often the file is read again, for its grants.
+    pub reload_interval: Duration,
+    /// The file's text, to find out whether it changes; `None`: not read from a file.
+    pub(crate) text: Option<String>,
 }
 
 impl Config {
@@ -56,7 +64,8 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it, at once.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        config::load(path, Self::from_section)
+        let text = config::text(path)?;
+        Self::read(&text).map(|config| Self { text: Some(text), ..config })
     }
 
     /// Reads a text.
@@ -76,6 +85,7 @@ impl Config {
         let origins = origin::config::read(section);
         let delivery = delivery::config::read(section, &origins);
         let http = section.table("http", http::Config::read);
+        let access = Access::read(section, &origins, &delivery);
         Self {
             signer_endpoint,
             signer_credentials,
@@ -87,6 +97,9 @@ impl Config {
             origins,
             delivery,
             http,
+            access,
+            reload_interval: reload::read_interval(section),
+            text: None,
         }
     }
 }

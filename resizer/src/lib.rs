@@ -6,6 +6,7 @@
 //! # Layout
 //! In the order in which a request meets them:
 //! - [`config`]: `resizer.toml`, composed of what each room reads for itself
+//! - [`access`]: who may do what
 //! - [`service`]: the gRPC door: translates, and calls `app`
 //! - [`http`]: the HTTP door: translates, and calls `app`
 //! - [`app`]: use cases: fetch, deliver, render, inspect
@@ -18,6 +19,7 @@
 //! Only `service` names gRPC types, only `http` those of an HTTP server; `origin` knows no image, `admission` only
 //! numbers.
 
+pub mod access;
 pub mod admission;
 pub mod app;
 pub mod config;

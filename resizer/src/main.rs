@@ -12,7 +12,7 @@ use safelight_chassis::{
     cli::{self, ServeArgs},
     server::Server,
 };
-use safelight_resizer::{Config, Resizer, http, limits};
+use safelight_resizer::{Config, Resizer, access::Watch, http, limits};
 
 /// Threads for the network: pixels have a pool of their own.
 const NETWORK_THREADS: usize = 2;
@@ -43,11 +43,14 @@ fn main() -> ExitCode {
         }
         Ok(config)
     };
+    let path = args.serve.config.clone();
     process.run(&args.serve, configure, async |config| {
+        let watch = Watch::new(&config, path);
         let server = Server::new(limits()).reflection(safelight_proto::FILE_DESCRIPTOR_SET);
         let resizer = Resizer::new(config)?;
         resizer.watch_agreement();
         let server = resizer.add_to(server);
+        watch.start()?;
         server.health().ready().await;
         Ok(server)
     })

@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use safelight_chassis::{
     config::{self, ConfigErrors, Section},
+    reload,
     server::{Security, Settings},
 };
 
@@ -15,7 +16,6 @@ use crate::{
         Keyring,
         seen::{Digests, Seen},
     },
-    reload::{DEFAULT_INTERVAL, MIN_INTERVAL},
     stack, upload,
 };
 
@@ -89,10 +89,7 @@ impl Config {
     }
 
     fn read_section(section: &mut Section, seen: &Seen) -> Self {
-        let reload_interval = section.duration("reload_interval").unwrap_or(DEFAULT_INTERVAL);
-        if reload_interval < MIN_INTERVAL {
-            section.error("reload_interval", "expected at least 100ms");
-        }
+        let reload_interval = reload::read_interval(section);
         let keyring = Keyring::read(section, seen);
         Self {
             deliveries: Deliveries::read(section, &keyring),

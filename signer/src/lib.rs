@@ -43,6 +43,6 @@ pub use clock::Clock;
 pub use command::{Command, CommandError};
 pub use config::Config;
 pub use limits::{DEFAULT_LISTEN, limits};
-pub use reload::Reloads;
+pub use safelight_chassis::reload::Reloads;
 pub use service::MAX_BATCH;
 pub use signer::{Signer, StartError};

@@ -36,6 +36,8 @@ use safelight_proto::{
     },
 };
 
+use tonic::codec::CompressionEncoding::Gzip;
+
 use self::{upload_tokens::UploadTokenHandlers, verifier::Verifier};
 use crate::signer::Signer;
 
@@ -59,17 +61,20 @@ pub(crate) fn add(signer: &Signer, server: Server) -> Server {
     let server = server
         .service(
             SignerServiceServer::new(signer.clone())
+                .accept_compressed(Gzip)
                 .max_decoding_message_size(MAX_SIGNER_REQUEST)
                 .max_encoding_message_size(MAX_SIGNER_ANSWER),
         )
         .service(Verifier::new(signer, decoding, encoding.max(delivery::MAX_ANSWER)))
         .service(
             AuthorizationServer::new(signer.clone())
+                .accept_compressed(Gzip)
                 .max_decoding_message_size(decoding)
                 .max_encoding_message_size(encoding),
         )
         .service(
             KeyServiceServer::new(signer.clone())
+                .accept_compressed(Gzip)
                 .max_decoding_message_size(decoding)
                 .max_encoding_message_size(keys::MAX_ANSWER),
         );
@@ -81,6 +86,7 @@ pub(crate) fn add(signer: &Signer, server: Server) -> Server {
                 signer.clock.clone(),
                 signer.audit.clone(),
             ))
+            .accept_compressed(Gzip)
             .max_decoding_message_size(decoding)
             .max_encoding_message_size(encoding),
         ),

@@ -3,7 +3,10 @@
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, Guard};
-use safelight_chassis::server::{Security, Server, Settings};
+use safelight_chassis::{
+    reload::{self, Reloads},
+    server::{Security, Server, Settings},
+};
 
 use tokio::runtime::Handle;
 
@@ -15,7 +18,7 @@ use crate::{
     credentials::Tasks,
     delivery::Deliveries,
     keyring::{Keyring, seen::Digests},
-    reload::{self, Held, Reloads},
+    reload::{Held, Watched},
     service,
     upload::{UploadTokens, config::OpenError},
 };
@@ -77,19 +80,17 @@ impl Signer {
     /// The system does not let us handle SIGHUP; or the configuration was not loaded from a file.
     pub fn reload_from(&self, path: PathBuf) -> io::Result<()> {
         let loaded = self.loaded.ok_or_else(|| io::Error::other("the configuration is not from a file"))?;
-        reload::watch(
-            Held {
+        let watched = Watched {
+            held: Held {
                 keyring: Arc::clone(&self.keyring),
                 deliveries: Arc::clone(&self.deliveries),
                 grants: Arc::clone(&self.grants),
             },
-            Tasks { runtime: Handle::current(), clock: self.clock.clone() },
-            self.audit.downgrade(),
-            Arc::clone(&self.reloads),
+            tasks: Tasks { runtime: Handle::current(), clock: self.clock.clone() },
+            audit: self.audit.downgrade(),
             path,
-            self.reload_interval,
-            loaded,
-        )
+        };
+        reload::watch(watched, Arc::clone(&self.reloads), self.reload_interval, loaded)
     }
 
     /// How often keys were reloaded.

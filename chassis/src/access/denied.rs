@@ -22,8 +22,17 @@ pub struct Denied {
 }
 
 impl Denied {
-    /// Writes to the log what was missing, for those who write grants.
-    pub fn log(&self) {
+    /// Writes to the log what was missing, for those who write grants, and makes the caller's answer: of what kind, not which;
+    /// it knows what it asked for. And as whom it is known here.
+    pub fn refuse(self) -> CallError {
+        self.log();
+        Reason::CallerDenied
+            .error(self.to_string())
+            .with("denied", self.what)
+            .with("caller", self.caller.as_str())
+    }
+
+    fn log(&self) {
         let Self { caller, method, what, name } = self;
         let method = method.map_or("this call", |method| method.name);
         let name = name.get(..name.floor_char_boundary(MAX_NAME)).unwrap_or_default();
@@ -35,15 +44,5 @@ impl Denied {
                 "refused: no [[grants]] of caller {caller:?} for {method} allows the {what} {name:?}"
             );
         }
-    }
-}
-
-/// What the caller is told: of what kind, not which; it knows what it asked for. And as whom it is known here.
-impl From<Denied> for CallError {
-    fn from(denied: Denied) -> Self {
-        Reason::CallerDenied
-            .error(denied.to_string())
-            .with("denied", denied.what)
-            .with("caller", denied.caller.as_str())
     }
 }

@@ -1,5 +1,13 @@
 //! Grants of a service that restricts a color.
 
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use tonic::Status;
+use tonic_types::StatusExt as _;
+
 use super::*;
 use crate::config;
 
@@ -65,4 +73,40 @@ fn mistakes_are_told_at_the_start() {
         assert!(errors.contains(path), "{path}: {errors}");
     }
     assert!(read("").unwrap().is_empty());
+}
+
+/// In words to act on: which caller, which method, what was missing. Nothing of it is too long, or breaks a line.
+#[test]
+fn a_refusal_stands_in_the_log_and_tells_the_caller_no_more_than_it_knows() {
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let sink = Sink::default();
+    let writer = sink.clone();
+    let log = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(move || writer.clone());
+    let granted = granted("a", "Paint").unwrap();
+    let method = Denied { name: String::new(), what: "method", ..granted.denied("", "") };
+    let told = tracing::subscriber::with_default(log.finish(), || {
+        _ = method.refuse();
+        _ = granted.denied("color", &format!("x\n{}", "é".repeat(500))).refuse();
+        Status::from(granted.denied("color", "green").refuse())
+    });
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[0].contains("no [[grants]] of caller a allows Paint"), "{text}");
+    assert!(lines[1].len() < 600, "{text}");
+    assert!(lines[2].contains("no [[grants]] of caller a for Paint allows the color \"green\""), "{text}");
+    let info = told.get_details_error_info().unwrap();
+    assert_eq!((info.metadata["denied"].as_str(), info.metadata["caller"].as_str()), ("color", "a"));
+    assert!(!told.message().contains("green"));
 }

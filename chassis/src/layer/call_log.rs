@@ -1,22 +1,16 @@
 //! One span and one log line for each call, at the boundary. Never what a request contains.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
+use http::{HeaderMap, Request, Response, StatusCode};
+use safelight_proto::reason::CallError;
 use tonic::{Code, Status, transport::server::TcpConnectInfo};
-use tower_service::Service;
 use tracing::{Span, field};
 
-use super::request_id::RequestId;
+use super::{
+    around::{Hooks, Layer},
+    request_id::{RequestId, TraceParent},
+};
 use crate::{
     access::Identified,
     metrics::calls::{Call, Calls},
@@ -26,30 +20,20 @@ use crate::{
 const MAX_METHOD: usize = 128;
 
 #[derive(Debug, Clone)]
-pub(crate) struct CallLog<S> {
-    inner: S,
+pub(crate) struct CallLog {
     counts: Arc<Calls>,
 }
 
-impl<S> CallLog<S> {
-    pub(crate) const fn new(inner: S, counts: Arc<Calls>) -> Self {
-        Self { inner, counts }
+impl CallLog {
+    pub(crate) const fn new(counts: Arc<Calls>) -> Self {
+        Self { counts }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for CallLog<S>
-where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
-{
-    type Response = Response<Logged<R>>;
-    type Error = Infallible;
-    type Future = LoggedCall<S::Future>;
+impl Layer for CallLog {
+    type Hooks = Record;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn begin<B>(&self, request: &mut Request<B>) -> Result<Record, Response<()>> {
         let path = request.uri().path();
         // At the level of the worst line written in it: a filter that lets the line through must let its
         // fields through.
@@ -57,24 +41,26 @@ where
             "call",
             rpc.method = method(path), // asked for only where somebody listens
             request.id = field::Empty,
+            trace.id = field::Empty,
             peer = field::Empty,
             caller = field::Empty
         );
-        if let Some(id) = request.extensions().get::<RequestId>() {
+        let extensions = request.extensions();
+        if let Some(id) = extensions.get::<RequestId>() {
             span.record("request.id", id.as_str());
         }
-        if let Some(peer) = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr)
-        {
+        if let Some(parent) = extensions.get::<TraceParent>() {
+            span.record("trace.id", parent.trace_id());
+        }
+        if let Some(peer) = extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr) {
             span.record("peer", field::display(peer));
         }
-        if let Some(Identified(Ok(caller))) = request.extensions().get::<Identified>() {
+        if let Some(Identified(Ok(caller))) = extensions.get::<Identified>() {
             span.record("caller", caller.as_str());
         }
         let quiet = path == "/grpc.health.v1.Health/Check";
         let count = self.counts.start(path);
-        let record = Record { span, start: Instant::now(), end: None, quiet, count };
-        let inner = record.span.in_scope(|| self.inner.call(request));
-        LoggedCall { inner, record: Some(record) }
+        Ok(Record { span, start: Instant::now(), end: None, quiet, count })
     }
 }
 
@@ -107,7 +93,7 @@ fn method(path: &str) -> &str {
 
 /// A call that is being answered. Logs when dropped, for then it is over, in whichever way.
 #[derive(Debug)]
-struct Record {
+pub(crate) struct Record {
     span: Span,
     start: Instant,
     /// Code and reason, once known.
@@ -123,6 +109,24 @@ impl Record {
         if let Some(status) = Status::from_header_map(headers) {
             self.end = Some((status.code(), safelight_proto::reason::of(&status)));
         }
+    }
+}
+
+impl Hooks for Record {
+    fn run<T>(&mut self, step: impl FnOnce() -> T) -> Result<T, CallError> {
+        Ok(self.span.in_scope(step))
+    }
+
+    fn head<B>(&mut self, response: &mut Response<B>) {
+        if response.status() != StatusCode::OK {
+            // Not gRPC.
+            self.end = Some((Code::Unimplemented, Some(format!("HTTP_{}", response.status().as_u16()))));
+        }
+        self.note(response.headers());
+    }
+
+    fn trailers(&mut self, trailers: &mut HeaderMap) {
+        self.note(trailers);
     }
 }
 
@@ -145,69 +149,6 @@ impl Drop for Record {
             Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded => line!(warn),
             _ => line!(info),
         }
-    }
-}
-
-pin_project! {
-    pub(crate) struct LoggedCall<F> {
-        #[pin]
-        inner: F,
-        record: Option<Record>,
-    }
-}
-
-impl<F, R> Future for LoggedCall<F>
-where
-    F: Future<Output = Result<Response<R>, Infallible>>,
-{
-    type Output = Result<Response<Logged<R>>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let entered = this.record.as_ref().map(|record| record.span.enter());
-        let Ok(response) = ready!(this.inner.poll(cx));
-        drop(entered);
-        let mut record = this.record.take();
-        if let Some(record) = &mut record {
-            record.note(response.headers());
-        }
-        Poll::Ready(Ok(response.map(|inner| Logged { inner, record })))
-    }
-}
-
-pin_project! {
-    pub(crate) struct Logged<B> {
-        #[pin]
-        inner: B,
-        record: Option<Record>,
-    }
-}
-
-impl<B: Body<Data = Bytes>> Body for Logged<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = self.project();
-        let entered = this.record.as_ref().map(|record| record.span.enter());
-        let frame = ready!(this.inner.poll_frame(cx));
-        drop(entered);
-        let trailers = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::trailers_ref);
-        if let (Some(record), Some(trailers)) = (this.record.as_mut(), trailers) {
-            record.note(trailers);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }
 

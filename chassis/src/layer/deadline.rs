@@ -3,22 +3,16 @@
 //! tonic's own timeout covers the head alone and answers CANCELLED; the header is taken out before it sees it.
 
 use std::{
-    convert::Infallible,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use http::{HeaderName, Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use safelight_proto::reason::{CallError, Reason};
 use tokio::time::{Sleep, sleep_until};
-use tonic::Status;
-use tower_service::Service;
 
-use super::reason;
+use super::around::{Hooks, Layer, refusal};
 use crate::server::stream;
 
 const HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -79,15 +73,14 @@ fn exceeded() -> CallError {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Deadlines<S> {
-    inner: S,
+pub(crate) struct Deadlines {
     default: Duration,
     max: Duration,
 }
 
-impl<S> Deadlines<S> {
-    pub(crate) const fn new(inner: S, default: Duration, max: Duration) -> Self {
-        Self { inner, default, max }
+impl Deadlines {
+    pub(crate) const fn new(default: Duration, max: Duration) -> Self {
+        Self { default, max }
     }
 
     fn of<B>(&self, request: &mut Request<B>) -> Result<Option<Deadline>, CallError> {
@@ -103,31 +96,15 @@ impl<S> Deadlines<S> {
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Deadlines<S>
-where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
-{
-    type Response = Response<Timed<R>>;
-    type Error = Infallible;
-    type Future = TimedCall<S::Future>;
+impl Layer for Deadlines {
+    type Hooks = Timed;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.of(&mut request) {
-            Err(error) => TimedCall { inner: None, timer: None, refusal: Some(error) },
-            Ok(None) => TimedCall { inner: Some(self.inner.call(request)), timer: None, refusal: None },
-            Ok(Some(deadline)) => {
-                request.extensions_mut().insert(deadline);
-                TimedCall {
-                    inner: Some(self.inner.call(request)),
-                    timer: Some(Timer::new(deadline)),
-                    refusal: Some(exceeded()),
-                }
-            }
+    fn begin<B>(&self, request: &mut Request<B>) -> Result<Timed, Response<()>> {
+        let deadline = self.of(request).map_err(refusal)?;
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(deadline);
         }
+        Ok(Timed { timer: deadline.map(Timer::new) })
     }
 }
 
@@ -150,86 +127,33 @@ impl Timer {
     }
 }
 
-pin_project! {
-    pub(crate) struct TimedCall<F> {
-        #[pin]
-        inner: Option<F>,
-        timer: Option<Timer>,
-        // The answer when there is none from `inner`.
-        refusal: Option<CallError>,
-    }
+/// What a deadline ends.
+#[derive(Debug)]
+pub(crate) struct Timed {
+    timer: Option<Timer>,
 }
 
-impl<F, R> Future for TimedCall<F>
-where
-    F: Future<Output = Result<Response<R>, Infallible>>,
-{
-    type Output = Result<Response<Timed<R>>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if let Some(inner) = this.inner.as_mut().as_pin_mut() {
-            // Already past: the handler is not even started.
-            let expired = this.timer.as_ref().is_some_and(|timer| timer.deadline.is_past());
-            if !expired {
-                if let Poll::Ready(Ok(response)) = inner.poll(cx) {
-                    let timer = this.timer.take();
-                    if let Some(timer) = &timer {
-                        stream::cut_after(timer.deadline);
-                    }
-                    return Poll::Ready(Ok(response.map(|inner| Timed { inner: Some(inner), timer })));
-                }
-                if this.timer.as_mut().is_none_or(|timer| timer.poll(cx).is_pending()) {
-                    return Poll::Pending;
-                }
-            }
-        }
-        // Frees what the handler holds.
-        this.inner.set(None);
-        let status = Status::from(this.refusal.take().unwrap_or_else(exceeded));
-        Poll::Ready(Ok(status.into_http::<()>().map(|()| Timed { inner: None, timer: None })))
-    }
-}
-
-pin_project! {
-    pub(crate) struct Timed<B> {
-        // None: ended by the deadline.
-        #[pin]
-        inner: Option<B>,
-        timer: Option<Timer>,
-    }
-}
-
-impl<B: Body<Data = Bytes>> Body for Timed<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
+impl Hooks for Timed {
+    fn poll<T>(
+        &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        // First the clock: a body that is always ready must end too.
-        if !this.timer.as_ref().is_some_and(|timer| timer.deadline.is_past()) {
-            if let Poll::Ready(frame) = inner.poll_frame(cx) {
-                return Poll::Ready(frame);
+        inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<Result<T, CallError>> {
+        let Some(timer) = &mut self.timer else { return inner(cx).map(Ok) };
+        // First the clock: a handler is not even started, and a body that is always ready must end too.
+        if !timer.deadline.is_past() {
+            if let Poll::Ready(done) = inner(cx) {
+                return Poll::Ready(Ok(done));
             }
-            if this.timer.as_mut().is_none_or(|timer| timer.poll(cx).is_pending()) {
-                return Poll::Pending;
-            }
+            ready!(timer.poll(cx));
         }
-        // Frees what the body holds: permits, an origin's connection.
-        this.inner.set(None);
-        Poll::Ready(Some(Ok(Frame::trailers(reason::trailers(exceeded())))))
+        Poll::Ready(Err(exceeded()))
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    fn head<B>(&mut self, _: &mut Response<B>) {
+        if let Some(timer) = &self.timer {
+            stream::cut_after(timer.deadline);
+        }
     }
 }
 

@@ -1,27 +1,20 @@
-//! Who may come in, and how many at once: both are settled before a message is read.
+//! What may come in, from whom, and how many at once: all is settled before a message is read.
 //!
-//! The server's [`Authorise`] is asked first. Then the calls in progress in the whole process are bounded: HTTP/2 bounds
-//! them for each connection only, and each may hold a whole request message. A call beyond is told BUSY at once, with a
-//! delay: waiting in a queue here would only make every answer late. Its place is held until the answer's body
-//! has ended, not just its head.
+//! What is not gRPC goes no further. The server's [`Authorise`] is asked next. Then the calls in progress in the whole
+//! process are bounded: HTTP/2 bounds them for each connection only, and each may hold a whole request message. A call beyond
+//! is told BUSY at once, with a delay: waiting in a queue here would only make every answer late. Its place is held until the
+//! answer's body has ended, not just its head.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use safelight_proto::reason::{CallError, Reason};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::Status;
-use tower_service::Service;
 
+use super::{
+    around::{Hooks, Layer, refusal},
+    protocol,
+};
 use crate::access::{Authorise, Caller, Denied, Identified};
 
 /// When to come back: some times as long as a call that never waits takes, not so long that it hurts.
@@ -39,29 +32,24 @@ const REFLECTION: &str = "/grpc.reflection.";
 pub(crate) struct Refused(pub(crate) CallError);
 
 #[derive(Debug, Clone)]
-pub(crate) struct Gate<S> {
-    inner: S,
+pub(crate) struct Gate {
     access: Option<Arc<dyn Authorise>>,
     /// What is served besides health and reflection.
     services: Arc<[&'static str]>,
     calls: Arc<Semaphore>,
 }
 
-impl<S> Gate<S> {
+impl Gate {
     pub(crate) fn new(
-        inner: S,
         access: Option<Arc<dyn Authorise>>,
         services: Arc<[&'static str]>,
         max_calls: usize,
     ) -> Self {
-        Self { inner, access, services, calls: Arc::new(Semaphore::new(max_calls)) }
+        Self { access, services, calls: Arc::new(Semaphore::new(max_calls)) }
     }
 
     /// Lets a call in, or says why not.
     fn admit<B>(&self, request: &mut Request<B>) -> Result<Option<OwnedSemaphorePermit>, CallError> {
-        if let Some(Refused(error)) = request.extensions_mut().remove() {
-            return Err(error);
-        }
         let path = request.uri().path();
         if path.starts_with(HEALTH) {
             return Ok(None);
@@ -102,8 +90,7 @@ impl<S> Gate<S> {
             return Ok(());
         }
         let denied = Denied { caller, method: Some(method), what: "method", name: String::new() };
-        denied.log();
-        Err(denied.into())
+        Err(denied.refuse())
     }
 }
 
@@ -111,81 +98,25 @@ fn unknown_token() -> CallError {
     Reason::CallerUnknown.error("the bearer token is not known here")
 }
 
-impl<S, B, R> Service<Request<B>> for Gate<S>
-where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
-{
-    type Response = Response<Held<R>>;
-    type Error = Infallible;
-    type Future = HeldCall<S::Future>;
+impl Layer for Gate {
+    type Hooks = Held;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.admit(&mut request) {
-            Ok(permit) => HeldCall { inner: Some(self.inner.call(request)), permit, refusal: None },
-            Err(refusal) => HeldCall { inner: None, permit: None, refusal: Some(refusal) },
+    fn begin<B>(&self, request: &mut Request<B>) -> Result<Held, Response<()>> {
+        if let Some(Refused(error)) = request.extensions_mut().remove() {
+            return Err(refusal(error));
         }
+        if let Some(refusal) = protocol::refuse(request) {
+            return Err(refusal);
+        }
+        let permit = self.admit(request).map_err(refusal)?;
+        Ok(Held { _permit: permit })
     }
 }
 
-pin_project! {
-    pub(crate) struct HeldCall<F> {
-        // None: it was refused.
-        #[pin]
-        inner: Option<F>,
-        permit: Option<OwnedSemaphorePermit>,
-        refusal: Option<CallError>,
-    }
+/// A call's place; given back when its answer's body is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl<F, R> Future for HeldCall<F>
-where
-    F: Future<Output = Result<Response<R>, Infallible>>,
-{
-    type Output = Result<Response<Held<R>>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let Some(inner) = this.inner.as_pin_mut() else {
-            let refusal =
-                this.refusal.take().unwrap_or_else(|| Reason::Internal.error("polled after its end"));
-            let status = Status::from(refusal);
-            return Poll::Ready(Ok(status.into_http::<()>().map(|()| Held { inner: None, permit: None })));
-        };
-        let Ok(response) = ready!(inner.poll(cx));
-        let permit = this.permit.take();
-        Poll::Ready(Ok(response.map(|inner| Held { inner: Some(inner), permit })))
-    }
-}
-
-pin_project! {
-    /// An answer's body, and its place; given back when the body is dropped.
-    pub(crate) struct Held<B> {
-        #[pin]
-        inner: Option<B>,
-        permit: Option<OwnedSemaphorePermit>,
-    }
-}
-
-impl<B: Body<Data = Bytes>> Body for Held<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.project().inner.as_pin_mut().map_or(Poll::Ready(None), |inner| inner.poll_frame(cx))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
-    }
-}
+impl Hooks for Held {}

@@ -5,21 +5,14 @@
 //! recognised by code and text (pinned by tests) and given the reason, code and message of our table.
 //! Whatever is not recognised is a fault of ours: INTERNAL, with the text in the log only.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
-
-use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use safelight_proto::reason::{CallError, Reason};
 use tonic::{Code, Status};
-use tower_service::Service;
 
-use super::request_id::RequestId;
+use super::{
+    around::{Hooks, Layer},
+    request_id::RequestId,
+};
 
 /// What tonic and prost say when they cannot take a message, all with code INTERNAL. The texts tell only
 /// sizes and field names, so they are passed on.
@@ -28,7 +21,11 @@ const UNREADABLE: &[&str] = &[
     "protocol error: received message",
     "Missing request message",
     "Unexpected EOF decoding stream",
+    "Error decompressing",
 ];
+
+/// What tonic says of a message that is announced to be too large.
+const TOO_LARGE: &str = "Error, decoded message length too large";
 
 /// Most bytes of tonic's texts that are passed on. Some repeat what the caller sent, and an answer whose trailers are
 /// longer than the caller's limit on headers reaches it without a status at all.
@@ -44,40 +41,21 @@ pub(crate) fn internal(id: Option<&RequestId>) -> CallError {
     }
 }
 
-/// The trailers that end an answer with this error.
-pub(crate) fn trailers(error: CallError) -> HeaderMap {
-    let mut trailers = HeaderMap::new();
-    write(error, &mut trailers);
-    trailers
-}
-
-/// Puts the error into a head or trailers, in place of the one there.
-fn write(error: CallError, headers: &mut HeaderMap) {
-    // Cannot fail: the message is percent-encoded and the details are base64.
-    _ = Status::from(error).add_header(headers);
-}
-
-/// Gives the status in a head or trailers a reason, if it is an error without one.
-fn complete(headers: &mut HeaderMap, id: Option<&RequestId>) {
-    if headers.contains_key(Status::GRPC_STATUS_DETAILS) {
-        return;
-    }
-    match Status::from_header_map(headers) {
-        Some(status) if status.code() != Code::Ok => write(explain(&status, id), headers),
-        _ => {}
-    }
-}
-
-fn explain(status: &Status, id: Option<&RequestId>) -> CallError {
+fn explain(status: &Status, id: Option<&RequestId>, chunk: Option<usize>) -> CallError {
     let text = shortened(status.message());
     match status.code() {
         Code::Unimplemented if text.is_empty() => Reason::MethodUnknown.error("no such method here"),
-        // tonic refuses a compression, or a handler a method, and says which.
+        Code::Unimplemented if text.starts_with("Content is compressed with") => {
+            Reason::CompressionUnsupported.error(text)
+        }
+        // A handler refuses a method, and says which.
         Code::Unimplemented => Reason::MethodUnknown.error(text),
         // Oversize is OUT_OF_RANGE in tonic, which promises that a smaller range would do; ours says that the
         // message is wrong. An answer that is too large ("encoded") is our fault.
-        Code::OutOfRange if text.starts_with("Error, decoded message length too large") => {
-            Reason::MessageInvalid.error(text)
+        Code::OutOfRange if text.starts_with(TOO_LARGE) => too_large(text, chunk),
+        // Its size is not known: it is not decompressed any further.
+        Code::ResourceExhausted if text.starts_with("Error decompressing: size limit") => {
+            too_large(text, chunk)
         }
         Code::Internal if UNREADABLE.iter().any(|known| text.starts_with(known)) => {
             Reason::MessageInvalid.error(text)
@@ -88,7 +66,7 @@ fn explain(status: &Status, id: Option<&RequestId>) -> CallError {
         }
         Code::Cancelled => Reason::Cancelled.error("cancelled"),
         Code::DeadlineExceeded => Reason::DeadlineExceeded.error("the deadline passed"),
-        // Health and reflection.
+        // Health.
         Code::NotFound => Reason::ServiceUnknown.error(text),
         code => {
             tracing::error!(grpc.code = ?code, grpc.message = text, "an error without a reason was hidden");
@@ -97,103 +75,76 @@ fn explain(status: &Status, id: Option<&RequestId>) -> CallError {
     }
 }
 
+/// Says which size fits: of tonic's text, "... the limit is: 65536 bytes" or "... size limit, of 65536 bytes, exceeded".
+fn too_large(text: &str, chunk: Option<usize>) -> CallError {
+    let numbers: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty()).collect();
+    let said = match numbers.as_slice() {
+        [found, limit] => format!("the message has {found} bytes, and at most {limit} are taken"),
+        [limit] => {
+            format!("the message has more than {limit} bytes once decompressed, and no more are taken")
+        }
+        _ => return Reason::MessageInvalid.error(text),
+    };
+    Reason::MessageInvalid.error(match chunk {
+        None => said,
+        Some(chunk) => format!("{said}; in a stream, send chunks of at most {chunk} bytes"),
+    })
+}
+
 fn shortened(text: &str) -> &str {
     text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default()
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Reasons<S> {
-    inner: S,
+pub(crate) struct Reasons {
+    /// Longest chunk of a stream, in bytes, where the service takes streams of chunks.
+    chunk: Option<usize>,
 }
 
-impl<S> Reasons<S> {
-    pub(crate) const fn new(inner: S) -> Self {
-        Self { inner }
+impl Reasons {
+    pub(crate) const fn new(chunk: Option<usize>) -> Self {
+        Self { chunk }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Reasons<S>
-where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
-{
-    type Response = Response<Completed<R>>;
-    type Error = Infallible;
-    type Future = CompletedCall<S::Future>;
+impl Layer for Reasons {
+    type Hooks = Completed;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let id = request.extensions().get::<RequestId>().cloned();
-        CompletedCall { inner: self.inner.call(request), id }
+    fn begin<B>(&self, request: &mut Request<B>) -> Result<Completed, Response<()>> {
+        Ok(Completed { id: request.extensions().get::<RequestId>().cloned(), chunk: self.chunk })
     }
 }
 
-pin_project! {
-    pub(crate) struct CompletedCall<F> {
-        #[pin]
-        inner: F,
-        id: Option<RequestId>,
+#[derive(Debug)]
+pub(crate) struct Completed {
+    id: Option<RequestId>,
+    chunk: Option<usize>,
+}
+
+impl Hooks for Completed {
+    fn head<B>(&mut self, response: &mut Response<B>) {
+        self.complete(response.headers_mut());
+    }
+
+    fn trailers(&mut self, trailers: &mut HeaderMap) {
+        self.complete(trailers);
     }
 }
 
-impl<F, R> Future for CompletedCall<F>
-where
-    F: Future<Output = Result<Response<R>, Infallible>>,
-{
-    type Output = Result<Response<Completed<R>>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let Ok(mut response) = ready!(this.inner.poll(cx));
-        complete(response.headers_mut(), this.id.as_ref());
-        let id = this.id.take();
-        Poll::Ready(Ok(response.map(|inner| Completed { inner, id })))
-    }
-}
-
-pin_project! {
-    pub(crate) struct Completed<B> {
-        #[pin]
-        inner: B,
-        id: Option<RequestId>,
-    }
-}
-
-impl<B: Body<Data = Bytes, Error = Status>> Body for Completed<B> {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let this = self.project();
-        let Some(frame) = ready!(this.inner.poll_frame(cx)) else { return Poll::Ready(None) };
-        let frame = match frame {
-            Ok(mut frame) => {
-                if let Some(trailers) = frame.trailers_mut() {
-                    complete(trailers, this.id.as_ref());
-                }
-                frame
+impl Completed {
+    /// Gives the status in a head or trailers a reason, if it is an error without one.
+    fn complete(&self, headers: &mut HeaderMap) {
+        if headers.contains_key(Status::GRPC_STATUS_DETAILS) {
+            return;
+        }
+        match Status::from_header_map(headers) {
+            Some(status) if status.code() != Code::Ok => {
+                let error = explain(&status, self.id.as_ref(), self.chunk);
+                // Cannot fail: the message is percent-encoded and the details are base64.
+                _ = Status::from(error).add_header(headers);
             }
-            // A body that fails instead of ending with trailers would reset the stream.
-            Err(status) => {
-                let mut trailers = HeaderMap::new();
-                _ = status.add_header(&mut trailers);
-                complete(&mut trailers, this.id.as_ref());
-                Frame::trailers(trailers)
-            }
-        };
-        Poll::Ready(Some(Ok(frame)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+            _ => {}
+        }
     }
 }

@@ -1,20 +1,18 @@
-//! The id by which a call is found in the log: taken from `x-request-id` or made here, and echoed.
+//! The id by which a call is found in the log: taken from `x-request-id` or made here, and echoed. And the trace that it is
+//! part of, if the caller says so.
 
 use std::{
-    convert::Infallible,
     fmt,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll, ready},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use pin_project_lite::pin_project;
-use tower_service::Service;
 
+use super::around::{Hooks, Layer};
+pub use super::trace_parent::{HEADER as TRACE_PARENT, TraceParent};
 use crate::random;
 
 /// The metadata key, in requests and in every answer.
@@ -83,55 +81,39 @@ impl Maker {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct RequestIds<S> {
-    inner: S,
+pub(crate) struct RequestIds {
     maker: Maker,
 }
 
-impl<S> RequestIds<S> {
-    pub(crate) fn new(inner: S) -> Self {
-        Self { inner, maker: Maker::new() }
+impl RequestIds {
+    pub(crate) fn new() -> Self {
+        Self { maker: Maker::new() }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for RequestIds<S>
-where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
-{
-    type Response = Response<R>;
-    type Error = Infallible;
-    type Future = Echo<S::Future>;
+impl Layer for RequestIds {
+    type Hooks = Echo;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let id = self.maker.of(request.headers());
+    fn begin<B>(&self, request: &mut Request<B>) -> Result<Echo, Response<()>> {
+        let headers = request.headers();
+        let id = self.maker.of(headers);
+        let parent = headers.get(TRACE_PARENT).and_then(TraceParent::accept);
+        if let Some(parent) = parent {
+            request.extensions_mut().insert(parent);
+        }
         request.extensions_mut().insert(id.clone());
-        Echo { id, inner: self.inner.call(request) }
+        Ok(Echo { id })
     }
 }
 
-pin_project! {
-    pub(crate) struct Echo<F> {
-        id: RequestId,
-        #[pin]
-        inner: F,
-    }
+#[derive(Debug)]
+pub(crate) struct Echo {
+    id: RequestId,
 }
 
-impl<F, R> Future for Echo<F>
-where
-    F: Future<Output = Result<Response<R>, Infallible>>,
-{
-    type Output = Result<Response<R>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let Ok(mut response) = ready!(this.inner.poll(cx));
-        response.headers_mut().insert(HEADER, this.id.0.clone());
-        Poll::Ready(Ok(response))
+impl Hooks for Echo {
+    fn head<B>(&mut self, response: &mut Response<B>) {
+        response.headers_mut().insert(HEADER, self.id.0.clone());
     }
 }
 

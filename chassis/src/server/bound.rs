@@ -32,7 +32,7 @@ pub enum BindError {
     },
     /// The descriptors given to reflection are not a descriptor set.
     #[error("reflection: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
+    Reflection(#[from] prost::DecodeError),
 }
 
 /// Calls were still running at the end of the drain, and were cut off.
@@ -100,7 +100,7 @@ impl Bound {
             () = lame_duck(&shutdown, &self.health, self.drain) => {}
         }
         drop((self.grpc, self.http, watch));
-        self.health.end_watches().await;
+        self.health.end_watches();
         stop.send_replace(true);
 
         let drained = async {
@@ -129,6 +129,6 @@ impl Drop for AbortOnDrop {
 /// Returns when connections are to be refused.
 async fn lame_duck(shutdown: &Shutdown, health: &Health, drain: Drain) {
     shutdown.triggered().await;
-    health.drain().await;
+    health.drain();
     sleep(drain.lame_duck).await;
 }

@@ -55,6 +55,8 @@ pub struct Limits {
     pub max_connection_age_grace: Duration,
     /// Bytes of one request message. A service gives it to its generated server.
     pub max_decoding_message_size: usize,
+    /// Bytes of one chunk, where the service takes streams of chunks: said to who sends a message that is too large.
+    pub max_chunk: Option<usize>,
     /// Bytes of one answer message. A service gives it to its generated server.
     pub max_encoding_message_size: usize,
     /// How long a call may take when the caller sets no deadline.
@@ -90,6 +92,7 @@ impl Limits {
         // Twice `max_deadline`.
         max_connection_age_grace: Duration::from_secs(60),
         max_decoding_message_size: 64 * 1024,
+        max_chunk: None,
         max_encoding_message_size: 256 * 1024,
         default_deadline: Duration::from_secs(10),
         max_deadline: Duration::from_secs(30),

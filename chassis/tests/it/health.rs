@@ -82,6 +82,46 @@ async fn a_lame_duck_serves_but_is_not_ready_and_watches_end() {
     assert!(asked.elapsed() >= lame_duck);
 }
 
+/// `HealthListResponse`, as grpc-proto#143 has it: the client of the generated code does not know it.
+#[derive(Clone, PartialEq, prost::Message)]
+struct List {
+    #[prost(map = "string, message", tag = "1")]
+    statuses: std::collections::HashMap<String, tonic_health::pb::HealthCheckResponse>,
+}
+
+#[tokio::test]
+async fn all_services_are_listed() {
+    let running = start().await;
+    running.health.ready().await;
+    let client = running.client().await;
+    let list = client.unary::<(), List>("/grpc.health.v1.Health/List", tonic::Request::new(())).await;
+    let mut all: Vec<_> = list
+        .unwrap()
+        .into_inner()
+        .statuses
+        .into_iter()
+        .map(|(name, answer)| (name, answer.status()))
+        .collect();
+    all.sort();
+    let serving = |name: &str| (name.to_owned(), ServingStatus::Serving);
+    assert_eq!(all, [serving(""), serving("probe.v1.Probe")]);
+}
+
+/// health.proto: `SERVICE_UNKNOWN`, and the stream stays open; it must not hold up the drain.
+#[tokio::test]
+async fn a_service_that_is_not_known_is_watched_all_the_same() {
+    let running = start().await;
+    running.health.ready().await;
+    let request = HealthCheckRequest { service: "nope".to_owned() };
+    let mut client = HealthClient::new(running.client().await.0);
+    let mut watch = client.watch(request).await.unwrap().into_inner();
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::ServiceUnknown);
+    assert!(timeout(Duration::from_millis(300), watch.message()).await.is_err(), "it stays open");
+    running.shutdown.trigger();
+    assert_eq!(timeout(LONG, watch.message()).await.expect("the watch to end").unwrap(), None);
+    timeout(LONG, running.served).await.expect("the drain").unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn a_name_of_any_length_is_not_taken_in() {
     let client = start().await.client().await;

@@ -40,6 +40,9 @@ impl<'a> MakeWriter<'a> for Sink {
 /// Tests run on a thread of their own, and so do all tasks of theirs.
 #[tokio::test]
 async fn one_line_a_call() {
+    // With a single dispatcher, `tracing` asks the thread that comes to a line first whether anyone wants it, for good; threads
+    // of other tests do not. With two it asks both.
+    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
     let sink = Sink::default();
     let subscriber = tracing_subscriber::fmt()
         .json()
@@ -56,6 +59,8 @@ async fn one_line_a_call() {
         let mut request = Request::new(what.to_owned());
         request.metadata_mut().insert("x-request-id", id.parse().unwrap());
         request.metadata_mut().insert("authorization", "my-credentials".parse().unwrap());
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        request.metadata_mut().insert("traceparent", parent.parse().unwrap());
         _ = client.unary::<String, String>(DO, request).await;
     }
     // Probes come every few seconds: those that find all well leave no line.
@@ -68,6 +73,9 @@ async fn one_line_a_call() {
     }
     let mut raw = Raw::connect(running.addr).await;
     read(raw.call("/photos/cat.jpg?sig=my-signature", &[("x-request-id", "stray")], b"").await).await;
+    let json = http::Request::post(format!("http://probe{DO}")).header("x-request-id", "json");
+    raw.send = raw.send.clone().ready().await.unwrap();
+    raw.send.send_request(json.body(()).unwrap(), true).unwrap().0.await.unwrap();
     let call = raw.call(DO, &[("x-request-id", "gone")], &framed("wait")).await;
     running.shared.until_waiting(1).await;
     drop(call);
@@ -110,10 +118,12 @@ async fn one_line_a_call() {
             "panic probe.v1.Probe/Do Internal INTERNAL ERROR",
             "unknown grpc.health.v1.Health/Check NotFound SERVICE_UNKNOWN INFO",
             "stray other Unimplemented METHOD_UNKNOWN INFO",
+            "json probe.v1.Probe/Do Unimplemented HTTP_415 INFO",
             "gone probe.v1.Probe/Do Cancelled GONE INFO",
         ]
     );
     // What was hidden from the caller is in the log, in the span of its call.
     let hidden = lines.iter().find(|line| line["grpc.message"] == "internal text").expect("the hidden text");
     assert_eq!(hidden["span"]["request.id"], "bare");
+    assert_eq!(hidden["span"]["trace.id"], "4bf92f3577b34da6a3ce929d0e0e4736");
 }

@@ -13,7 +13,11 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use http::{Request, Response};
-use safelight_chassis::{access::Caller, deadline::Deadline, request_id::RequestId};
+use safelight_chassis::{
+    access::Caller,
+    deadline::Deadline,
+    request_id::{RequestId, TraceParent},
+};
 use safelight_proto::reason::Reason;
 use tokio::sync::watch;
 use tonic::{Status, body::Body, server::NamedService};
@@ -105,6 +109,10 @@ impl Probe {
                 .map_or_else(|| "none".to_owned(), |d| d.remaining().as_millis().to_string()),
             "caller" => Caller::of(request.extensions()).to_string(),
             "id" => request.extensions().get::<RequestId>().expect("an id").to_string(),
+            "trace" => {
+                let parent = request.extensions().get::<TraceParent>();
+                parent.map_or_else(|| "none".to_owned(), |parent| parent.as_str().to_owned())
+            }
             "header" => format!("{:?}", request.metadata().get(rest)),
             "peer" => request.remote_addr().expect("an address").to_string(),
             "bare" => return Err(Status::permission_denied("internal text")),
@@ -171,6 +179,7 @@ impl tower::Service<Request<Body>> for Probe {
         let probe = self.clone();
         let mut grpc = tonic::server::Grpc::new(ProstCodec::<String, String>::default())
             .max_decoding_message_size(MAX_REQUEST)
+            .accept_compressed(tonic::codec::CompressionEncoding::Gzip)
             .max_encoding_message_size(MAX_ANSWER);
         async move {
             Ok(match request.uri().path() {

@@ -61,14 +61,43 @@ macro_rules! version {
                     prost_types::FileDescriptorProto::decode(file.as_slice()).unwrap();
                 }
             }
-            let error = ask(MessageRequest::FileContainingSymbol("no.Such".to_owned())).await.unwrap_err();
-            assert_eq!((error.code(), reason(&error).as_str()), (Code::NotFound, "SERVICE_UNKNOWN"));
 
-            // What it did not find is named in the error, but not at any length: errors travel in headers.
+            // What is not there is said in the stream, which goes on. What was asked for is named, but not at any length.
+            let extension =
+                $pb::ExtensionRequest { containing_type: "no.Such".to_owned(), extension_number: 1 };
             let long = format!("é{}", "x".repeat(4000));
-            let error = ask(MessageRequest::FileContainingSymbol(long)).await.unwrap_err();
-            assert_eq!((error.code(), reason(&error).as_str()), (Code::NotFound, "SERVICE_UNKNOWN"));
-            assert!(error.message().len() <= 256, "{}", error.message().len());
+            let unknown = [
+                MessageRequest::FileContainingSymbol("no.Such".to_owned()),
+                MessageRequest::FileContainingSymbol(long),
+                MessageRequest::FileByFilename("no/such.proto".to_owned()),
+                MessageRequest::FileContainingExtension(extension),
+                MessageRequest::AllExtensionNumbersOfType("no.Such".to_owned()),
+            ];
+            let known = [
+                MessageRequest::AllExtensionNumbersOfType("google.rpc.ErrorInfo".to_owned()),
+                MessageRequest::ListServices(String::new()),
+            ];
+            let all = unknown.iter().chain(&known).cloned().map(Some).chain([None]);
+            let requests: Vec<_> = all
+                .map(|message_request| ServerReflectionRequest { host: "h".to_owned(), message_request })
+                .collect();
+            let answers = client.server_reflection_info(tokio_stream::iter(requests.clone())).await;
+            let mut answers = answers.unwrap().into_inner();
+            for (index, request) in requests.into_iter().enumerate() {
+                let answer = answers.message().await.unwrap().unwrap();
+                assert_eq!(answer.original_request, Some(request));
+                match answer.message_response.unwrap() {
+                    MessageResponse::ErrorResponse(error) if index < unknown.len() => {
+                        assert_eq!(error.error_code, Code::NotFound as i32);
+                        assert!(error.error_message.len() < 300, "{}", error.error_message.len());
+                    }
+                    MessageResponse::ErrorResponse(error) => {
+                        assert_eq!((index, error.error_code), (7, Code::InvalidArgument as i32));
+                    }
+                    _ => assert!((unknown.len()..7).contains(&index), "{index}"),
+                }
+            }
+            assert_eq!(answers.message().await.unwrap(), None);
         }
     };
 }

@@ -41,3 +41,18 @@ async fn errors_have_it_too() {
         assert_eq!(head["x-request-id"], "err-1");
     }
 }
+
+/// W3C Trace Context: what is passed on, and what is not.
+#[tokio::test]
+async fn a_trace_is_known_to_the_handler() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let client = start().await.client().await;
+    for (sent, seen) in [(Some(PARENT), PARENT), (None, "none"), (Some("00-nonsense"), "none")] {
+        let mut request = Request::new("trace".to_owned());
+        if let Some(parent) = sent {
+            request.metadata_mut().insert("traceparent", parent.parse().unwrap());
+        }
+        let response = client.unary::<String, String>(DO, request).await.unwrap();
+        assert_eq!(response.into_inner(), seen, "{sent:?}");
+    }
+}

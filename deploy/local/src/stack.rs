@@ -127,7 +127,7 @@ impl Stack {
 
         let config = dir.join("signer.toml");
         std::fs::write(&config, signer_toml(&secrets, &token, &s3) + &settings.signer_toml)?;
-        let signer = Signer::open(safelight_signer::Config::load(&config)?, settings.clock)?;
+        let signer = Signer::open(safelight_signer::Config::load(&config)?, settings.clock.clone())?;
         let server = Server::new(safelight_signer::limits()).reflection(FILE_DESCRIPTOR_SET);
         let signer = Running::start(signer.add_to(server), settings.signer_port).await?;
 
@@ -248,6 +248,13 @@ fn resizer_toml(signer: &str, token_file: &Path, s3: &str, extra: &str, settings
         r#"[signer]
 endpoint = "{signer}"
 token_file = "{token_file}"
+
+# It listens on this machine only.
+[[grants]]
+caller = "anonymous"
+methods = ["*"]
+origins = ["*"]
+routes = ["*"]
 
 [limits]
 {limits}

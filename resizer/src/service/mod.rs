@@ -5,8 +5,10 @@
 //! - [`upload`]: the messages of an upload, into bytes
 //! - [`answer`]: outputs, into the messages of an answer
 //! - [`translate`]: messages ↔ values
+//! - [`permits`]: what the caller may have
 
 mod answer;
+mod permits;
 mod server;
 mod translate;
 mod upload;
@@ -15,9 +17,11 @@ use std::{sync::Arc, time::Duration};
 
 use safelight_chassis::server::{Limits, Server, Settings};
 use safelight_client::{ConnectError, SignerClient};
-use safelight_proto::resizer::v1::resizer_service_server::ResizerServiceServer;
+use safelight_proto::{CHUNK_SIZE, resizer::v1::resizer_service_server::ResizerServiceServer};
+use tonic::codec::CompressionEncoding::Gzip;
 
 use crate::{
+    access::Access,
     app::{App, SetupError},
     config::Config,
     http,
@@ -30,6 +34,7 @@ pub struct Resizer {
     app: Arc<App>,
     server: Settings,
     http: Option<http::Config>,
+    access: Access,
 }
 
 /// Why a resizer cannot start.
@@ -51,8 +56,8 @@ impl Resizer {
     pub fn new(config: Config) -> Result<Self, StartError> {
         let client = SignerClient::connect_lazy(&config.signer_endpoint, &config.signer_credentials)?;
         let signer = RemoteSigner::new(client, config.signer_timeout);
-        let (server, http) = (config.server, config.http.clone());
-        Ok(Self { app: Arc::new(App::new(config, Arc::new(signer))?), server, http })
+        let (server, access, http) = (config.server, config.access.clone(), config.http.clone());
+        Ok(Self { app: Arc::new(App::new(config, Arc::new(signer))?), server, access, http })
     }
 
     /// Compares routes with the signer's deliveries for as long as the runtime lives, and says in the log what differs.
@@ -61,11 +66,11 @@ impl Resizer {
         tokio::spawn(async move { app.watch_agreement().await });
     }
 
-    /// Adds the gRPC service, and the HTTP port where one is configured.
+    /// Adds the gRPC service, with TLS and tokens, and lets in who has a grant; and the HTTP port where one is configured.
     #[must_use]
     pub fn add_to(&self, server: Server) -> Server {
         let Limits { max_decoding_message_size, max_encoding_message_size, .. } = limits();
-        let server = server.settings(self.server);
+        let server = self.access.guard(server.settings(self.server));
         self.app.register_metrics(&server.metrics());
         let server = match &self.http {
             Some(config) => http::add_to(server, Arc::clone(&self.app), config),
@@ -73,6 +78,7 @@ impl Resizer {
         };
         server.service(
             ResizerServiceServer::new(server::Handlers::new(Arc::clone(&self.app)))
+                .accept_compressed(Gzip)
                 .max_decoding_message_size(max_decoding_message_size)
                 .max_encoding_message_size(max_encoding_message_size),
         )
@@ -95,6 +101,7 @@ pub const fn limits() -> Limits {
         max_pending_accept_reset_streams: 256, // bursts of cancellations are everyday here
         // A chunk of 64 KiB and its framing, with room for a large `open`.
         max_decoding_message_size: 128 * 1024,
+        max_chunk: Some(CHUNK_SIZE),
         // A chunk of 64 KiB and its framing; a full page of variants.
         max_encoding_message_size: 256 * 1024,
         default_deadline: Duration::from_secs(30),

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use safelight_chassis::{deadline::Deadline, request_id::RequestId};
+use safelight_chassis::{
+    deadline::Deadline,
+    request_id::{RequestId, TraceParent},
+};
 use safelight_image::accept::Accepts;
 use safelight_proto::{
     page::page,
@@ -18,7 +21,7 @@ use safelight_proto::{
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{answer, translate, upload};
+use super::{answer, permits::permits, translate, upload};
 use crate::{
     app::{
         App, Context,
@@ -26,7 +29,6 @@ use crate::{
         deliver::{Asked, Delivered},
         error,
         fetch::Object,
-        permits::{ByUrl, Permits},
         render::{Source, Work},
     },
     delivery::{Hints, Target},
@@ -53,10 +55,11 @@ impl ResizerService for Handlers {
 
     async fn resize(
         &self,
-        request: Request<Streaming<ResizeRequest>>,
+        mut request: Request<Streaming<ResizeRequest>>,
     ) -> Result<Response<Self::ResizeStream>, Status> {
         let app = &self.app;
         let context = context(&request);
+        let permits = permits(&mut request)?;
         let place = app.enter()?;
         let mut stream = request.into_inner();
         let open = upload::open(&mut stream).await?;
@@ -65,17 +68,17 @@ impl ResizerService for Handlers {
         let (bytes, reserved) = upload::receive(&mut stream, app, open.declared_length).await?;
         let source = Source { bytes, reserved, place, receive: started.elapsed(), signer: None };
         let accepts = Accepts::from_header(&open.accept);
-        let work = Work { source, orders, accepts, bounds: Vec::new() };
+        let work = Work { source, orders, accepts, bounds: permits.bounds().into_iter().collect() };
         Ok(Response::new(answer::stream(Arc::clone(app), work, context, || None)))
     }
 
     async fn resize_object(
         &self,
-        request: Request<ResizeObjectRequest>,
+        mut request: Request<ResizeObjectRequest>,
     ) -> Result<Response<Self::ResizeObjectStream>, Status> {
         let app = &self.app;
         let context = context(&request);
-        let permits = permits(&request);
+        let permits = permits(&mut request)?;
         let place = app.enter()?;
         let request = request.into_inner();
         let orders = translate::orders(request.outputs, app.max_outputs())?;
@@ -90,11 +93,11 @@ impl ResizerService for Handlers {
 
     async fn deliver(
         &self,
-        request: Request<DeliverRequest>,
+        mut request: Request<DeliverRequest>,
     ) -> Result<Response<Self::DeliverStream>, Status> {
         let app = &self.app;
         let context = context(&request);
-        let permits = permits(&request);
+        let permits = permits(&mut request)?;
         let place = app.enter()?;
         let request = request.into_inner();
         let caller = translate::caller_headers(request.caller_headers.as_ref(), "")?;
@@ -123,11 +126,11 @@ impl ResizerService for Handlers {
 
     async fn inspect(
         &self,
-        request: Request<Streaming<InspectRequest>>,
+        mut request: Request<Streaming<InspectRequest>>,
     ) -> Result<Response<InspectResponse>, Status> {
         let app = &self.app;
         let context = context(&request);
-        let permits = permits(&request);
+        let permits = permits(&mut request)?;
         let place = app.enter()?;
         let mut stream = request.into_inner();
         let open = upload::open(&mut stream).await?;
@@ -165,10 +168,7 @@ fn context<T>(request: &Request<T>) -> Context {
     let deadline = extensions.get::<Deadline>().map(|deadline| deadline.instant());
     Context {
         request_id: extensions.get::<RequestId>().map(ToString::to_string),
+        trace_parent: extensions.get::<TraceParent>().map(|parent| parent.as_str().to_owned()),
         ..Context::until(deadline.unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE))
     }
-}
-
-fn permits<T>(_: &Request<T>) -> impl Permits + use<T> {
-    ByUrl
 }

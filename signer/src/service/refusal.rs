@@ -18,8 +18,7 @@ use crate::{
 
 /// What no grant allows: by name in our log, by kind to the caller, who knows what it asked for, and as whom it is known.
 pub(super) fn denied(denied: Denied) -> CallError {
-    denied.log();
-    denied.into()
+    denied.refuse()
 }
 
 pub(super) fn key(error: KeyError) -> CallError {

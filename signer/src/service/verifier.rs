@@ -10,7 +10,7 @@ use std::{
 
 use http::{Request, Response};
 use safelight_proto::signer::v1::verifier_service_server::{SERVICE_NAME, VerifierServiceServer};
-use tonic::{body::Body, server::NamedService};
+use tonic::{body::Body, codec::CompressionEncoding::Gzip, server::NamedService};
 use tower_service::Service;
 
 use crate::signer::Signer;
@@ -34,6 +34,7 @@ impl Verifier {
     pub(super) fn new(signer: &Signer, decoding: usize, encoding: usize) -> Self {
         let bounded = |decoding| {
             VerifierServiceServer::new(signer.clone())
+                .accept_compressed(Gzip)
                 .max_decoding_message_size(decoding)
                 .max_encoding_message_size(encoding)
         };

@@ -17,6 +17,7 @@
 //! - [`variants`]: the list of variants
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and what they share")]
 
+mod access;
 mod cache;
 mod causes;
 mod damaged;

@@ -52,7 +52,8 @@ async fn a_signer_that_does_not_answer_is_not_waited_for() {
     let origin = FaultyOrigin::start().await.unwrap();
     origin.at("/a.png", Reply::ok(sample::png(48, 32).unwrap()));
     let toml = format!(
-        "[signer]\nendpoint = '{}'\ntimeout = '200ms'\n[variants.card]\n{}{WEB_ROUTE}",
+        "[signer]\nendpoint = '{}'\ntimeout = '200ms'\n[variants.card]\n{}{WEB_ROUTE}\
+         [[grants]]\ncaller = 'anonymous'\nmethods = ['Deliver']\nroutes = ['*']\n",
         silent.endpoint(),
         origins(&origin)
     );

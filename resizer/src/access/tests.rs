@@ -1,0 +1,178 @@
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use safelight_chassis::{access::Caller, config};
+
+use super::*;
+use crate::Config;
+
+const TEXT: &str = r#"
+[origins.photos]
+kind = "http"
+base_url = "https://photos.example.com/"
+[origins.secrets]
+kind = "http"
+base_url = "https://secrets.example.com/"
+[variants.thumb]
+width = 100
+[[routes]]
+name = "web"
+path = "/web/{key...}/{variant}"
+origin = "photos"
+url_key = "web"
+[[routes]]
+path = "/other/{key...}/{variant}"
+origin = "secrets"
+url_key = "web"
+
+[[grants]]
+caller = "backend"
+methods = ["ResizeObject", "Inspect"]
+origins = ["photos"]
+key_prefixes = ["albums/", "avatars/"]
+max_width = 2000
+max_area = 1000000
+[[grants]]
+caller = "backend"
+methods = ["ResizeObject"]
+origins = ["secrets"]
+max_width = 10
+[[grants]]
+caller = "edge"
+methods = ["Deliver"]
+routes = ["web", "/other/{key...}/{variant}"]
+key_prefixes = ["albums/"]
+[[grants]]
+caller = "ops"
+methods = ["*"]
+origins = ["*"]
+routes = ["*"]
+"#;
+
+fn granted(caller: &str, method: &str) -> Option<Granted> {
+    let config = Config::read(TEXT).unwrap_or_else(|errors| panic!("{errors}"));
+    let grants = config.access.grants.load();
+    grants.granted(&Caller::new(caller), METHODS.of_name(method).unwrap()).map(Granted::new)
+}
+
+#[test]
+fn pitfall_20_every_method_of_the_contract_has_a_rule_and_no_rule_is_without_a_method() {
+    let set = FileDescriptorSet::decode(safelight_proto::FILE_DESCRIPTOR_SET).unwrap();
+    let mut declared = Vec::new();
+    for file in &set.file {
+        for service in &file.service {
+            let full = format!("{}.{}", file.package(), service.name());
+            if full.starts_with("safelight.resizer.") {
+                declared.extend(service.method.iter().map(|method| format!("/{full}/{}", method.name())));
+            }
+        }
+    }
+    assert!(declared.len() >= 5, "{declared:?}");
+    for method in &declared {
+        assert!(METHODS.of_path(method).is_some(), "{method} has no rule");
+    }
+    assert_eq!(declared.len(), METHODS.len());
+    for (index, method) in METHODS.iter().enumerate() {
+        assert!(METHODS[..index].iter().all(|other| other.name != method.name), "{} is twice", method.name);
+    }
+}
+
+/// Method × caller.
+#[test]
+fn what_is_not_granted_is_denied_but_for_what_is_public() {
+    for method in METHODS.iter() {
+        assert!(granted("ops", method.name).is_some(), "{}", method.name);
+        for caller in ["nobody", "anonymous", "", "backend/"] {
+            let granted = granted(caller, method.name);
+            assert_eq!(granted.is_some(), method.name == "Deliver", "{caller} {}", method.name);
+            assert!(granted.is_none_or(|granted| granted.is_public_only()), "{caller}");
+        }
+        let has =
+            |caller: &str| granted(caller, method.name).is_some_and(|granted| !granted.is_public_only());
+        assert_eq!(has("backend"), matches!(method.name, "ResizeObject" | "Inspect"), "{}", method.name);
+        assert_eq!(has("edge"), method.name == "Deliver", "{}", method.name);
+    }
+}
+
+#[test]
+fn one_grant_must_allow_origin_key_and_size() {
+    let backend = granted("backend", "ResizeObject").unwrap();
+    let missing = |origin, key| backend.allows(None, origin, key, false).map_err(|denied| denied.what);
+    let photos = missing("photos", "albums/a.jpg").unwrap().unwrap();
+    assert_eq!((photos.max_width.map(NonZeroU32::get), photos.max_height), (Some(2000), None));
+    assert_eq!(missing("secrets", "x").unwrap().unwrap().max_width.map(NonZeroU32::get), Some(10));
+    assert!(missing("photos", "avatars/b/c.jpg").is_ok());
+    for key in
+        ["albums", "album/a", "albums-of-others/a", "albums/../secret", "albums/x\\..\\y", "/albums/a", ""]
+    {
+        assert_eq!(missing("photos", key), Err("object key"), "{key}");
+    }
+    assert_eq!(missing("elsewhere", "albums/a"), Err("origin"));
+    // The grant of one method is none of another.
+    assert_eq!(
+        granted("backend", "Inspect").unwrap().allows(None, "secrets", "x", false).unwrap_err().what,
+        "origin"
+    );
+
+    let mut photos = backend.clone();
+    photos.origin("photos").unwrap();
+    for (width, height, allowed) in
+        [(2000, 500, true), (2000, 501, false), (2001, 1, false), (1, 1_000_000, true), (1000, 1000, true)]
+    {
+        assert_eq!(photos.clone().output(width, height).is_ok(), allowed, "{width}x{height}");
+    }
+    let denied = photos.output(3000, 1).unwrap_err();
+    assert_eq!((denied.what, denied.name.as_str()), ("output size", "3000x1"));
+    assert_eq!(granted("ops", "Resize").unwrap().bounds(), None);
+}
+
+#[test]
+fn a_delivery_needs_its_route_unless_it_is_public() {
+    let edge = granted("edge", "Deliver").unwrap();
+    assert_eq!(edge.allows(Some("web"), "photos", "albums/a", false), Ok(None));
+    assert!(edge.allows(Some("/other/{key...}/{variant}"), "secrets", "albums/a", false).is_ok());
+    assert_eq!(edge.allows(Some("third"), "photos", "albums/a", false).unwrap_err().what, "route");
+    assert_eq!(edge.allows(Some("web"), "photos", "x", false).unwrap_err().what, "object key");
+    let anonymous = granted("anonymous", "Deliver").unwrap();
+    for granted in [&edge, &anonymous] {
+        assert_eq!(granted.allows(Some("third"), "photos", "x", true), Ok(None));
+    }
+    assert!(anonymous.allows(Some("web"), "photos", "albums/a", false).is_err());
+}
+
+#[test]
+fn mistakes_are_told_at_the_start() {
+    let start = TEXT.split("[[grants]]").next().unwrap();
+    for (grant, at) in [
+        ("methods = ['ResizeObject']", "grants[0].origins: needed"),
+        ("methods = ['Inspect']", "grants[0].origins: needed"),
+        ("methods = ['Deliver']", "grants[0].routes: needed"),
+        ("methods = ['*']", "grants[0].origins: needed"),
+        ("methods = ['*']\norigins = ['*']", "grants[0].routes: needed"),
+        ("methods = ['Store']", "grants[0].methods: there is no such method"),
+        ("methods = ['ResizeObject']\norigins = ['photo']", "grants[0].origins: names something"),
+        ("methods = ['Deliver']\nroutes = ['/web/{key...}/{variant}']", "grants[0].routes: names something"),
+        ("methods = ['Resize']\nkey_prefixes = ['a']", "grants[0].key_prefixes"),
+        ("methods = ['Resize']\nkey_prefixes = []", "grants[0].key_prefixes"),
+        ("methods = ['Resize']\nmax_width = 0", "grants[0].max_width"),
+        ("methods = ['Resize']\nkeys = ['*']", "grants[0].keys: unknown key"),
+    ] {
+        let errors =
+            Config::read(&format!("{start}[[grants]]\ncaller = 'a'\n{grant}")).unwrap_err().to_string();
+        assert!(errors.contains(at), "{at}: {errors}");
+    }
+    let text = format!("{start}[[grants]]\ncaller = 'a'\nmethods = ['Resize', 'ListVariants']");
+    assert!(Config::read(&text).is_ok(), "methods that use neither need neither");
+    assert!(config::read("", |section| Access::read(section, &Origins::new(), &Delivery::default())).is_ok());
+}
+
+#[test]
+fn a_reload_replaces_the_grants_of_calls_to_come() {
+    let config = Config::read(TEXT).unwrap();
+    let look = METHODS.of_name("ListVariants").unwrap();
+    let has = |access: &Access| access.grants.load().granted(&Caller::new("new"), look).is_some();
+    let held = config.access.clone();
+    assert!(!has(&held));
+    let text = format!("{TEXT}[[grants]]\ncaller = 'new'\nmethods = ['ListVariants']\n");
+    config.access.replace_grants(&Config::read(&text).unwrap().access);
+    assert!(has(&held), "whoever holds the same access");
+}
