@@ -91,7 +91,7 @@ async fn head_is_get_without_the_picture() {
         ("/", &["X-Request-Id: same"]),
     ] {
         let (get, head) = (get(&local, target, lines).await, send(&local, "HEAD", target, lines).await);
-        let without_age = |answer: &Answer| {
+        let without_age = |answer: &HttpAnswer| {
             let mut headers = answer.lasting();
             // A second may pass between the two; the ids of errors are of one length.
             headers.retain(|(name, value)| name != "cache-control" || !value.contains("must-revalidate"));

@@ -12,13 +12,13 @@ use crate::harness::{Local, PATIENCE};
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// A header, which must stand once at most.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(found, _)| found == name);
@@ -91,18 +91,18 @@ pub(crate) async fn exchange(local: &Local, request: &[u8]) -> Vec<u8> {
 }
 
 /// A request, to its answer.
-pub(crate) async fn send(local: &Local, method: &str, target: &str, lines: &[&str]) -> Answer {
+pub(crate) async fn send(local: &Local, method: &str, target: &str, lines: &[&str]) -> HttpAnswer {
     parse(&exchange(local, head(method, target, lines).as_bytes()).await)
 }
 
 /// GET.
-pub(crate) async fn get(local: &Local, target: &str, lines: &[&str]) -> Answer {
+pub(crate) async fn get(local: &Local, target: &str, lines: &[&str]) -> HttpAnswer {
     send(local, "GET", target, lines).await
 }
 
 /// Takes an answer apart. Its body must be as long as it says.
 #[track_caller]
-pub(crate) fn parse(bytes: &[u8]) -> Answer {
+pub(crate) fn parse(bytes: &[u8]) -> HttpAnswer {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
     let end = end.unwrap_or_else(|| panic!("no head: {:?}", String::from_utf8_lossy(bytes)));
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
@@ -112,5 +112,5 @@ pub(crate) fn parse(bytes: &[u8]) -> Answer {
         .map(|line| line.split_once(": ").unwrap())
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    Answer { status, headers, body: bytes[end + 4..].to_vec() }
+    HttpAnswer { status, headers, body: bytes[end + 4..].to_vec() }
 }
