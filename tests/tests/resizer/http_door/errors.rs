@@ -25,18 +25,14 @@ async fn strange_targets_are_the_clients_fault() {
         ("/x/../acct/a.jpg/card", 403, "URL_REFUSED"),
         ("/acct/%2e%2e/a.jpg/card", 403, "URL_REFUSED"),
         ("/acct/..%2f..%2fetc%2fpasswd/card", 403, "URL_REFUSED"),
-        ("/acct/a.jpg/card?sig=\"<script>", 403, "URL_REFUSED"),
+        ("/acct/a.jpg/card?sig={|}^'", 403, "URL_REFUSED"),
         ("/acct/a%00.jpg/card", 403, "URL_REFUSED"),
-        ("?x", 400, "FIELD_INVALID"),
         ("*", 400, "FIELD_INVALID"),
     ] {
         let raw = exchange(&local, head("GET", target, &[]).as_bytes()).await;
-        let text = String::from_utf8_lossy(&raw);
-        if target.starts_with('?') && text.starts_with("HTTP/1.1 400 ") && !text.contains("problem") {
-            continue; // The parser's own refusal.
-        }
-        parse(&raw).refused(status, reason);
-        assert!(!text.contains("<script"), "{text}");
+        let answer = parse(&raw);
+        assert_eq!(answer.status, status, "{target}");
+        answer.refused(status, reason);
     }
     for target in [
         format!("/x/..{signed}"),
@@ -53,6 +49,8 @@ async fn strange_targets_are_the_clients_fault() {
         "/acct/a\0.jpg/card",
         "/acct/a\r.jpg/card",
         "acct/a.jpg/card",
+        "/acct/a.jpg/card?sig=<script>",
+        "?x",
         "",
         "/acct/\u{7f}/card",
     ] {
@@ -83,7 +81,7 @@ async fn strange_targets_are_the_clients_fault() {
 async fn a_problem_says_what_to_do_and_nothing_to_a_forger() {
     let local = start_with("").await;
     local.put("a.jpg", sample::jpeg(96, 64).unwrap()).await;
-    let answer = get(&local, "/acct/a.jpg/width=0,quality=101", &["X-Request-Id: id-1"]).await;
+    let answer = get(&local, "/acct/a.jpg/width=0,quality=x", &["X-Request-Id: id-1"]).await;
     let problem = answer.problem();
     assert_eq!(problem["type"], "tag:safelight.dev,2026:FIELD_INVALID");
     assert_eq!((problem["request_id"].as_str(), problem["status"].as_u64()), (Some("id-1"), Some(400)));
