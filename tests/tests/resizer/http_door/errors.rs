@@ -156,10 +156,10 @@ async fn busy_and_away_say_when_to_come_back() {
     })
     .await;
     let waiting = get(&local, "/web/silent/thumbnail", &[]);
-    let asking = eventually("BUSY", async || {
-        let answer = get(&local, "/web/none/thumbnail", &[]).await;
-        (answer.status == 429).then_some(answer)
-    });
+    let asking = async {
+        eventually("the place is taken", async || origin.requests().pop()).await;
+        get(&local, "/web/none/thumbnail", &[]).await
+    };
     let busy = tokio::select! {
         busy = asking => busy,
         answer = waiting => panic!("{answer:?}"),
