@@ -105,7 +105,7 @@ pub(super) fn read(section: &mut Section) -> Presentation {
             false
         }
     };
-    let corp = section.optional::<String>("corp").map_or(Corp::default(), |text| {
+    let corp = section.optional::<String>("corp").map_or(Corp::CrossOrigin, |text| {
         Corp::ALL.into_iter().find(|corp| corp.as_str() == text).unwrap_or_else(|| {
             section.error("corp", "must be \"same-origin\", \"same-site\" or \"cross-origin\"");
             Corp::default()

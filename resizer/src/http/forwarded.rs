@@ -149,7 +149,7 @@ fn x_forwarded(headers: &HeaderMap) -> Vec<Hop> {
     };
     let (clients, schemes, hosts) = (list(FORWARDED_FOR), list(FORWARDED_PROTO), list(FORWARDED_HOST));
     let at = |list: &[String], index: usize| {
-        list.get(index).or(list.last()).filter(|text| !text.is_empty()).cloned()
+        list.get(index).or_else(|| list.last()).filter(|text| !text.is_empty()).cloned()
     };
     // A proxy that names scheme or host and hides its client.
     let count = clients.len().max(usize::from(!(schemes.is_empty() && hosts.is_empty())));
