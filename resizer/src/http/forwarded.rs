@@ -303,7 +303,8 @@ mod tests {
         for (line, origin, client) in [
             ("for=192.0.2.60;proto=https;host=img.example.com", "https://img.example.com", "192.0.2.60"),
             ("For=\"[2001:db8:cafe::17]:4711\"", "http://h", "2001:db8:cafe::17"),
-            ("for=9.9.9.9, for=192.0.2.43;host=\"a,b;c\", for=10.1.1.1", "", ""),
+            ("for=9.9.9.9, for=192.0.2.43;host=\"a,b;c\", for=10.1.1.1", "http://a,b;c", "192.0.2.43"),
+            ("for=192.0.2.43;host=\"a b\"", "", ""),
             ("for=9.9.9.9;host=evil, for=192.0.2.43;proto=https, for=10.1.1.1", "https://h", "192.0.2.43"),
             ("for=9.9.9.9, for=_hidden", "http://h", ""),
         ] {
