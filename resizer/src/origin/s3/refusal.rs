@@ -190,7 +190,7 @@ mod tests {
             <StringToSign>AWS4</StringToSign></Error>";
         let refusal = Refusal::read(&HeaderMap::new(), body, &secrets);
         assert_eq!(refusal.code.as_deref(), Some("SignatureDoesNotMatch"));
-        assert_eq!(refusal.message.as_deref(), Some("bad \"…\" &  no"));
+        assert_eq!(refusal.message.as_deref(), Some("bad \"…\" &   no"));
         assert_eq!(refusal.request_id.as_deref(), Some("4442587FB7D0A2F9"));
         assert_eq!((refusal.region, refusal.endpoint), (None, None));
 
