@@ -16,11 +16,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, prometheus_text},
-    metrics::{MetricType, counter::Counter, family::Family, gauge::ConstGauge},
+    metrics::{
+        MetricType,
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+    },
     registry::{Metric, Registry as Inner},
 };
 
-use crate::tls::Tls;
+use crate::{reload, tls::Tls};
 
 /// What a process counts. A handle: clones share the metrics.
 #[derive(Debug, Clone)]
@@ -59,6 +64,11 @@ impl Registry {
         Reloads { ok: counter("ok"), failed: counter("failed") }
     }
 
+    /// Shows how often `what` was read again by a [`reload`](crate::reload).
+    pub fn watch_reloads(&self, what: &'static str, reloads: Arc<reload::Reloads>) {
+        self.register_collector(Watched { what, reloads });
+    }
+
     /// All of it in Prometheus' text format.
     pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
@@ -78,6 +88,25 @@ pub struct Reloads {
     pub ok: Counter,
     /// It had changed, and could not be used.
     pub failed: Counter,
+}
+
+/// Reloads that are counted elsewhere, looked up when they are asked for.
+#[derive(Debug)]
+struct Watched {
+    what: &'static str,
+    reloads: Arc<reload::Reloads>,
+}
+
+impl Collector for Watched {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let (name, help) = ("config_reloads", "Configurations that had changed and were read again");
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (result, count) in [("ok", self.reloads.applied()), ("failed", self.reloads.refused())] {
+            let labels = Reload { what: self.what, result };
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
 }
 
 /// When the server's certificate expires, looked up when it is asked for.

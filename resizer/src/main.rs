@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         let resizer = Resizer::new(config)?;
         resizer.watch_agreement();
         let server = resizer.add_to(server);
-        watch.start()?;
+        server.metrics().watch_reloads("configuration", watch.start()?);
         server.health().ready().await;
         Ok(server)
     })

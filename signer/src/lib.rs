@@ -32,6 +32,7 @@ pub mod credentials;
 pub mod delivery;
 pub mod keyring;
 mod limits;
+mod metrics;
 mod reload;
 pub mod scheme;
 mod service;

@@ -18,6 +18,7 @@ use crate::{
     credentials::Tasks,
     delivery::Deliveries,
     keyring::{Keyring, seen::Digests},
+    metrics::Metrics,
     reload::{Held, Watched},
     service,
     upload::{UploadTokens, config::OpenError},
@@ -47,6 +48,7 @@ pub struct Signer {
     security: Security,
     server: Settings,
     pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
     pub(crate) upload_tokens: Option<UploadTokens>,
     reloads: Arc<Reloads>,
     reload_interval: Duration,
@@ -66,6 +68,7 @@ impl Signer {
             security: config.security,
             server: config.server,
             clock,
+            metrics: Metrics::default(),
             upload_tokens: None,
             reloads: Arc::default(),
             reload_interval: config.reload_interval,
@@ -149,6 +152,9 @@ impl Signer {
     pub fn add_to(&self, server: Server) -> Server {
         let door = Door { grants: Arc::clone(&self.grants), audit: self.audit.clone() };
         let server = server.settings(self.server).security(self.security.clone()).authorise(Arc::new(door));
+        let registry = server.metrics();
+        self.metrics.register(&registry);
+        registry.watch_reloads("configuration", Arc::clone(&self.reloads));
         service::add(self, server)
     }
 }

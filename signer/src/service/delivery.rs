@@ -63,19 +63,22 @@ impl Signer {
         call.note(|entry| path_of(request_target).clone_into(&mut entry.subject));
         let now = self.clock.now();
         let presented = Presented { target: request_target, origin, client, cookies, now };
-        match prove(delivery, &ring, &presented)? {
-            Ok(proof) => fetch(call, delivery, &ring, proof, method, now),
+        let key = delivery.url_key.as_deref().unwrap_or_default();
+        let answer = match prove(delivery, &ring, &presented)? {
+            Ok(proof) => fetch(call, delivery, &ring, proof, method, now)?,
             Err(reason) => {
                 // Where the signature stands in the path, that is not for the log.
                 let path = if delivery.signature_in_path { "" } else { path_of(request_target) };
-                log_refusal(reason, delivery.url_key.as_deref().unwrap_or_default(), &delivery.name, path);
-                Ok(AuthorizeDeliveryResponse {
+                log_refusal(reason, key, &delivery.name, path);
+                AuthorizeDeliveryResponse {
                     verdict: Verdict::Invalid.into(),
                     reason: reason.into(),
                     ..AuthorizeDeliveryResponse::default()
-                })
+                }
             }
-        }
+        };
+        self.judged(call, key, answer.verdict(), answer.reason(), answer.key_version);
+        Ok(answer)
     }
 
     pub(super) fn listed(&self, call: &Call<'_>, request: &ListDeliveriesRequest) -> ListDeliveriesResponse {

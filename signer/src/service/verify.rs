@@ -36,7 +36,7 @@ impl VerifierService for Signer {
     {
         call::answer(&self.audit, request, |call, request| {
             let answer = self.target(call, request)?;
-            call.note(|entry| note(entry, answer.verdict(), answer.reason(), answer.key_version));
+            self.judged(call, &request.key, answer.verdict(), answer.reason(), answer.key_version);
             Ok(answer)
         })
     }
@@ -50,7 +50,7 @@ impl VerifierService for Signer {
     {
         call::answer(&self.audit, request, |call, request| {
             let answer = self.fields(call, request)?;
-            call.note(|entry| note(entry, answer.verdict(), answer.reason(), answer.key_version));
+            self.judged(call, &request.key, answer.verdict(), answer.reason(), answer.key_version);
             Ok(answer)
         })
     }
@@ -64,7 +64,7 @@ impl VerifierService for Signer {
     {
         call::answer(&self.audit, request, |call, request| {
             let answer = self.notification(call, request)?;
-            call.note(|entry| note(entry, answer.verdict(), answer.reason(), answer.key_version));
+            self.judged(call, &request.key, answer.verdict(), answer.reason(), answer.key_version);
             Ok(answer)
         })
     }
@@ -76,11 +76,7 @@ impl VerifierService for Signer {
     where
         Self: 'a,
     {
-        call::answer(&self.audit, request, |call, request| {
-            let answer = self.authorized(call, request)?;
-            call.note(|entry| note(entry, answer.verdict(), answer.reason(), answer.key_version));
-            Ok(answer)
-        })
+        call::answer(&self.audit, request, |call, request| self.authorized(call, request))
     }
 
     fn list_deliveries<'s: 'a, 'a>(
@@ -249,6 +245,21 @@ pub(super) fn verify(key: &UrlKey, presented: &Presented<'_>) -> Result<(Verifie
         Some(true) => Ok((verified, version)),
         Some(false) => Err(Reason::UrlNotAllowed),
         None => Err(Reason::OriginMissing),
+    }
+}
+
+impl Signer {
+    /// Records and counts a verdict on a signature of a key.
+    pub(super) fn judged(
+        &self,
+        call: &mut Call<'_>,
+        key: &str,
+        verdict: Verdict,
+        reason: Reason,
+        key_version: u32,
+    ) {
+        self.metrics.verdict(key, reason);
+        call.note(|entry| note(entry, verdict, reason, key_version));
     }
 }
 
