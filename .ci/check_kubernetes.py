@@ -2,7 +2,8 @@
 
 Usage: check_kubernetes.py VERSION..., the Kubernetes versions whose schemas must accept it (strictly: no unknown field).
 The schemas are those of kubernetes-validate, which carries them. What no schema says is checked here by name, since no
-cluster runs in CI: selectors, references, ports, probes, the `restricted` pod policy, the memory arithmetic.
+cluster runs in CI: selectors, references, ports, probes, grants, network policies, the `restricted` pod policy, the memory
+arithmetic.
 """
 
 import copy
@@ -18,9 +19,12 @@ import yaml
 from check_dockerfile import DOCKERFILE, ROOT, USER, arguments, stages
 
 BASE = ROOT / "deploy/k8s/base"
+KIB = 1 << 10
 MIB = 1 << 20
-# Windows of all connections at the worst: max_connections x connection_window of resizer/src/service/mod.rs.
-CONNECTION_WINDOWS = 64 * 4 * MIB
+# The ports of each service: those of the image, in its order, by name.
+PORTS = {"signer": ["grpc", "admin"], "resizer": ["grpc", "http", "admin"]}
+# Paths of the admin port, by probe.
+PROBES = {"startupProbe": "/readyz", "readinessProbe": "/readyz", "livenessProbe": "/livez"}
 UNITS = {"Mi": MIB, "Gi": 1 << 30, "MiB": MIB, "GiB": 1 << 30}
 
 
@@ -28,6 +32,24 @@ def size(text):
     """`2Gi` or `1536MiB` in bytes."""
     number, unit = re.fullmatch(r"(\d+)([A-Za-z]+)", text).groups()
     return int(number) * UNITS[unit]
+
+
+def constant(path, name):
+    """The first `name: 64 * 1024,` or `name: 512,` of a Rust source."""
+    text = re.search(rf"\b{name}: ([0-9][0-9_ *]*),", (ROOT / path).read_text()).group(1)
+    answer = 1
+    for factor in text.split("*"):
+        answer *= int(factor)
+    return answer
+
+
+def held_by_connections(max_connections):
+    """What is not for pictures: the sum in chassis/src/server/limits.rs, with the resizer's numbers and two ports."""
+    service, chassis = "resizer/src/service/mod.rs", "chassis/src/server/limits.rs"
+    unread = constant(service, "stream_window") + constant(service, "max_decoding_message_size")
+    unread += constant(chassis, "max_header_list_size")
+    idle, large_headers = 33 * KIB, 64 * 256 * KIB
+    return 2 * max_connections * idle + constant(service, "max_calls") * unread + large_headers
 
 
 def against_schemas(objects, versions):
@@ -82,7 +104,8 @@ def deployment(service, item, by_kind, image):
     spec, template = item["spec"], item["spec"]["template"]
     pod, labels = template["spec"], template["metadata"]["labels"]
     (container,) = pod["containers"]
-    port = int(arguments(image, "EXPOSE")[0])
+    ports = dict(zip(PORTS[service], map(int, arguments(image, "EXPOSE")[0].split()), strict=True))
+    port = ports["grpc"]
 
     def selects(selector):
         return selector and selector.items() <= labels.items()
@@ -98,11 +121,16 @@ def deployment(service, item, by_kind, image):
     # Image, arguments, ports, probes.
     need(container["image"].split(":")[0].split("@")[0] == name, "is not our image")
     need(re.search(r":\d+\.\d+\.\d+$|@sha256:", container["image"]), "the image has no version")
-    need(container["ports"] == [{"name": "grpc", "containerPort": port}], f"the port is not {port}, as the image exposes")
+    found_ports = {item["name"]: item["containerPort"] for item in container["ports"]}
+    need(found_ports == ports, f"the ports are not {ports}, as the image exposes")
     flags = dict(argument.removeprefix("--").partition("=")[::2] for argument in container["args"])
-    need(flags.get("listen") == f"0.0.0.0:{port}" and "plaintext" in flags, "does not listen where its port is")
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        need(container[probe].get("grpc", {}).get("port") == port, f"{probe} asks another port")
+    need(flags.get("listen") == f"[::]:{port}" and "plaintext" in flags, "does not listen where its port is")
+    need(flags.get("admin-listen") == f"[::]:{ports['admin']}", "the admin port is elsewhere")
+    for probe, path in PROBES.items():
+        need(container[probe].get("httpGet") == {"path": path, "port": "admin"}, f"{probe} does not ask {path} of the admin port")
+    scraped = {"scrape": "true", "port": str(ports["admin"]), "path": "/metrics"}
+    annotations = template["metadata"].get("annotations", {})
+    need(all(annotations.get(f"prometheus.io/{key}") == value for key, value in scraped.items()), "is not scraped")
     need(pod["terminationGracePeriodSeconds"] == 60, "the grace period is not 60 s")
 
     # Configuration and keys are where the arguments and the configuration look for them.
@@ -115,37 +143,82 @@ def deployment(service, item, by_kind, image):
     config = tomllib.loads((BASE / file).read_text())
     need(tomllib.loads(config_map["data"][file]) == config, "the ConfigMap is not the file")
 
+    # Callers.
+    for grant in config["grants"]:
+        need(grant["caller"] != "anonymous", "a grant is for anyone")
+    tokens = {token["caller"]: token["sha256"] for token in config["tokens"]}
+    need({grant["caller"] for grant in config["grants"]} == set(tokens), "a grant is of a caller without a token")
+    need(len(set(tokens.values())) == len(tokens), "two callers have one token")
+
     limits, requests = container["resources"]["limits"], container["resources"]["requests"]
     if service == "signer":
         need(spec.get("replicas", 1) >= 2, "a single replica")
         files = [version["secret_file"] for key in config["keys"] for version in key["versions"]]
-        readme = (ROOT / "deploy/README.md").read_text()
-        for path in files:
-            directory, _, file = path.rpartition("/")
-            volume = volumes.get(mounts.get(directory, {}).get("name"), {})
-            need(volume.get("secret", {}).get("secretName") == "safelight-keys", f"{path} is in no Secret")
-            need(volume.get("secret", {}).get("defaultMode") == 0o440, f"{path} has another mode than 0440")
-            need(f"--from-file={file}" in readme, f"deploy/README.md does not say how {file} gets into the Secret")
+        (grant,) = [grant for grant in config["grants"] if grant["caller"] == "resizer"]
+        need(grant["methods"] == ["AuthorizeDelivery", "ListDeliveries"], "the resizer may do more than deliver")
+        need(set(grant["deliveries"]) == {d["name"] for d in config["deliveries"]}, "the resizer has not these deliveries")
     else:
         need("replicas" not in spec, "replicas would undo what the autoscaler does")
-        need(not any("secret" in volume for volume in pod["volumes"]), "the resizer holds no key")
+        files = [config["signer"]["token_file"]]
+        need(config["http"]["listen"] == f"[::]:{ports['http']}", "HTTP is elsewhere")
         need(limits == requests, "requests are not limits")
         memory, budget = size(limits["memory"]), size(config["limits"]["memory_budget"])
-        left = memory - max(memory // 8, 128 * MIB) - CONNECTION_WINDOWS
+        held = -(-held_by_connections(config["server"]["max_connections"]) // (64 * MIB)) * 64 * MIB
+        left = memory - max(memory // 8, 128 * MIB) - held
         need(budget == left, f"memory_budget is not what the limit leaves, {left // MIB}MiB")
         host, signer_port = re.fullmatch(r"http://([^:/]+):(\d+)", config["signer"]["endpoint"]).groups()
         signer = by_kind["Service"].get(host, {"spec": {"ports": []}})
         need([p["port"] for p in signer["spec"]["ports"]] == [int(signer_port)], "the signer's endpoint is no Service")
         need(signer["spec"].get("selector") == {"app.kubernetes.io/name": "safelight-signer"}, "asks another than the signer")
 
+    secret = {"signer": "safelight-keys", "resizer": "safelight-resizer"}[service]
+    readme = (ROOT / "deploy/README.md").read_text()
+    need([v["secret"]["secretName"] for v in volumes.values() if "secret" in v] == [secret], f"mounts another Secret than {secret}")
+    for path in files:
+        directory, _, file = path.rpartition("/")
+        volume = volumes.get(mounts.get(directory, {}).get("name"), {})
+        need(volume.get("secret", {}).get("secretName") == secret, f"{path} is in no Secret")
+        need(volume.get("secret", {}).get("defaultMode") == 0o440, f"{path} has another mode than 0440")
+        need(f"--from-file={file}" in readme, f"deploy/README.md does not say how {file} gets into the Secret")
+
     for suffix, cluster_ip in (("", None), ("-headless", "None")):
         facade = by_kind["Service"][name + suffix]["spec"]
         need(selects(facade["selector"]), f"Service {name}{suffix} selects other pods")
         need(facade.get("clusterIP") == cluster_ip, f"Service {name}{suffix} has the wrong clusterIP")
-        wanted = {"name": "grpc", "port": port, "targetPort": "grpc", "appProtocol": "grpc"}
-        need(facade["ports"] == [wanted], f"Service {name}{suffix} has another port")
+        wanted = [{"name": "grpc", "port": port, "targetPort": "grpc", "appProtocol": "grpc"}]
+        if "http" in ports and not suffix:
+            wanted.append({"name": "http", "port": 80, "targetPort": "http", "appProtocol": "http"})
+        need(facade["ports"] == wanted, f"Service {name}{suffix} has another port")
     budget = by_kind["PodDisruptionBudget"][name]["spec"]
     need(selects(budget["selector"]["matchLabels"]) and budget.get("maxUnavailable") == 1, "the disruption budget is another's")
+    return found
+
+
+def network(by_kind):
+    """Whether the policies deny what they do not allow, and allow what there is."""
+    found = []
+    policies = {name: item["spec"] for name, item in by_kind.get("NetworkPolicy", {}).items()}
+    deny = [p for p in policies.values() if p["podSelector"] == {} and not p.get("ingress") and not p.get("egress")]
+    if not any(set(policy["policyTypes"]) == {"Ingress", "Egress"} for policy in deny):
+        found.append("no NetworkPolicy denies by default")
+    signer_port = None
+    for service, ports in PORTS.items():
+        name = f"safelight-{service}"
+        template = by_kind["Deployment"][name]["spec"]["template"]
+        named = {port["name"]: port["containerPort"] for port in template["spec"]["containers"][0]["ports"]}
+        signer_port = signer_port or named["grpc"]
+        own = [p for p in policies.values() if p["podSelector"].get("matchLabels", {}).items() <= template["metadata"]["labels"].items()]
+        rules = [rule for policy in own for rule in policy.get("ingress", [])]
+        opened = {port["port"] for rule in rules for port in rule["ports"]}
+        if opened != set(ports):
+            found.append(f"{name}: the policies open {opened}, not {ports}")
+        for rule in rules:
+            anyone = not rule.get("from") or {} in rule["from"] or any(peer == {"namespaceSelector": {}} for peer in rule["from"])
+            if anyone and rule["ports"] != [{"port": "http"}]:
+                found.append(f"{name}: anyone reaches {rule['ports']}")
+    resizer = policies.get("safelight-resizer", {"egress": []})
+    if not any(rule["ports"] == [{"port": signer_port}] for rule in resizer["egress"]):
+        found.append("the resizer does not reach the signer")
     return found
 
 
@@ -165,6 +238,7 @@ def coherence(objects):
     images = {stage["name"]: stage for stage in stages(DOCKERFILE.read_text())}
     for service in ("signer", "resizer"):
         found += deployment(service, by_kind["Deployment"][f"safelight-{service}"], by_kind, images[service])
+    found += network(by_kind)
 
     (scaler,) = by_kind["HorizontalPodAutoscaler"].values()
     target = scaler["spec"]["scaleTargetRef"]["name"]
@@ -196,7 +270,11 @@ def unnoticed(objects, versions):
     mistakes = [
         ("unknown field", against_schemas, pod, lambda item: container(item).update(readynessProbe={})),
         ("wrong type", against_schemas, pod, lambda item: container(item)["ports"][0].update(containerPort="grpc")),
-        ("other port", coherence, pod, lambda item: container(item)["readinessProbe"]["grpc"].update(port=50051)),
+        ("other port", coherence, pod, lambda item: container(item)["readinessProbe"]["httpGet"].update(port="http")),
+        ("no denial", coherence, ("NetworkPolicy", "safelight-deny"), lambda item: item["spec"].update(policyTypes=["Ingress"])),
+        ("open signer", coherence, ("NetworkPolicy", "safelight-signer"), lambda item: item["spec"]["ingress"][0].pop("from")),
+        ("open namespaces", coherence, ("NetworkPolicy", "safelight-resizer"),
+         lambda item: item["spec"]["ingress"][1].update({"from": [{"namespaceSelector": {}}]})),
         ("root", coherence, pod, lambda item: item["spec"]["template"]["spec"]["securityContext"].update(runAsUser=0)),
         ("less memory", coherence, pod, lambda item: container(item)["resources"]["limits"].update(memory="1Gi")),
         ("selector", coherence, ("Service", "safelight-signer"), lambda item: item["spec"]["selector"].update(x="y")),

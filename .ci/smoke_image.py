@@ -2,7 +2,8 @@
 
 The root directory holds the binary, the packages that distroless/cc-debian12 is made of (from this machine, which must be
 Debian 12 too), and what the rendered Deployment mounts; user, groups and arguments are the Deployment's. Then the probes
-must answer, the services must know the keys and variants of their configuration, and SIGTERM must end them with 0.
+must answer, the services must know the keys and variants of their configuration and each other, and SIGTERM must end them
+with 0.
 
 Usage: smoke_image.py DIRECTORY, the directory of the binaries. Needs root, for chroot.
 """
@@ -18,6 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import yaml
@@ -26,8 +30,11 @@ from check_kubernetes import BASE
 
 # What the base image has of shared libraries, and what the image build would link against.
 PACKAGES = ["libc6", "libgcc-s1", "libstdc++6"]
-# The backend's, made up.
-TOKEN = secrets.token_hex(32)
+# Made up: the backend's, and the resizer's own. In the files their hashes are to be replaced.
+TOKEN, RESIZER_TOKEN = secrets.token_hex(32), secrets.token_hex(32)
+HASHES = {"0" * 64: TOKEN, "1" * 64: RESIZER_TOKEN}
+# Pods have addresses of their own; here both admin ports would be one.
+ADMIN = {"signer": 9090, "resizer": 9091}
 START_SECONDS = 30  # a debug build; the startup probe allows 60 s
 STOP_SECONDS = 55  # terminationGracePeriodSeconds is 60
 
@@ -44,7 +51,7 @@ def base_image(root):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(Path(path).read_bytes())
         target.chmod(0o755)
-    write(root / "etc/hosts", "127.0.0.1 localhost safelight-signer\n")
+    write(root / "etc/hosts", "127.0.0.1 localhost safelight-signer safelight-signer-headless\n")
     write(root / "etc/nsswitch.conf", "hosts: files dns\n")
     write(root / "etc/ssl/certs/ca-certificates.crt", Path("/etc/ssl/certs/ca-certificates.crt").read_text())
 
@@ -88,19 +95,25 @@ class Pod:
             directory = root / point["mountPath"].lstrip("/")
             if "configMap" in volume:
                 data = named("ConfigMap", volume["configMap"]["name"])["data"]
-                # The hash that whoever deploys is to replace, replaced.
-                data = {name: text.replace("0" * 64, hashlib.sha256(TOKEN.encode()).hexdigest()) for name, text in data.items()}
+                for placeholder, token in HASHES.items():
+                    token = hashlib.sha256(token.encode()).hexdigest()
+                    data = {name: text.replace(placeholder, token) for name, text in data.items()}
                 mount(directory, data, 0o644, group)
             else:
                 # The files of the Secret, as the README makes it; fsGroup lets the group read them.
-                names = [line.split("/")[-1].strip('"') for line in (BASE / "signer.toml").read_text().splitlines()
-                         if line.startswith("secret_file")]
-                mount(directory, {name: secrets.token_hex(32) for name in names}, volume["secret"]["defaultMode"],
-                      spec["securityContext"]["fsGroup"])
+                config = tomllib.loads((BASE / f"{service}.toml").read_text())
+                if service == "signer":
+                    paths = [version["secret_file"] for key in config["keys"] for version in key["versions"]]
+                    files = {Path(path).name: secrets.token_hex(32) for path in paths}
+                else:
+                    files = {Path(config["signer"]["token_file"]).name: RESIZER_TOKEN}
+                mount(directory, files, volume["secret"]["defaultMode"], spec["securityContext"]["fsGroup"])
+        args = [argument.replace(":9090", f":{ADMIN[service]}") if argument.startswith("--admin-listen=") else argument
+                for argument in self.container["args"]]
         self.log = open(parent / f"{service}.log", "w+")
         self.process = subprocess.Popen(
             [shutil.which("chroot"), f"--userspec={user}:{group}", "--groups=" + str(spec["securityContext"]["fsGroup"]), root,
-             f"/usr/local/bin/safelight-{service}", *self.container["args"]],
+             f"/usr/local/bin/safelight-{service}", *args],
             stdout=self.log, stderr=subprocess.STDOUT, env={},
         )
 
@@ -109,18 +122,37 @@ class Pod:
         return subprocess.run(["grpcurl", "-plaintext", "-max-time", "5", "-H", f"authorization: Bearer {TOKEN}", "-d", request, f"127.0.0.1:{port}", method],
                               capture_output=True, text=True)
 
+    def get(self, port, path):
+        """Status and text of a GET; 0 while it is not listened."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
     def wait_until_ready(self):
-        """Every probe answers SERVING."""
+        """Every probe succeeds, and the metrics are there."""
         deadline = time.monotonic() + START_SECONDS
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-            request = json.dumps({"service": self.container[probe]["grpc"].get("service", "")})
             while True:
-                answer = self.call("grpc.health.v1.Health/Check", request)
-                if answer.returncode == 0 and json.loads(answer.stdout).get("status") == "SERVING":
+                status, text = self.get(ADMIN[self.name], self.container[probe]["httpGet"]["path"])
+                if status == 200:
                     break
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.fail(f"{probe} was not answered: {answer.stderr.strip() or answer.stdout}")
+                    self.fail(f"{probe} was not answered: {status} {text}")
                 time.sleep(0.2)
+        status, text = self.get(ADMIN[self.name], "/metrics")
+        if status != 200 or "# EOF" not in text:
+            self.fail(f"/metrics: {status} {text}")
+
+    def wait_for_log(self, wanted):
+        deadline = time.monotonic() + START_SECONDS
+        while wanted not in Path(self.log.name).read_text():
+            if time.monotonic() > deadline:
+                self.fail(f"the log never said {wanted!r}")
+            time.sleep(0.2)
 
     def knows(self, method, field, wanted):
         answer = self.call(method)
@@ -159,6 +191,12 @@ def main():
             signer, resizer = pods
             signer.knows("safelight.signer.v1.KeyService/ListKeys", "keys", ["web", "uploads"])
             resizer.knows("safelight.resizer.v1.ResizerService/ListVariants", "variants", ["thumbnail", "large"])
+            # Configurations that fit each other, by the token of the one at the other.
+            resizer.wait_for_log("delivery.agreed")
+            for path in ("/acme/a.jpg/large", "/acme/a.jpg/large?exp=1&sig=00"):
+                status, text = resizer.get(8080, path)
+                if status != 403 or json.loads(text)["reason"] != "URL_REFUSED":
+                    resizer.fail(f"{path} over HTTP: {status} {text}")
             for pod in reversed(pods):
                 pod.stop()
         finally:

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`config`]: one TOML file, all its errors at once
 //! - [`cli`]: the flags that every service has
+//! - [`check`]: `check-config`: what a start would say, without serving
 //! - [`exit`]: exit codes
 //! - [`telemetry`]: log lines, for the whole process
 //! - [`shutdown`]: when to stop, and how patiently
@@ -21,6 +22,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod exit;

@@ -76,6 +76,19 @@ impl Config {
         config::read(text, Self::from_section)
     }
 
+    /// What is in it, in a line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let http = self.http.as_ref().map_or_else(String::new, |http| format!(", HTTP on {}", http.listen));
+        format!(
+            "{} origins, {} variants, {} routes, signer at {}{http}",
+            self.origins.len(),
+            self.delivery.variants.len(),
+            self.delivery.routes.len(),
+            self.signer_endpoint,
+        )
+    }
+
     fn from_section(section: &mut Section) -> Self {
         let (signer_endpoint, signer_credentials, signer_timeout) =
             section.table("signer", read_signer).unwrap_or_else(default_signer);

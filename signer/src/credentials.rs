@@ -58,6 +58,12 @@ impl Issued {
 }
 
 impl Source {
+    /// Whether a provider issues them.
+    #[must_use]
+    pub const fn is_provider(&self) -> bool {
+        matches!(self, Self::Provider(_))
+    }
+
     /// The credentials that are valid at `now` (Unix seconds). Never waits.
     ///
     /// # Errors

@@ -106,6 +106,11 @@ pub enum KeyError {
 }
 
 impl Keyring {
+    /// How many keys there are.
+    pub(crate) fn count(&self) -> usize {
+        self.keys.len()
+    }
+
     /// The key of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Key> {
@@ -161,10 +166,10 @@ impl Keyring {
         credentials::start_all(sources.flatten(), running, tasks);
     }
 
-    /// What signs requests to S3 at `now`, of every key that does.
-    pub(crate) fn credentials(&self, now: u64) -> impl Iterator<Item = &Source> {
-        self.keys.values().filter_map(move |key| match key {
-            Key::AwsSigv4(key) => Some(&key.versions.primary(now).material),
+    /// What signs requests to S3 at `now`, of every key that does, with its name.
+    pub(crate) fn credentials(&self, now: u64) -> impl Iterator<Item = (&str, &Source)> {
+        self.keys.iter().filter_map(move |(name, key)| match key {
+            Key::AwsSigv4(key) => Some((name.as_str(), &key.versions.primary(now).material)),
             Key::Url(_) | Key::CloudinaryUpload(_) => None,
         })
     }

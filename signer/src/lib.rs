@@ -11,6 +11,7 @@
 //! - [`clock`]: what time it is
 //! - `service`: the gRPC handlers; they translate and call
 //! - [`Config`]: the configuration file
+//! - `check`: whether what it names answers, before a roll-out
 //! - [`Command`]: subcommands that make and rotate keys
 //! - `reload`: reads keys again when their files change
 //! - `stack`: wipes what computing with secrets leaves there
@@ -25,6 +26,7 @@
 
 pub mod access;
 pub mod audit;
+mod check;
 pub mod clock;
 mod command;
 mod config;

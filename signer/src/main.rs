@@ -6,9 +6,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use safelight_chassis::{
     Process,
+    check::{self, CheckArgs},
     cli::{self, ServeArgs},
     exit,
     server::Server,
@@ -30,15 +31,29 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 )]
 struct Args {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<Beside>,
 
     #[command(flatten)]
     serve: Option<ServeArgs>,
 }
 
+/// What it does beside serving.
+#[derive(Subcommand)]
+enum Beside {
+    /// Check a configuration file and the secret files that it names: say everything that is wrong, and serve nothing
+    CheckConfig(CheckArgs),
+    #[command(flatten)]
+    Keys(Command),
+}
+
 fn main() -> ExitCode {
     match cli::parse() {
-        Args { command: Some(command), .. } => run(&command),
+        Args { command: Some(Beside::CheckConfig(args)), .. } => {
+            check::run(&args, Config::load, Config::summary, async |config| {
+                Ok(config.check(Clock::system()).await)
+            })
+        }
+        Args { command: Some(Beside::Keys(command)), .. } => run(&command),
         Args { serve: Some(args), .. } => serve(&args),
         // The parser asks for one of them.
         Args { command: None, serve: None } => ExitCode::from(exit::USAGE),

@@ -161,5 +161,5 @@ impl Signer {
 
 fn have_credentials(keyring: &ArcSwap<Keyring>, clock: &Clock) -> bool {
     let now = clock.now();
-    keyring.load().credentials(now).all(|source| source.at(now).is_ok())
+    keyring.load().credentials(now).all(|(_, source)| source.at(now).is_ok())
 }

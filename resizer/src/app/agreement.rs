@@ -120,7 +120,7 @@ impl App {
 
     /// Notes which routes the signer knows; names those that it does not, and what differs from the nearest of its
     /// deliveries.
-    fn compare(&self, listed: &[Listed]) -> Vec<(String, String)> {
+    pub(super) fn compare(&self, listed: &[Listed]) -> Vec<(String, String)> {
         let mut differences = Vec::new();
         for (route, agreement) in self.delivery.routes.iter().zip(&self.agreements) {
             let known = listed.iter().any(|delivery| delivery.digest == agreement.digest);

@@ -8,6 +8,7 @@
 //! - [`signer`]: what is asked of the signer, as a trait
 //! - [`permits`]: what a caller may have, as a trait
 //! - [`agreement`]: whether the signer means the same by a route
+//! - [`check`]: whether signer and origins answer, before a roll-out
 //! - [`fetch`]: an object of an origin, into bytes
 //! - [`deliver`]: a URL, into an entity tag and the work to do
 //! - [`render`]: a source and orders, into outputs
@@ -19,6 +20,7 @@
 //! Names no type of tonic or hyper.
 
 pub mod agreement;
+pub mod check;
 pub mod context;
 pub mod deliver;
 pub mod error;

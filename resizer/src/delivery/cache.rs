@@ -47,11 +47,15 @@ pub fn none_match_holds(header: &str, etag: &str) -> bool {
 /// How long an answer may be cached: `max_age`, but never beyond the URL's expiry. Whole seconds.
 #[must_use]
 pub fn lifetime(max_age: Duration, expires: Option<SystemTime>, now: SystemTime) -> Duration {
-    let left = match expires {
-        Some(expires) => max_age.min(expires.duration_since(now).unwrap_or(Duration::ZERO)),
-        None => max_age,
-    };
-    Duration::from_secs(left.as_secs())
+    let lifetime = expires.map_or(max_age, |expires| max_age.min(left(expires, now)));
+    Duration::from_secs(lifetime.as_secs())
+}
+
+/// How long a cache may serve what expires, stale or not. A second less than is left: nginx, for one, counts in whole
+/// seconds and to the end of the last, and an answer may reach it in the second after the one it was made in.
+#[must_use]
+pub fn left(expires: SystemTime, now: SystemTime) -> Duration {
+    expires.duration_since(now).unwrap_or_default().saturating_sub(Duration::from_secs(1))
 }
 
 #[cfg(test)]
@@ -96,7 +100,8 @@ mod tests {
         let at = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         let day = Duration::from_secs(86_400);
         assert_eq!(lifetime(day, None, now), day);
-        assert_eq!(lifetime(day, at(1_700_000_060), now), Duration::from_secs(59));
+        assert_eq!(lifetime(day, at(1_700_000_060), now), Duration::from_secs(58));
+        assert_eq!(lifetime(day, at(1_700_000_001), now), Duration::ZERO);
         assert_eq!(lifetime(day, at(1_699_999_999), now), Duration::ZERO);
         assert_eq!(lifetime(day, at(1_800_000_000), now), day);
     }

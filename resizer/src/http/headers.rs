@@ -11,7 +11,7 @@ use crate::{
         deliver::{Head, Scope},
         sink::Timings,
     },
-    delivery::{Hint, Presentation},
+    delivery::{Hint, Presentation, cache},
 };
 
 const ACCEPT_CH: HeaderName = HeaderName::from_static("accept-ch");
@@ -68,8 +68,7 @@ fn cache_control(head: &Head, presentation: &Presentation, now: SystemTime) -> S
     let max_age = head.lifetime(now);
     let mut text =
         format!("{}, max-age={}", if is_private { "private" } else { "public" }, max_age.as_secs());
-    let left =
-        head.expires.map(|expires| expires.duration_since(now).unwrap_or_default().saturating_sub(max_age));
+    let left = head.expires.map(|expires| cache::left(expires, now).saturating_sub(max_age));
     let mut is_stale_allowed = false;
     for (name, wanted) in [
         ("stale-while-revalidate", presentation.stale_while_revalidate),
@@ -168,11 +167,11 @@ mod tests {
                 &stale,
                 "public, max-age=1000, stale-while-revalidate=500, stale-if-error=9000, immutable",
             ),
-            (Scope::Signed, Some(60), &plain, "public, max-age=60, must-revalidate"),
-            (Scope::Signed, Some(60), &stale, "public, max-age=60, immutable, must-revalidate"),
+            (Scope::Signed, Some(60), &plain, "public, max-age=59, must-revalidate"),
+            (Scope::Signed, Some(60), &stale, "public, max-age=59, immutable, must-revalidate"),
             (
                 Scope::Signed,
-                Some(1100),
+                Some(1101),
                 &stale,
                 "public, max-age=1000, stale-while-revalidate=100, stale-if-error=100, immutable",
             ),

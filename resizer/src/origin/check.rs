@@ -1,6 +1,7 @@
 //! Whether an origin answers, before a roll-out: for `check-config --connect`.
 
 use reqwest::{StatusCode, header::HeaderMap};
+use safelight_chassis::check::Finding;
 
 use super::{
     Fetcher, Origin, OriginKind,
@@ -9,29 +10,18 @@ use super::{
     s3::refusal::Refusal,
 };
 
-/// What was found, in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Whether requests of this origin will fail.
-    pub is_problem: bool,
-    /// For the operator.
-    pub text: String,
-}
-
 /// Resolves, connects, and asks for the bucket or base, without a signature: what a wrong name, a firewall, a
 /// certificate or a region would break is found; whether the key's credentials may read is not.
 pub async fn check(origin: &Origin, fetcher: &Fetcher) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let fine = |text: String| Finding { is_problem: false, text };
-    let problem = |text: String| Finding { is_problem: true, text };
     let Ok(url) = reqwest::Url::parse(&origin.base) else {
-        return vec![problem(format!("{} is not a URL", origin.base))];
+        return vec![Finding::problem(format!("{} is not a URL", origin.base))];
     };
     if let Some(name) = url.domain() {
         match GuardedResolver::new(origin.allow_private_network).addresses(name).await {
             Ok(addresses) => {
                 let addresses: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
-                findings.push(fine(format!("{name} resolves to {}", addresses.join(", "))));
+                findings.push(Finding::fine(format!("{name} resolves to {}", addresses.join(", "))));
             }
             // The request says it too, with what to do.
             Err(error) => tracing::debug!(%error, "origin.check"),
@@ -43,13 +33,13 @@ pub async fn check(origin: &Origin, fetcher: &Fetcher) -> Vec<Finding> {
             let cause = error.cause();
             let parts = [cause.detail.as_ref(), cause.hint.as_ref()];
             let why = parts.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("; ");
-            findings.push(problem(format!("{}: {error}: {why}", cause.host)));
+            findings.push(Finding::problem(format!("{}: {error}: {why}", cause.host)));
         }
         Ok((status, headers)) => {
             let answered = format!("{} answers (HTTP {})", origin.host(), status.as_u16());
             match bucket_problem(origin, status, &headers) {
-                Some(text) => findings.push(problem(format!("{answered}: {text}"))),
-                None => findings.push(fine(answered)),
+                Some(text) => findings.push(Finding::problem(format!("{answered}: {text}"))),
+                None => findings.push(Finding::fine(answered)),
             }
         }
     }

@@ -15,7 +15,10 @@ mod upload;
 
 use std::{sync::Arc, time::Duration};
 
-use safelight_chassis::server::{Limits, Server, Settings};
+use safelight_chassis::{
+    check::Finding,
+    server::{Limits, Server, Settings},
+};
 use safelight_client::{ConnectError, SignerClient};
 use safelight_proto::{CHUNK_SIZE, resizer::v1::resizer_service_server::ResizerServiceServer};
 use tonic::codec::CompressionEncoding::Gzip;
@@ -58,6 +61,16 @@ impl Resizer {
         let signer = RemoteSigner::new(client, config.signer_timeout);
         let (server, access, http) = (config.server, config.access.clone(), config.http.clone());
         Ok(Self { app: Arc::new(App::new(config, Arc::new(signer))?), server, access, http })
+    }
+
+    /// Asks signer and origins whether they answer as the configuration says.
+    pub async fn check(&self) -> Vec<Finding> {
+        self.app.check().await
+    }
+
+    /// Asks the signer alone.
+    pub async fn check_signer(&self) -> Vec<Finding> {
+        self.app.check_signer().await
     }
 
     /// Compares routes with the signer's deliveries for as long as the runtime lives, and says in the log what differs.

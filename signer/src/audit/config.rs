@@ -1,6 +1,6 @@
 //! `[audit]` of the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hmac::Hmac;
 use safelight_chassis::config::Section;
@@ -71,6 +71,11 @@ impl Settings {
             };
             Self { path, required, key }
         })
+    }
+
+    /// The file, if it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     pub(super) fn mac(&self, label: &[u8]) -> Hmac<Sha256> {

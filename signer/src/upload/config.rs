@@ -12,15 +12,22 @@
 //! private_custom_ids = false         # whether an image with an id of the caller's choice may require signed URLs
 //! ```
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use safelight_chassis::{config::Section, tls};
+use safelight_chassis::{check::Finding, config::Section, tls};
 use serde::Deserialize;
 
-use super::store::{
-    Store,
-    embedded::{self, EmbeddedStore},
-    postgres::{DEFAULT_CONNECTIONS, MAX_CONNECTIONS, PostgresStore},
+use super::{
+    store::{
+        Store,
+        embedded::{self, EmbeddedStore},
+        postgres::{DEFAULT_CONNECTIONS, MAX_CONNECTIONS, PostgresStore},
+    },
+    token::TokenId,
 };
 use crate::keyring::secret;
 
@@ -64,6 +71,25 @@ impl Settings {
             Chosen::Embedded(path) => Arc::new(EmbeddedStore::open(path)?),
             Chosen::Postgres(store) => Arc::clone(store) as Arc<dyn Store>,
         })
+    }
+
+    /// The file of the embedded store, if it is that.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.store {
+            Chosen::Embedded(path) => Some(path),
+            Chosen::Postgres(_) => None,
+        }
+    }
+
+    /// Asks the database for a token that nobody has. An embedded store is not opened: one process has it at a time.
+    pub(crate) async fn ask(&self) -> Finding {
+        match &self.store {
+            Chosen::Embedded(_) => Finding::fine("upload_tokens: embedded"),
+            Chosen::Postgres(store) => match store.get(TokenId([0; 32])).await {
+                Ok(_) => Finding::fine("upload_tokens: the database answers"),
+                Err(error) => Finding::problem(format!("upload_tokens: {error}")),
+            },
+        }
     }
 
     pub(super) const fn retention(&self) -> u64 {

@@ -1,9 +1,10 @@
-//! The signer as a process: reloading, its memory, the audit trail, credentials, deliveries, signals.
+//! The signer as a process: reloading, its memory, the audit trail, credentials, deliveries, signals, `check-config`.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 #[cfg(test)]
 mod audit;
+mod check;
 mod credentials;
 mod deliveries;
 mod memory;

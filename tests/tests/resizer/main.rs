@@ -13,23 +13,28 @@
 //! - [`http_door`]: URLs over HTTP
 //! - [`signer`]: a signer that is away, silent, or has other keys
 //! - [`lifecycle`], [`load`]: deadlines, drain, cancellation; more than fits
+//! - [`nginx`], [`envoy`]: real proxies in front of the HTTP door, as `deploy` has them
 //! - [`logs`]: what is logged, and what never is
+//! - [`check`]: `check-config --connect`
 //! - [`variants`]: the list of variants
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and what they share")]
 
 mod access;
 mod cache;
 mod causes;
+mod check;
 mod damaged;
 mod deliver;
 mod encodings;
 mod endpoints;
+mod envoy;
 mod harness;
 mod http_door;
 mod http_origin;
 mod lifecycle;
 mod load;
 mod logs;
+mod nginx;
 mod options;
 mod pictures;
 mod policy;

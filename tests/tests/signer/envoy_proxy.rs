@@ -1,21 +1,13 @@
 //! A real Envoy with the configuration that `deploy/envoy` ships, but for its ports and the name of the key: client,
 //! Envoy, signer and a backend that writes down what reaches it.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::net::SocketAddr;
 
 use safelight_proto::signer::v1::{SignUrlRequest, SignatureCarrier};
 use safelight_tests::{
-    counterpart,
+    envoy,
     faulty_origin::{FaultyOrigin, Received, Reply},
 };
-use serde_json::Value as Json;
-use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -23,62 +15,23 @@ use tokio::{
 
 use crate::harness::{NOW, Pair, URL_NEW, cookie_header, hmac, ok, target, url_request};
 
-/// How long Envoy may take to start.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A running Envoy. Dropping it ends it.
 struct Envoy {
-    child: Child,
     address: SocketAddr,
-    _dir: TempDir,
-}
-
-impl Drop for Envoy {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+    _running: envoy::Envoy,
 }
 
 impl Envoy {
     /// Starts it, with `extension` in place of the route's `key: web`; `None` without an Envoy on the `PATH`.
     async fn start(extension: &str, signer: SocketAddr, backend: SocketAddr) -> Option<Self> {
-        let program = counterpart::program("envoy")?;
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/envoy/envoy.yaml");
-        let mut text = fs::read_to_string(example).unwrap();
-        for (shipped, here) in [
-            ("address: 127.0.0.1, port_value: 9901", "address: 127.0.0.1, port_value: 0"),
-            ("address: 0.0.0.0, port_value: 10000", "address: 127.0.0.1, port_value: 0"),
-            ("port_value: 50051", &format!("port_value: {}", signer.port())),
-            ("port_value: 8081", &format!("port_value: {}", backend.port())),
+        let (signer, backend) =
+            (format!("port_value: {}", signer.port()), format!("port_value: {}", backend.port()));
+        let replaced = [
+            ("port_value: 50051", signer.as_str()),
+            ("port_value: 8081", backend.as_str()),
             ("key: web", extension),
-        ] {
-            assert_eq!(text.matches(shipped).count(), 1, "{shipped}");
-            text = text.replace(shipped, here);
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let (config, admin) = (dir.path().join("envoy.yaml"), dir.path().join("admin"));
-        fs::write(&config, text).unwrap();
-        let child = Command::new(program)
-            .args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "error"])
-            .arg("--config-path")
-            .arg(&config)
-            .arg("--admin-address-path")
-            .arg(&admin)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut envoy = Self { child, address: SocketAddr::from(([0; 4], 0)), _dir: dir };
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(address) = listener(&admin).await {
-                envoy.address = address;
-                return Some(envoy);
-            }
-            assert_eq!(envoy.child.try_wait().unwrap(), None, "Envoy ended");
-            assert!(Instant::now() < deadline, "Envoy does not listen");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        ];
+        let running = envoy::Envoy::start("envoy.yaml", &replaced).await.unwrap()?;
+        Some(Self { address: running.address("edge"), _running: running })
     }
 
     /// Sends this request line and these headers, and reads to the end.
@@ -100,19 +53,6 @@ impl Envoy {
     async fn get(&self, target: &str) -> Answer {
         self.ask(format!("GET {target}").as_bytes(), "").await
     }
-}
-
-/// Where Envoy's listener is, once it is ready.
-async fn listener(admin: &Path) -> Option<SocketAddr> {
-    let admin = fs::read_to_string(admin).ok()?;
-    let ask = async |path: &str| {
-        let answer = reqwest::get(format!("http://{}{path}", admin.trim())).await.ok()?;
-        if answer.status() == 200 { answer.text().await.ok() } else { None }
-    };
-    ask("/ready").await?;
-    let listeners: Json = serde_json::from_str(&ask("/listeners?format=json").await?).ok()?;
-    let socket = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
-    format!("{}:{}", socket["address"].as_str()?, socket["port_value"]).parse().ok()
 }
 
 #[derive(Debug, PartialEq)]

@@ -1,0 +1,81 @@
+//! `check-config` of the resizer as a process. With a signer and an origin that answer: `tests/tests/resizer/check.rs`.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+fn check(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_safelight-resizer"));
+    let Output { status, stdout, stderr } =
+        command.env_clear().arg("check-config").args(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// A file that is removed with it.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.toml", std::process::id()));
+        fs::write(&path, text).unwrap();
+        Self(path)
+    }
+
+    fn name(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+#[test]
+fn all_errors_are_said_at_once() {
+    let file = File::new(
+        "wrong",
+        "colour = 1\n[signer]\nendpoint = 'ftp://hush'\n[[routes]]\npath = 'x'\norigin = 'o'\n",
+    );
+    let (code, out, errors) = check(&[file.name()]);
+    assert_eq!((code, out.as_str()), (Some(64), ""), "{errors}");
+    for at in ["colour: ", "signer.endpoint: ", "routes[0].path: ", "routes[0].origin: "] {
+        let line = format!("problem: {}: {at}", file.name());
+        assert!(errors.lines().any(|found| found.starts_with(&line)), "{at}: {errors}");
+    }
+    assert!(!errors.contains("hush"), "{errors}");
+    assert_eq!(check(&["/nowhere.toml"]).0, Some(64));
+    assert_eq!(check(&[]).0, Some(64), "the file is needed");
+}
+
+#[test]
+fn connecting_says_that_nobody_answers() {
+    // Ports that nobody listens on.
+    let free = || TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let (signer, origin) = (free(), free());
+    assert!(TcpStream::connect(signer).is_err());
+    let file = File::new(
+        "alone",
+        &format!(
+            "[signer]\nendpoint = 'http://{signer}'\n[http]\nlisten = '[::]:8080'\n\
+             [origins.web]\nkind = 'http'\nbase_url = 'http://{origin}/'\nallow_private_network = true\n"
+        ),
+    );
+    let (code, out, errors) = check(&[file.name()]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    let expected = "1 origins, 0 variants, 0 routes, signer at http://";
+    assert!(out.contains(expected) && out.contains("HTTP on [::]:8080"), "{out}");
+
+    let (code, out, errors) = check(&[file.name(), "--connect"]);
+    assert_eq!(code, Some(69), "{out}{errors}");
+    let problems: Vec<_> = errors.lines().filter(|line| line.starts_with("problem: ")).collect();
+    let [signer, origin] = problems[..] else { panic!("{out}{errors}") };
+    assert!(signer.starts_with("problem: signer: does not answer: "), "{signer}");
+    assert!(origin.starts_with("problem: origin web: 127.0.0.1"), "{origin}");
+}
