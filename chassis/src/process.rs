@@ -70,7 +70,7 @@ impl Process {
     where
         F: Future<Output = Result<Server, BoxError>>,
     {
-        telemetry::init(&args.log_level, args.log_format);
+        telemetry::init(&args.log_level, args.log_format, telemetry::Output::Stdout);
         match self.start(args, configure, build) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => report(&*error),

@@ -7,10 +7,11 @@
 //! - [`Source`]: where the credentials of a version come from
 //! - [`Settings`]: what the configuration says of a provider
 //! - `refresh`: the task, and when it asks again
-//! - `load`: asks a provider, with the crate `aws-config`
+//! - `load`: asks a provider, with the crate `aws-config`: not in a build without the feature `aws-credentials`
 //! - `failure`: why it did not answer, in words that may be logged
 
 mod failure;
+#[cfg(feature = "aws-credentials")]
 mod load;
 mod refresh;
 mod settings;

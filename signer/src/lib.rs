@@ -21,6 +21,11 @@
 //! Dependency direction: `service` → `delivery` → `keyring` → `credentials` → `scheme`, and `service` → `upload`. Below `service` nothing names a tonic type, and nothing
 //! asks for the time. Secrets come in by files, are held once, wiped on drop, and never go out: no type that holds
 //! one has `Debug` or `Clone`.
+//!
+//! # Features
+//! Both are on by default; without one the configurations that need it are refused at start.
+//! - `aws-credentials`: credentials of origins from providers
+//! - `postgres`: upload tokens in PostgreSQL
 
 #![forbid(unsafe_code)]
 

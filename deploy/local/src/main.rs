@@ -1,11 +1,14 @@
 //! `cargo local`: the whole of Safelight in one process, doing its main job once, then serving.
-#![expect(clippy::print_stdout, reason = "this program talks to a person")]
 
 mod demo;
-mod grpcurl;
+mod get;
+mod lines;
+mod say;
+mod summary;
 
 use std::{
-    io,
+    io::{self, Write as _},
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -14,11 +17,12 @@ use clap::Parser;
 use safelight_chassis::{
     BoxError,
     cli::{self, LogFormat, LogLevel},
-    server::BindError,
     shutdown::Shutdown,
-    telemetry,
+    telemetry::{self, Output},
 };
-use safelight_local::{Settings, Stack, StackError, keys, picture};
+use safelight_local::{Settings, Stack, keys, picture};
+
+use crate::say::Say;
 
 /// The audit trail, in the stack's directory.
 const AUDIT_FILE: &str = "audit.jsonl";
@@ -33,21 +37,32 @@ struct Args {
     #[arg(long)]
     once: bool,
 
+    /// Print one JSON object on one line, and nothing else, to standard output once every step did what it says;
+    /// then serve (or exit, with --once). Its keys: signer, resizer (gRPC), http, admin, origin (HTTP), each an address as
+    /// host:port; files, a folder; keys, a list of {name, scheme}; signed_url and public_url, which a plain GET
+    /// answers. Logs and failures go to standard error
+    #[arg(long)]
+    json: bool,
+
     /// A picture of yours instead of the generated one
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
 
-    /// Port of the signer; another one is picked if it is taken
-    #[arg(long, default_value_t = 50051)]
+    /// Port of the signer (gRPC); of this port and the others, another one is picked if it is taken
+    #[arg(long, value_name = "PORT", default_value_t = 50051)]
     signer_port: u16,
 
-    /// Port of the resizer; another one is picked if it is taken
-    #[arg(long, default_value_t = 50052)]
+    /// Port of the resizer (gRPC)
+    #[arg(long, value_name = "PORT", default_value_t = 50052)]
     resizer_port: u16,
 
-    /// Port of the resizer for HTTP; another one is picked if it is taken
-    #[arg(long, default_value_t = 8080)]
+    /// Port on which the resizer answers URLs (HTTP)
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
     http_port: u16,
+
+    /// Port of the resizer's /livez, /readyz and /metrics (HTTP)
+    #[arg(long, value_name = "PORT", default_value_t = 9090)]
+    admin_port: u16,
 
     /// What to log besides: a level, and levels for parts of the program
     // The embedded S3 server logs each refusal as an error, and refusals are part of the show.
@@ -55,26 +70,29 @@ struct Args {
     log_level: LogLevel,
 }
 
+#[expect(clippy::print_stderr, reason = "this program talks to a person")]
 fn main() -> ExitCode {
     let args: Args = cli::parse();
-    telemetry::init(&args.log_level, LogFormat::Pretty);
+    let output = if args.json { Output::Stderr } else { Output::Stdout };
+    telemetry::init(&args.log_level, LogFormat::Pretty, output);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            println!("the runtime cannot be started: {error}");
+            eprintln!("the runtime cannot be started: {error}");
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(run(args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            println!("\nFAILED: {error}");
+            eprintln!("\nFAILED: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run(args: Args) -> Result<(), BoxError> {
+    let say = if args.json { Say::Nothing } else { Say::Lines };
     let (name, bytes) = match &args.image {
         None => ("lighthouse.jpg".to_owned(), picture::demo_jpeg()?),
         Some(path) => {
@@ -84,52 +102,57 @@ async fn run(args: Args) -> Result<(), BoxError> {
             (name, bytes)
         }
     };
+    // Before anything is served: a signal that comes early must end the program as well.
+    let shutdown = Shutdown::new();
+    shutdown.on_signals()?;
     // Kept, so that the outputs can be looked at.
     let dir = tempfile::Builder::new().prefix("safelight-").tempdir()?.keep();
-    let stack = start(&args, &dir).await?;
-
-    println!("Safelight, in one process, with keys made up just now:");
-    println!("  origin   {} (S3, refuses what is not signed right)", stack.s3.endpoint());
-    println!("  signer   {}", stack.signer.address());
-    println!("  resizer  {}", stack.resizer.address());
-    if let Some(http) = stack.resizer.http() {
-        println!("  http     {http}");
+    let settings = Settings {
+        signer_port: free(args.signer_port, say),
+        resizer_port: free(args.resizer_port, say),
+        http_port: free(args.http_port, say),
+        admin_port: free(args.admin_port, say),
+        signer_toml: kept(&dir)?,
+        ..Settings::default()
+    };
+    let shown = async {
+        let stack = Stack::start(&dir, settings).await?;
+        lines::addresses(&stack, say);
+        let shown = demo::run(&stack, &name, bytes.into(), say).await?;
+        Ok::<_, BoxError>((stack, shown))
+    };
+    let (stack, shown) = tokio::select! {
+        shown = shown => shown?,
+        () = shutdown.triggered() => return Ok(()),
+    };
+    say.line("\nEvery step did what it says.");
+    if args.json {
+        let mut line = summary::of(&stack, &shown).await?.to_string();
+        line.push('\n');
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(line.as_bytes())?;
+        stdout.flush()?;
     }
-    println!("  files    {}", dir.display());
-    let shown = demo::run(&stack, &name, bytes.into()).await?;
-    println!("\nEvery step did what it says.");
     if args.once {
         return Ok(());
     }
-    grpcurl::print(&stack, &shown);
-    println!("\nServing until Ctrl-C.");
-    let shutdown = Shutdown::new();
-    shutdown.on_signals()?;
+    lines::session(&stack, &shown, say);
+    say.line("\nServing until Ctrl-C.");
     shutdown.triggered().await;
     stack.resizer.stop().await?;
     stack.signer.stop().await?;
     Ok(())
 }
 
-/// Starts on the ports asked for, or on others if these are taken: somebody else's may be running.
-async fn start(args: &Args, dir: &Path) -> Result<Stack, StackError> {
-    let settings = Settings {
-        signer_port: args.signer_port,
-        resizer_port: args.resizer_port,
-        http_port: args.http_port,
-        signer_toml: kept(dir)?,
-        ..Settings::default()
-    };
-    match Stack::start(dir, settings).await {
-        Err(StackError::Bind(BindError::Listen { source, .. }))
-            if source.kind() == io::ErrorKind::AddrInUse =>
-        {
-            println!("A port is taken; using others.");
-            let dir = dir.join("second");
-            let signer_toml = kept(&dir)?;
-            Stack::start(&dir, Settings { signer_toml, ..Settings::default() }).await
+/// The port, or 0 for any if it is taken: another stack may be running, or something else.
+fn free(port: u16, say: Say) -> u16 {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            say.line(format_args!("Port {port} is taken; using another."));
+            0
         }
-        result => result,
+        // Whatever else is wrong shows when it is listened on.
+        _ => port,
     }
 }
 

@@ -3,13 +3,14 @@
 //! - [`demo_jpeg`]: what `cargo local` shows. An upright scene without symmetry (lighthouse left, sun right, sky up)
 //!   whose sun is a circle, inside a frame with a colour in each corner: a person who opens an output sees at once
 //!   whether it was turned, mirrored, stretched or cropped, and on which side.
-//! - [`sample`]: small pictures in every input format, for tests that look at pixels.
+//! - `sample`: small pictures in every input format, for tests that look at pixels; by the feature `samples`, which
+//!   needs more encoders.
 
+#[cfg(feature = "samples")]
 pub mod sample;
 mod scene;
 
-use image::ImageError;
-use image::codecs::jpeg::JpegEncoder;
+use safelight_jpeg::encode::{EncodeError, PixelLayout, Settings, encode};
 
 /// Width of the demo picture in pixels.
 pub const DEMO_WIDTH: u16 = 1600;
@@ -22,11 +23,10 @@ const DEMO_QUALITY: u8 = 92;
 ///
 /// # Errors
 /// The encoder's, which a constant picture does not cause.
-pub fn demo_jpeg() -> Result<Vec<u8>, ImageError> {
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, DEMO_QUALITY)
-        .encode_image(&scene::draw(DEMO_WIDTH, DEMO_HEIGHT))?;
-    Ok(bytes)
+pub fn demo_jpeg() -> Result<Vec<u8>, EncodeError> {
+    let scene = scene::draw(DEMO_WIDTH, DEMO_HEIGHT);
+    let settings = Settings { quality: DEMO_QUALITY, ..Settings::default() };
+    encode(&scene, DEMO_WIDTH.into(), DEMO_HEIGHT.into(), PixelLayout::Rgb8, &settings)
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
 //! Origin, signer and resizer together.
 
+mod config;
+
 use std::{
     io,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
 use safelight_chassis::{
+    admin::Admin,
     config::ConfigErrors,
     server::{BindError, Server},
 };
@@ -13,18 +17,18 @@ use safelight_proto::{
     FILE_DESCRIPTOR_SET,
     resizer::v1::resizer_service_client::ResizerServiceClient,
     signer::v1::{
-        signer_service_client::SignerServiceClient, verifier_service_client::VerifierServiceClient,
+        key_service_client::KeyServiceClient, signer_service_client::SignerServiceClient,
+        verifier_service_client::VerifierServiceClient,
     },
 };
 use safelight_resizer::{Resizer, StartError};
 use safelight_signer::{Clock, Signer, StartError as SignerStartError};
-use sha2::{Digest as _, Sha256};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
     keys,
     running::Running,
-    s3::{Credentials, EmbeddedS3, REGION, S3Error},
+    s3::{Credentials, EmbeddedS3, S3Error},
 };
 
 /// The bucket of the local origin.
@@ -37,7 +41,7 @@ const ACCESS_KEY_ID: &str = "AKIALOCALSAFELIGHT";
 pub struct Settings {
     /// The signer's clock.
     pub clock: Clock,
-    /// Tables to add to `signer.toml`.
+    /// Tables to add to `signer.toml`; `{s3}` and `{s3_host}` as below.
     pub signer_toml: String,
     /// Tables to add to `resizer.toml`; `{s3}` stands for the S3 server's path-style endpoint, `{s3_host}` for its
     /// virtual-host one. Routes come before the stack's own, which matches nearly every path.
@@ -52,6 +56,8 @@ pub struct Settings {
     pub signer_port: u16,
     /// The resizer's port on the loopback interface; 0: any.
     pub resizer_port: u16,
+    /// The port for probes and metrics on the loopback interface; 0: any.
+    pub admin_port: u16,
     /// The secret that the signer has for the origin, where it is not the right one.
     pub wrong_origin_secret: Option<String>,
 }
@@ -67,6 +73,7 @@ impl Default for Settings {
             http_port: 0,
             signer_port: 0,
             resizer_port: 0,
+            admin_port: 0,
             wrong_origin_secret: None,
         }
     }
@@ -103,6 +110,8 @@ pub struct Stack {
     pub signer: Running,
     /// The resizer.
     pub resizer: Running,
+    /// The resizer's probes and metrics.
+    pub admin: Admin,
     dir: PathBuf,
 }
 
@@ -125,24 +134,28 @@ impl Stack {
         keys::write_fresh(&secrets, "uploads-1")?;
         let (token_file, token) = keys::write_fresh(&secrets, "resizer-token")?;
 
+        let extra = |toml: &str| {
+            toml.replace("{s3}", &s3.endpoint()).replace("{s3_host}", &s3.virtual_host_endpoint())
+        };
         let config = dir.join("signer.toml");
-        std::fs::write(&config, signer_toml(&secrets, &token, &s3) + &settings.signer_toml)?;
+        let text = config::signer(&secrets, &token, &s3.endpoint());
+        std::fs::write(&config, text + &extra(&settings.signer_toml))?;
         let signer = Signer::open(safelight_signer::Config::load(&config)?, settings.clock.clone())?;
         let server = Server::new(safelight_signer::limits()).reflection(FILE_DESCRIPTOR_SET);
         let signer = Running::start(signer.add_to(server), settings.signer_port).await?;
 
         let config = dir.join("resizer.toml");
-        let extra = settings
-            .resizer_toml
-            .replace("{s3}", &s3.endpoint())
-            .replace("{s3_host}", &s3.virtual_host_endpoint());
-        let text = resizer_toml(&signer.endpoint(), &token_file, &s3.endpoint(), &extra, &settings);
+        let extra = extra(&settings.resizer_toml);
+        let text = config::resizer(&signer.endpoint(), &token_file, &s3.endpoint(), &extra, &settings);
         std::fs::write(&config, text)?;
         let resizer = Resizer::new(safelight_resizer::Config::load(&config)?)?;
         resizer.watch_agreement();
         let server = Server::new(safelight_resizer::limits()).reflection(FILE_DESCRIPTOR_SET);
-        let resizer = Running::start(resizer.add_to(server), settings.resizer_port).await?;
-        Ok(Self { s3, signer, resizer, dir: dir.to_owned() })
+        let server = resizer.add_to(server);
+        let admin = Admin::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, settings.admin_port)))?;
+        admin.show(&server);
+        let resizer = Running::start(server, settings.resizer_port).await?;
+        Ok(Self { s3, signer, resizer, admin, dir: dir.to_owned() })
     }
 
     /// Where keys, configurations and the origin's objects are.
@@ -167,6 +180,14 @@ impl Stack {
         Ok(VerifierServiceClient::new(connect(&self.signer).await?))
     }
 
+    /// A client of `KeyService`.
+    ///
+    /// # Errors
+    /// The signer cannot be connected to.
+    pub async fn key_client(&self) -> Result<KeyServiceClient<Channel>, tonic::transport::Error> {
+        Ok(KeyServiceClient::new(connect(&self.signer).await?))
+    }
+
     /// A client of `ResizerService`.
     ///
     /// # Errors
@@ -182,114 +203,4 @@ impl Stack {
 /// It cannot be connected to.
 pub async fn connect(running: &Running) -> Result<Channel, tonic::transport::Error> {
     Endpoint::from_shared(running.endpoint())?.connect().await
-}
-
-fn signer_toml(secrets: &Path, resizer_token: &str, s3: &EmbeddedS3) -> String {
-    let (path_style, virtual_host) = (s3.endpoint(), s3.virtual_host_endpoint());
-    let virtual_host = virtual_host.replace("://", &format!("://{BUCKET}."));
-    let secrets = secrets.display();
-    let resizer = hex::encode(Sha256::digest(resizer_token));
-    format!(
-        r#"# Whoever can reach the loopback interface may do everything with the made-up keys; the resizer, known by its
-# token, only what it needs.
-[[tokens]]
-caller = "resizer"
-sha256 = "{resizer}"
-
-[[grants]]
-caller = "resizer"
-methods = ["VerifyUrl", "SignOriginRequest", "AuthorizeDelivery", "ListDeliveries"]
-keys = ["*"]
-url_prefixes = ["{path_style}/", "{virtual_host}/"]
-
-[[grants]]
-caller = "anonymous"
-methods = ["*"]
-keys = ["*"]
-accounts = ["*"]
-http_methods = ["GET", "HEAD", "PUT"]
-
-# Made-up keys of the local stack, fresh at every start.
-[[keys]]
-name = "web"
-scheme = "cloudflare-images"
-max_ttl = "24h"
-[[keys.versions]]
-id = 1
-state = "primary"
-secret_file = "{secrets}/web-1"
-
-[[keys]]
-name = "uploads"
-scheme = "cloudinary-upload"
-identifier = "local-api-key"
-[[keys.versions]]
-id = 1
-state = "primary"
-secret_file = "{secrets}/uploads-1"
-
-[[keys]]
-name = "s3-photos"
-scheme = "aws-sigv4"
-[[keys.versions]]
-id = 1
-state = "primary"
-access_key_id = "{ACCESS_KEY_ID}"
-secret_file = "{secrets}/s3-photos-1"
-
-"#
-    )
-}
-
-fn resizer_toml(signer: &str, token_file: &Path, s3: &str, extra: &str, settings: &Settings) -> String {
-    let Settings { limits, http, http_port, .. } = settings;
-    let token_file = token_file.display();
-    format!(
-        r#"[signer]
-endpoint = "{signer}"
-token_file = "{token_file}"
-
-# It listens on this machine only.
-[[grants]]
-caller = "anonymous"
-methods = ["*"]
-origins = ["*"]
-routes = ["*"]
-
-[limits]
-{limits}
-
-[http]
-listen = "127.0.0.1:{http_port}"
-{http}
-
-[origins.photos]
-kind = "s3"
-bucket = "{BUCKET}"
-region = "{REGION}"
-endpoint = "{s3}"
-path_style = true
-signing_key = "s3-photos"
-allow_private_network = true
-
-[variants.thumbnail]
-width = 300
-height = 300
-fit = "cover"
-public = true
-
-[variants.card]
-width = 800
-
-{extra}
-[[routes]]
-path = "/{{account}}/{{key...}}/{{variant}}"
-origin = "photos"
-url_key = "web"
-flexible = true
-max_width = 1200
-max_height = 1200
-
-"#
-    )
 }

@@ -9,8 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Held, Issued, Settings, failure::Failure, load::load};
+use super::{Held, Issued, Settings, failure::Failure};
 use crate::clock::Clock;
+
+#[cfg(feature = "aws-credentials")]
+use super::load::load;
+
+/// Never asked: [`Settings::read`] refuses every provider.
+#[cfg(not(feature = "aws-credentials"))]
+async fn load(_: Settings) -> Result<Issued, Failure> {
+    Err(Failure::NotBuilt)
+}
 
 /// Longest pause after a failure, in seconds.
 const LONGEST_PAUSE: u64 = 32;

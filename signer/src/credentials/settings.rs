@@ -69,7 +69,14 @@ impl Settings {
             }
             is_set
         };
-        match section.required::<Option<Name>>("provider")? {
+        let name = section.required::<Option<Name>>("provider")?;
+        if !cfg!(feature = "aws-credentials") {
+            section.error(
+                "provider",
+                "this signer was built without the feature aws-credentials, which asks providers",
+            );
+        }
+        match name {
             Name::Environment => {
                 let id = one_of(section, &["AWS_ACCESS_KEY_ID"]);
                 let secret = one_of(section, &["AWS_SECRET_ACCESS_KEY"]);
@@ -204,7 +211,25 @@ pub(super) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "aws-credentials")))]
+mod without {
+    use safelight_chassis::config;
+
+    use super::*;
+
+    #[test]
+    fn every_provider_is_refused_with_the_reason() {
+        let read =
+            config::read("provider = 'instance-metadata'", |section| Settings::read(section, &|_| None));
+        let said = read.map(|_| ()).unwrap_err().to_string();
+        assert!(
+            said.contains("provider: this signer was built without the feature aws-credentials"),
+            "{said}"
+        );
+    }
+}
+
+#[cfg(all(test, feature = "aws-credentials"))]
 mod tests {
     use safelight_chassis::config;
 

@@ -60,6 +60,7 @@ pub(super) fn read(path: &Path, allow_readable: bool) -> Result<Zeroizing<Vec<u8
 }
 
 /// As [`read()`], where the content goes into HTTP headers.
+#[cfg(feature = "postgres")]
 pub(crate) fn read_text(path: &Path, allow_readable: bool) -> Result<Zeroizing<String>, SecretError> {
     text(&read(path, allow_readable)?)
 }

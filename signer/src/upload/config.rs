@@ -18,17 +18,21 @@ use std::{
     time::Duration,
 };
 
-use safelight_chassis::{check::Finding, config::Section, tls};
+#[cfg(feature = "postgres")]
+use safelight_chassis::tls;
+use safelight_chassis::{check::Finding, config::Section};
 use serde::Deserialize;
 
+use super::store::{
+    Store,
+    embedded::{self, EmbeddedStore},
+};
+#[cfg(feature = "postgres")]
 use super::{
-    store::{
-        Store,
-        embedded::{self, EmbeddedStore},
-        postgres::{DEFAULT_CONNECTIONS, MAX_CONNECTIONS, PostgresStore},
-    },
+    store::postgres::{DEFAULT_CONNECTIONS, MAX_CONNECTIONS, PostgresStore},
     token::TokenId,
 };
+#[cfg(feature = "postgres")]
 use crate::keyring::secret;
 
 /// How long a token is kept beyond its expiry, unless said otherwise.
@@ -50,6 +54,7 @@ pub struct Settings {
 
 enum Chosen {
     Embedded(PathBuf),
+    #[cfg(feature = "postgres")]
     Postgres(Arc<PostgresStore>),
 }
 
@@ -69,6 +74,7 @@ impl Settings {
     pub(super) fn store(&self) -> Result<Arc<dyn Store>, OpenError> {
         Ok(match &self.store {
             Chosen::Embedded(path) => Arc::new(EmbeddedStore::open(path)?),
+            #[cfg(feature = "postgres")]
             Chosen::Postgres(store) => Arc::clone(store) as Arc<dyn Store>,
         })
     }
@@ -77,6 +83,7 @@ impl Settings {
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.store {
             Chosen::Embedded(path) => Some(path),
+            #[cfg(feature = "postgres")]
             Chosen::Postgres(_) => None,
         }
     }
@@ -85,6 +92,7 @@ impl Settings {
     pub(crate) async fn ask(&self) -> Finding {
         match &self.store {
             Chosen::Embedded(_) => Finding::fine("upload_tokens: embedded"),
+            #[cfg(feature = "postgres")]
             Chosen::Postgres(store) => match store.get(TokenId([0; 32])).await {
                 Ok(_) => Finding::fine("upload_tokens: the database answers"),
                 Err(error) => Finding::problem(format!("upload_tokens: {error}")),
@@ -135,22 +143,62 @@ fn read(section: &mut Section) -> Option<Settings> {
             if path.is_some() {
                 section.error("path", "belongs to `store = \"embedded\"`");
             }
-            let connections = connections.unwrap_or(DEFAULT_CONNECTIONS);
-            if !(1..=MAX_CONNECTIONS).contains(&connections) {
-                section.error("connections", "expected 1 to 64");
-            }
-            let tls = ca_file.map(|path| tls::client(&path)).transpose();
-            let tls = tls.map_err(|error| section.error("ca_file", error.to_string())).ok();
-            let url = match url_file {
-                Some(path) => secret::read_text(&path, false).map_err(|error| error.to_string()),
-                None => Err("missing".to_owned()),
-            };
-            let url = url.map_err(|error| section.error("url_file", error)).ok();
-            // With one of the two unreadable, what they make together is guesswork.
-            let store = PostgresStore::new(&url?, connections, tls?);
-            let store = store.map_err(|error| section.error("url_file", error.to_string())).ok();
-            store.map(|store| Chosen::Postgres(Arc::new(store)))
+            open_postgres(section, url_file, ca_file, connections)
         }
     };
     Some(Settings { store: store?, retention, private_custom_ids })
+}
+
+/// What a store in PostgreSQL needs besides.
+#[cfg(feature = "postgres")]
+fn open_postgres(
+    section: &mut Section,
+    url_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+    connections: Option<usize>,
+) -> Option<Chosen> {
+    let connections = connections.unwrap_or(DEFAULT_CONNECTIONS);
+    if !(1..=MAX_CONNECTIONS).contains(&connections) {
+        section.error("connections", "expected 1 to 64");
+    }
+    let tls = ca_file.map(|path| tls::client(&path)).transpose();
+    let tls = tls.map_err(|error| section.error("ca_file", error.to_string())).ok();
+    let url = match url_file {
+        Some(path) => secret::read_text(&path, false).map_err(|error| error.to_string()),
+        None => Err("missing".to_owned()),
+    };
+    let url = url.map_err(|error| section.error("url_file", error)).ok();
+    // With one of the two unreadable, what they make together is guesswork.
+    let store = PostgresStore::new(&url?, connections, tls?);
+    let store = store.map_err(|error| section.error("url_file", error.to_string())).ok();
+    store.map(|store| Chosen::Postgres(Arc::new(store)))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn open_postgres(
+    section: &mut Section,
+    _url_file: Option<PathBuf>,
+    _ca_file: Option<PathBuf>,
+    _connections: Option<usize>,
+) -> Option<Chosen> {
+    section
+        .error("store", "this signer was built without the feature postgres: the store can only be embedded");
+    None
+}
+
+#[cfg(all(test, not(feature = "postgres")))]
+mod without {
+    use safelight_chassis::config;
+
+    use super::*;
+
+    #[test]
+    fn postgresql_is_refused_with_the_reason() {
+        let text = "[upload_tokens]\nstore = 'postgres'\nurl_file = '/run/secrets/url'\n";
+        let said = config::read(text, Settings::read).map(|_| ()).unwrap_err().to_string();
+        assert!(
+            said.contains("upload_tokens.store: this signer was built without the feature postgres"),
+            "{said}"
+        );
+    }
 }

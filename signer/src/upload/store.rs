@@ -2,12 +2,13 @@
 //!
 //! # Layout
 //! - [`embedded`]: a file of this process alone
-//! - [`postgres`]: PostgreSQL, for several signers
+//! - `postgres`: PostgreSQL, for several signers: not in a build without the feature `postgres`
 //!
 //! A store says what is durable, or fails. It never guesses: after a failure nobody knows whether something was
 //! written, and the caller asks again, with the same request id.
 
 pub mod embedded;
+#[cfg(feature = "postgres")]
 pub mod postgres;
 
 use async_trait::async_trait;

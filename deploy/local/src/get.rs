@@ -1,0 +1,46 @@
+//! Asks the HTTP port, as a browser or a CDN would.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use safelight_chassis::BoxError;
+use tokio::net::TcpStream;
+
+/// What pictures the made-up client takes.
+const ACCEPT: &str = "image/webp,*/*";
+
+/// An answer, to its end.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// A header as text; empty where there is none.
+    pub(crate) fn header(&self, name: &HeaderName) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// Sends a request without a body on a connection of its own.
+pub(crate) async fn ask(method: Method, url: &str, if_none_match: Option<&str>) -> Result<Answer, BoxError> {
+    let uri: Uri = url.parse()?;
+    let authority = uri.authority().ok_or("a URL must be absolute")?.as_str();
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let mut request = Request::builder().method(method).uri(target);
+    request = request.header(header::HOST, authority).header(header::ACCEPT, ACCEPT);
+    if let Some(etag) = if_none_match {
+        request = request.header(header::IF_NONE_MATCH, etag);
+    }
+    let stream = TcpStream::connect(authority).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Ends with the sender; what goes wrong there is the answer's error.
+    tokio::spawn(connection);
+    let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
+    let (parts, body) = answer.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Answer { status: parts.status, headers: parts.headers, body })
+}

@@ -1,0 +1,138 @@
+//! What signer and resizer of the local stack are configured with.
+
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{ACCESS_KEY_ID, BUCKET, Settings};
+use crate::s3::REGION;
+
+/// The route's path, and the delivery's: what both must say in the same words.
+const PATH: &str = "/{account}/{key...}/{variant}";
+
+/// `signer.toml`.
+pub(super) fn signer(secrets: &Path, resizer_token: &str, s3: &str) -> String {
+    let secrets = secrets.display();
+    let resizer = hex::encode(Sha256::digest(resizer_token));
+    format!(
+        r#"# Whoever can reach the loopback interface may do everything with the made-up keys; the resizer, known by its
+# token, only what it needs.
+[[tokens]]
+caller = "resizer"
+sha256 = "{resizer}"
+
+# What a valid URL names, or what is public.
+[[grants]]
+caller = "resizer"
+methods = ["AuthorizeDelivery", "ListDeliveries"]
+keys = ["web", "s3-photos"]
+
+# Objects that callers name themselves, in ResizeObject and Inspect.
+[[grants]]
+caller = "resizer"
+methods = ["SignOriginRequest"]
+keys = ["s3-photos"]
+url_prefixes = ["{s3}/{BUCKET}/"]
+
+[[grants]]
+caller = "anonymous"
+methods = ["*"]
+keys = ["*"]
+accounts = ["*"]
+http_methods = ["GET", "HEAD", "PUT"]
+
+# The resizer's route, in the same words.
+[[deliveries]]
+name = "local"
+path = "{PATH}"
+url_key = "web"
+public_variants = ["thumbnail"]
+signing_key = "s3-photos"
+region = "{REGION}"
+base_url = "{s3}/{BUCKET}/"
+
+# Made-up keys of the local stack, fresh at every start.
+[[keys]]
+name = "web"
+scheme = "cloudflare-images"
+max_ttl = "24h"
+[[keys.versions]]
+id = 1
+state = "primary"
+secret_file = "{secrets}/web-1"
+
+[[keys]]
+name = "uploads"
+scheme = "cloudinary-upload"
+identifier = "local-api-key"
+[[keys.versions]]
+id = 1
+state = "primary"
+secret_file = "{secrets}/uploads-1"
+
+[[keys]]
+name = "s3-photos"
+scheme = "aws-sigv4"
+[[keys.versions]]
+id = 1
+state = "primary"
+access_key_id = "{ACCESS_KEY_ID}"
+secret_file = "{secrets}/s3-photos-1"
+
+"#
+    )
+}
+
+/// `resizer.toml`.
+pub(super) fn resizer(signer: &str, token_file: &Path, s3: &str, extra: &str, settings: &Settings) -> String {
+    let Settings { limits, http, http_port, .. } = settings;
+    let token_file = token_file.display();
+    format!(
+        r#"[signer]
+endpoint = "{signer}"
+token_file = "{token_file}"
+
+# It listens on this machine only.
+[[grants]]
+caller = "anonymous"
+methods = ["*"]
+origins = ["*"]
+routes = ["*"]
+
+[limits]
+{limits}
+
+[http]
+listen = "127.0.0.1:{http_port}"
+{http}
+
+[origins.photos]
+kind = "s3"
+bucket = "{BUCKET}"
+region = "{REGION}"
+endpoint = "{s3}"
+path_style = true
+signing_key = "s3-photos"
+allow_private_network = true
+
+[variants.thumbnail]
+width = 300
+height = 300
+fit = "cover"
+public = true
+
+[variants.card]
+width = 800
+
+{extra}
+[[routes]]
+path = "{PATH}"
+origin = "photos"
+url_key = "web"
+flexible = true
+max_width = 1200
+max_height = 1200
+
+"#
+    )
+}
