@@ -84,7 +84,8 @@ where
         return ExitCode::SUCCESS;
     }
     // What only the log of a running service says, such as why a provider of credentials did not answer.
-    telemetry::init(&LogLevel(Targets::new().with_default(LevelFilter::WARN)), LogFormat::Pretty);
+    let level = LogLevel(Targets::new().with_default(LevelFilter::WARN));
+    telemetry::init(&level, LogFormat::Pretty, telemetry::Output::Stdout);
     let asked = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match asked.map_err(BoxError::from).and_then(|runtime| runtime.block_on(ask(config))) {
         Ok(findings) => {
