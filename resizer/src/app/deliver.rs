@@ -24,6 +24,9 @@ use crate::{
     origin::CallerHeaders,
 };
 
+/// What must be left of a URL for its answer to be 304: a second of lifetime, and one to say so.
+const LEAST_OF_UNCHANGED: Duration = Duration::from_secs(2);
+
 /// A URL that was asked for, and what its viewer said besides.
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
@@ -290,8 +293,13 @@ impl Proof {
     }
 }
 
-/// Whether the viewer has what would be sent (RFC 9110, section 13.2.2).
+/// Whether the viewer has what would be sent (RFC 9110, section 13.2.2). Not at the very end of a URL's life: a cache that
+/// gets a 304 without a lifetime may begin anew with that of the answer it holds, as nginx does, and serve it beyond `exp`.
 fn is_unchanged(head: &Head, asked: Asked<'_>) -> bool {
+    let now = SystemTime::now();
+    if head.expires.is_some_and(|expires| cache::left(expires, now) < LEAST_OF_UNCHANGED) {
+        return false;
+    }
     if !asked.if_none_match.is_empty() {
         return cache::none_match_holds(asked.if_none_match, &head.etag);
     }

@@ -64,6 +64,7 @@ impl Pair {
         let from: IpAddr = from.parse().unwrap();
         let client = reqwest::Client::builder().no_proxy().resolve(HOST, address).local_address(from).build();
         let mut request = client.unwrap().get(format!("http://{HOST}:{}{target}", address.port()));
+        request = request.header("host", HOST);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -72,7 +73,7 @@ impl Pair {
 
     /// A URL's target, signed by the signer behind Envoy.
     async fn sign(&self, key: &str, path: &str, client_ip: &str) -> String {
-        let origin = format!("http://{HOST}:{}", self.envoy.address("pictures").port());
+        let origin = format!("http://{HOST}");
         let request = SignUrlRequest {
             key: key.to_owned(),
             url: format!("{origin}{path}"),
@@ -96,7 +97,7 @@ async fn pictures_over_http_and_calls_over_grpc() {
         let url = pair.sign("web", path, "").await;
         let answer = pair.get_from("127.0.0.1", &url, &[]).await;
         assert_eq!(answer.status().as_u16(), 200, "{path}: {answer:?}");
-        assert_eq!(answer.headers()["content-type"], "image/png");
+        assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("image/"), "{answer:?}");
         let length: usize = answer.headers()["content-length"].to_str().unwrap().parse().unwrap();
         let etag = answer.headers()["etag"].to_str().unwrap().to_owned();
         assert_eq!(answer.bytes().await.unwrap().len(), length);
