@@ -81,7 +81,7 @@ async fn edge(http: &str) -> Option<Edge> {
         ""
     };
     let main = format!(
-        "{user}\ndaemon off;\npid {};\nerror_log stderr error;\nevents {{}}\nhttp {{\n{}\ninclude {};\n}}\n",
+        "{user}\ndaemon off;\npid {};\nerror_log stderr crit;\nevents {{}}\nhttp {{\n{}\ninclude {};\n}}\n",
         at("pid"),
         temporary.join("\n"),
         at("safelight.conf"),
