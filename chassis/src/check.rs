@@ -74,7 +74,10 @@ where
         Ok(config) => config,
         Err(errors) => {
             for error in &errors.errors {
-                print(&Finding::problem(format!("{file}: {error}")));
+                // An error of the file as a whole names it already.
+                let names_it = args.file.as_os_str() == error.path.as_str();
+                let text = if names_it { error.to_string() } else { format!("{file}: {error}") };
+                print(&Finding::problem(text));
             }
             return ExitCode::from(exit::USAGE);
         }
