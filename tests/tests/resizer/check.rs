@@ -18,20 +18,7 @@ fn problems(findings: &[Finding]) -> Vec<&str> {
 #[tokio::test]
 async fn what_is_wrong_is_named_and_what_is_right_is_fine() {
     let local = start(Settings::default()).await;
-    let deliveries = format!(
-        "[[deliveries]]\nname = 'photos'\npath = '/{{account}}/{{key...}}/{{variant}}'\nurl_key = 'web'\n\
-         public_variants = ['thumbnail']\nsigning_key = 's3-photos'\nregion = 'eu-west-1'\nbase_url = '{}/photos/'\n",
-        local.stack.s3.endpoint()
-    );
-    let signer = std::fs::read_to_string(local.stack.dir().join("signer.toml")).unwrap();
-    let signer = safelight_signer::Config::read(&format!("{signer}\n{deliveries}"))
-        .unwrap_or_else(|errors| panic!("{errors}"));
-    let signer = safelight_signer::Signer::new(signer, safelight_signer::Clock::system());
-    let server = safelight_chassis::server::Server::new(safelight_signer::limits());
-    let signer = safelight_local::running::Running::start(signer.add_to(server), 0).await.unwrap();
-
     let resizer = std::fs::read_to_string(local.stack.dir().join("resizer.toml")).unwrap();
-    let resizer = resizer.replace(&local.stack.signer.endpoint(), &signer.endpoint());
     let findings = found(&resizer).await;
     assert_eq!(problems(&findings), [""; 0], "{findings:?}");
     let texts: Vec<_> = findings.iter().map(|finding| finding.text.as_str()).collect();
