@@ -61,7 +61,8 @@ fn serve(args: &ServeArgs, http_listen: Option<SocketAddr>) -> ExitCode {
     let configure = |path: &Path| {
         let mut config = Config::load(path)?;
         if let Some(listen) = http_listen {
-            config.http = Some(http::Config { listen, ..config.http.unwrap_or(http::Config::at(listen)) });
+            config.http =
+                Some(http::Config { listen, ..config.http.unwrap_or_else(|| http::Config::at(listen)) });
         }
         Ok(config)
     };

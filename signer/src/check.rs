@@ -74,7 +74,8 @@ const fn on_or_off(is_on: bool) -> &'static str {
 
 /// Whether a file could be appended to, or made.
 fn writable(key: &str, path: &Path) -> Finding {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     if path.exists() {
         return match std::fs::OpenOptions::new().append(true).open(path) {
             Ok(_) => Finding::fine(format!("{key}: can be written")),
