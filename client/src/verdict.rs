@@ -15,6 +15,8 @@ pub enum Verification {
         expires: Option<SystemTime>,
         /// The key version that signed.
         key_version: u32,
+        /// Whether it holds for this viewer alone: no shared cache may keep the answer.
+        viewer_bound: bool,
     },
     /// Anything else, and why (for logs).
     Refused(&'static str),
@@ -27,6 +29,7 @@ impl From<VerifyUrlResponse> for Verification {
                 target: answer.authenticated_target,
                 expires: answer.expire_time.and_then(|t| SystemTime::try_from(t).ok()),
                 key_version: answer.key_version,
+                viewer_bound: answer.viewer_bound,
             },
             Verdict::Invalid | Verdict::Unspecified => Self::Refused(reason(answer.reason)),
         }
@@ -51,6 +54,8 @@ pub struct Fetch {
     pub public: bool,
     /// When the URL expires, if it does.
     pub expires: Option<SystemTime>,
+    /// Whether the URL holds for this viewer alone: no shared cache may keep the answer.
+    pub viewer_bound: bool,
     /// The object's key, decoded.
     pub object_key: String,
     /// The object's URL, exactly as it is to be fetched.
@@ -69,6 +74,7 @@ impl From<AuthorizeDeliveryResponse> for Authorization {
             }
             Verdict::Valid => Self::Authorized(Fetch {
                 public: answer.public,
+                viewer_bound: answer.viewer_bound,
                 expires: answer.expire_time.and_then(|time| SystemTime::try_from(time).ok()),
                 target: answer.authenticated_target,
                 object_key: answer.object_key,
@@ -98,7 +104,12 @@ mod tests {
         };
         assert_eq!(
             Verification::from(answer(Verdict::Valid.into())),
-            Verification::Valid { target: target.clone(), expires: None, key_version: 0 }
+            Verification::Valid {
+                target: target.clone(),
+                expires: None,
+                key_version: 0,
+                viewer_bound: false
+            }
         );
         // Nothing said, refused, and what a newer signer may say.
         for verdict in [0, Verdict::Invalid.into(), 3, -1] {

@@ -434,7 +434,8 @@ pub enum CacheScope {
     Public = 1,
     /// Requests whose URL verifies: cache only behind verification.
     Signed = 2,
-    /// This caller alone: it was fetched with the caller's own credentials.
+    /// This caller alone: it was fetched with the caller's own credentials, or the URL is bound to the end user's address, or
+    /// signed by cookies.
     Caller = 3,
 }
 impl CacheScope {

@@ -1639,6 +1639,10 @@ pub struct VerifyUrlResponse {
     /// scope covers: use this, not the request's, for whatever follows. Only with VERDICT_VALID.
     #[prost(string, tag = "5")]
     pub authenticated_target: ::prost::alloc::string::String,
+    /// Whether it is good for this end user alone: bound to an address, or signed by cookies and not in the URL. An answer to it
+    /// must not be kept by a shared cache.
+    #[prost(bool, tag = "6")]
+    pub viewer_bound: bool,
 }
 /// Asks whether an upload's signature holds.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1795,6 +1799,9 @@ pub struct AuthorizeDeliveryResponse {
     /// When the origin stops accepting these headers. Unset without headers.
     #[prost(message, optional, tag = "10")]
     pub fetch_expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether the URL is good for this end user alone, as in VerifyUrlResponse.
+    #[prost(bool, tag = "11")]
+    pub viewer_bound: bool,
 }
 /// Asks for a page of deliveries.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -55,7 +55,8 @@ pub enum Scope {
     Public,
     /// Requests whose URL verifies.
     Signed,
-    /// This caller alone: it was fetched with the caller's own headers.
+    /// This caller alone: it was fetched with the caller's own headers, or the URL is bound to the viewer's address, or signed
+    /// by cookies.
     Caller,
 }
 
@@ -167,6 +168,7 @@ impl App {
             etag: String::new(),
             last_modified: opened.last_modified(),
             scope: match (asked.caller.is_empty() || asked.share_publicly, resolved.url_key) {
+                _ if proof.is_viewer_bound() => Scope::Caller,
                 (false, _) => Scope::Caller,
                 (true, Some(_)) => Scope::Signed,
                 (true, None) => Scope::Public,
@@ -236,7 +238,9 @@ impl App {
         }
         let Some(key) = resolved.url_key else { return Ok(Proof::Public) };
         match self.signer.verify_url(key, url, context).await {
-            Ok(Verification::Valid { target, expires, .. }) => Ok(Proof::Verified { target, expires }),
+            Ok(Verification::Valid { target, expires, viewer_bound, .. }) => {
+                Ok(Proof::Verified { target, expires, viewer_bound })
+            }
             Ok(Verification::Refused(reason)) => Err(error::url_refused(reason, Some(key), &route.name)),
             Err(error) => Err(error::signer(&error)),
         }
@@ -261,7 +265,7 @@ enum Proof {
     /// Nothing: the variant is public, and the signer was not asked.
     Public,
     /// The URL holds.
-    Verified { target: String, expires: Option<SystemTime> },
+    Verified { target: String, expires: Option<SystemTime>, viewer_bound: bool },
     /// The URL holds or its variant is public, and this is the fetch.
     Authorized(Fetch),
 }
@@ -282,6 +286,16 @@ impl Proof {
         match self {
             Self::Public => None,
             Self::Verified { expires, .. } | Self::Authorized(Fetch { expires, .. }) => *expires,
+        }
+    }
+
+    /// Whether the URL holds for this viewer alone.
+    const fn is_viewer_bound(&self) -> bool {
+        match self {
+            Self::Public => false,
+            Self::Verified { viewer_bound, .. } | Self::Authorized(Fetch { viewer_bound, .. }) => {
+                *viewer_bound
+            }
         }
     }
 

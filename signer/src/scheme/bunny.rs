@@ -110,7 +110,12 @@ impl UrlScheme for Key {
             return Err(Refusal::ResourceMismatch);
         }
         let authenticated_target = format!("{path}?{}", token.authenticated);
-        Ok(Verified { key, expires: Some(token.expires), authenticated_target })
+        Ok(Verified {
+            key,
+            expires: Some(token.expires),
+            authenticated_target,
+            client_bound: token.for_one_client,
+        })
     }
 }
 

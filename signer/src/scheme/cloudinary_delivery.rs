@@ -169,9 +169,12 @@ impl UrlScheme for Key {
         }
         match found {
             Some((_, reading)) if begins_as_parameters(&reading.message) => Err(Refusal::ResourceMismatch),
-            Some((key, reading)) => {
-                Ok(Verified { key, expires: None, authenticated_target: reading.target.clone() })
-            }
+            Some((key, reading)) => Ok(Verified {
+                key,
+                expires: None,
+                authenticated_target: reading.target.clone(),
+                client_bound: false,
+            }),
             None if takes_length => Err(Refusal::SignatureMismatch),
             None => Err(Refusal::SignatureMalformed),
         }

@@ -88,6 +88,11 @@ impl UrlScheme for Key {
         if policy.is_over(expires, presented.now) {
             return Err(Refusal::Expired);
         }
-        Ok(Verified { key, expires: Some(expires), authenticated_target: signed.to_owned() })
+        Ok(Verified {
+            key,
+            expires: Some(expires),
+            authenticated_target: signed.to_owned(),
+            client_bound: false,
+        })
     }
 }

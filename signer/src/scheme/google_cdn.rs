@@ -213,5 +213,5 @@ pub(super) fn verify<'k, K: Key>(
             return Err(Refusal::ResourceMismatch);
         }
     }
-    Ok(Verified { key, expires: Some(expires), authenticated_target: form.asked })
+    Ok(Verified { key, expires: Some(expires), authenticated_target: form.asked, client_bound: false })
 }

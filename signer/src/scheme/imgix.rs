@@ -94,7 +94,7 @@ impl UrlScheme for Key {
         if expires.is_some_and(|expires| policy.is_over(expires, presented.now)) {
             return Err(Refusal::Expired);
         }
-        Ok(Verified { key, expires, authenticated_target: signed.to_owned() })
+        Ok(Verified { key, expires, authenticated_target: signed.to_owned(), client_bound: false })
     }
 }
 

@@ -136,7 +136,12 @@ impl UrlScheme for Key {
             }
         }
         match key {
-            Some(key) => Ok(Verified { key, expires: None, authenticated_target: target.path.to_owned() }),
+            Some(key) => Ok(Verified {
+                key,
+                expires: None,
+                authenticated_target: target.path.to_owned(),
+                client_bound: false,
+            }),
             None if has_size => Err(Refusal::SignatureMismatch),
             None => Err(Refusal::SignatureMalformed),
         }

@@ -76,6 +76,6 @@ impl UrlScheme for Key {
             .ok_or(Refusal::SignatureMalformed)?;
         let key = strict::first_fit(keys, |key| key.signature(target.path).fits(&signature))
             .ok_or(Refusal::SignatureMismatch)?;
-        Ok(Verified { key, expires: None, authenticated_target: target.path.to_owned() })
+        Ok(Verified { key, expires: None, authenticated_target: target.path.to_owned(), client_bound: false })
     }
 }

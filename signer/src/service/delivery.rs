@@ -17,7 +17,7 @@ use super::{
     expiry::timestamp,
     origin::{self, SignedHeaders},
     refusal,
-    verify::{Caller, path_of, verify},
+    verify::{Caller, is_viewer_bound, path_of, verify},
 };
 use crate::{
     delivery::{Delivery, Object, Signing},
@@ -40,6 +40,7 @@ struct Proof {
     key_version: u32,
     /// In Unix seconds.
     expires: Option<u64>,
+    viewer_bound: bool,
 }
 
 impl Signer {
@@ -106,7 +107,7 @@ fn prove(
     let public = || {
         let path = path_of(presented.target);
         let object = delivery.object(path).filter(|object| object.is_public)?;
-        Some(Proof { object, target: path.to_owned(), key_version: 0, expires: None })
+        Some(Proof { object, target: path.to_owned(), key_version: 0, expires: None, viewer_bound: false })
     };
     let Some(name) = &delivery.url_key else {
         return Ok(public().ok_or(Reason::ResourceMismatch));
@@ -122,8 +123,9 @@ fn prove(
         // the answer lives as long as the signature.
         let object = delivery.object(path_of(&verified.authenticated_target));
         let object = Object { is_public: false, ..object.ok_or(Reason::ResourceMismatch)? };
+        let viewer_bound = is_viewer_bound(&verified, presented.target);
         let (target, expires) = (verified.authenticated_target, verified.expires);
-        Ok(Proof { object, target, key_version, expires })
+        Ok(Proof { object, target, key_version, expires, viewer_bound })
     });
     Ok(signed.or_else(|reason| public().filter(|_| delivery.signature_in_path).ok_or(reason)))
 }
@@ -137,7 +139,7 @@ fn fetch(
     method: &str,
     now: u64,
 ) -> Result<AuthorizeDeliveryResponse, CallError> {
-    let Proof { object, target, key_version, expires } = proof;
+    let Proof { object, target, key_version, expires, viewer_bound } = proof;
     let url = delivery.url(&object.key).map_err(unfetchable)?;
     call.granted().origin_request(method, &url).map_err(refusal::denied)?;
     let signed = match &delivery.signing {
@@ -169,6 +171,7 @@ fn fetch(
         url,
         headers,
         fetch_expire_time: fetch_expires.map(timestamp),
+        viewer_bound,
     })
 }
 

@@ -145,6 +145,7 @@ impl Signer {
                 reason: Reason::Ok.into(),
                 key_version,
                 expire_time: verified.expires.map(timestamp),
+                viewer_bound: is_viewer_bound(&verified, request_target),
                 authenticated_target: verified.authenticated_target,
             },
             Err(refused) => {
@@ -261,6 +262,12 @@ impl Signer {
         self.metrics.verdict(key, reason);
         call.note(|entry| note(entry, verdict, reason, key_version));
     }
+}
+
+/// Whether what was verified is good for one viewer alone: a shared cache, which knows the URL only, must not keep the answer.
+/// A URL that its signature added nothing to was signed by cookies.
+pub(super) fn is_viewer_bound(verified: &Verified, target: &str) -> bool {
+    verified.client_bound || verified.authenticated_target == target
 }
 
 /// What a verdict adds to the record.

@@ -37,5 +37,5 @@ pub(super) fn verify<'k>(
     if expires.is_some_and(|expires| policy.is_over(expires, now)) {
         return Err(Refusal::Expired);
     }
-    Ok(Verified { key, expires, authenticated_target: signed })
+    Ok(Verified { key, expires, authenticated_target: signed, client_bound: false })
 }

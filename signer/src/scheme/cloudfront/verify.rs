@@ -51,5 +51,10 @@ pub(super) fn verify<'k>(
     if custom.is_some() && !matches(&statement.resource, &url) {
         return Err(Refusal::ResourceMismatch);
     }
-    Ok(Verified { key, expires: Some(claims.expires), authenticated_target: asked })
+    Ok(Verified {
+        key,
+        expires: Some(claims.expires),
+        authenticated_target: asked,
+        client_bound: claims.client.is_some(),
+    })
 }

@@ -105,5 +105,10 @@ pub(in crate::scheme) fn verify<'k>(
     if acl.is_some_and(|acl| !acl.split('!').any(|pattern| matches(pattern, path))) {
         return Err(Refusal::ResourceMismatch);
     }
-    Ok(Verified { key, expires: Some(claims.expires), authenticated_target: asked })
+    Ok(Verified {
+        key,
+        expires: Some(claims.expires),
+        authenticated_target: asked,
+        client_bound: claims.client.is_some(),
+    })
 }

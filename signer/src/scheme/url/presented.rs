@@ -37,6 +37,8 @@ pub struct Verified {
     /// The target without what the signature added to it for the verifier alone: byte for byte what was authenticated, or
     /// what the authenticated scope covers.
     pub authenticated_target: String,
+    /// Whether it is good for some addresses only.
+    pub client_bound: bool,
 }
 
 /// Why what was presented is not valid, in the usual order of the checks.

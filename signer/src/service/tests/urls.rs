@@ -17,6 +17,7 @@ async fn a_url_is_signed_and_verified() {
             key_version: 2,
             expire_time: Some(timestamp(NOW + 60)),
             authenticated_target: "/a/b?w=1&exp=1700000060".to_owned(),
+            viewer_bound: false,
         }
     );
     signer.clock.set(NOW + 60);
