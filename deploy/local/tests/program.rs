@@ -1,4 +1,5 @@
 //! `cargo local` as a process: what a script and a person get from it.
+#![expect(clippy::unwrap_used, reason = "tests and what they share")]
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},

@@ -106,7 +106,8 @@ async fn the_cause_stands_once_in_the_log() {
     let local = start(Settings { signer_toml, resizer_toml, limits, ..Settings::default() }).await;
 
     let long_ago = "Mon, 01 Jan 2024 00:00:00 GMT";
-    let cases: Vec<(&str, Behaviour, Reason, &[(&str, &str)])> = vec![
+    type Case = (&'static str, Behaviour, Reason, &'static [(&'static str, &'static str)]);
+    let cases: Vec<Case> = vec![
         (
             "s3",
             s3_error(403, "AccessDenied", "").into(),

@@ -33,6 +33,7 @@ async fn a_good_url_tells_version_expiry_and_what_was_authenticated() {
         key_version: 2,
         expire_time: Some(timestamp(NOW + 60)),
         authenticated_target: "/a~b?x=%7E&y=&exp=1700000060".to_owned(),
+        viewer_bound: false,
     };
     assert_eq!(verified, expected);
     // Written in another way than ours, with the signature in front: byte for byte what was received.

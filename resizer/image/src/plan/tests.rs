@@ -232,7 +232,7 @@ fn bounds_refuse_or_clamp() {
 fn area_bounds_hold_for_extreme_shapes() {
     for (width, height) in [(1, 60_000), (60_000, 1), (3, 40_000), (40_000, 3)] {
         let within = bounds(0, 0, 100, OnExceed::Clamp);
-        let plan = plan(Size::new(width, height), &Options::default(), Some(&within), &UNLIMITED).unwrap();
+        let plan = plan(Size::new(width, height), &Options::default(), &[within], &UNLIMITED).unwrap();
         assert!(plan.canvas.area() <= 100 && plan.canvas.area() > 50, "{}", plan.canvas);
     }
 }

@@ -101,7 +101,11 @@ async fn a_url_for_one_address_is_no_one_elses() {
     let local = start_bound("").await;
     let (mine, other) =
         (signed(&local, "address", "127.0.0.1").await, signed(&local, "address", "192.0.2.7").await);
-    assert_eq!(get(&local, &mine, &[]).await.status, 200);
+    // Who else has the URL must not get it from a shared cache.
+    let answer = get(&local, &mine, &[]).await;
+    assert_eq!(answer.status, 200);
+    let cached = answer.header("cache-control").unwrap_or_default().to_owned();
+    assert!(cached.starts_with("private, "), "{cached}");
     get(&local, &other, &["X-Forwarded-For: 192.0.2.7"]).await.refused(403, "URL_REFUSED");
 
     let local = start_bound(TRUSTED).await;
