@@ -64,7 +64,7 @@ impl Registry {
         Reloads { ok: counter("ok"), failed: counter("failed") }
     }
 
-    /// Shows how often `what` was read again by a [`reload`](crate::reload).
+    /// Shows how often `what` was read again by a [`reload`].
     pub fn watch_reloads(&self, what: &'static str, reloads: Arc<reload::Reloads>) {
         self.register_collector(Watched { what, reloads });
     }
