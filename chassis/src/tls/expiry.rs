@@ -5,18 +5,18 @@ pub(super) fn of(certificate: &[u8]) -> Option<i64> {
     let (_, mut certificate) = element(&mut { certificate })?;
     let (_, mut fields) = element(&mut certificate)?;
     // The version stands first, tagged, except in the first version; then serial number, algorithm and issuer.
-    let (mut tag, mut value) = element(&mut fields)?;
-    let skipped = if tag == 0xa0 { 4 } else { 3 };
+    let (mut kind, mut value) = element(&mut fields)?;
+    let skipped = if kind == 0xa0 { 4 } else { 3 };
     for _ in 0..skipped {
-        (tag, value) = element(&mut fields)?;
+        (kind, value) = element(&mut fields)?;
     }
-    if tag != 0x30 {
+    if kind != 0x30 {
         return None;
     }
     element(&mut value)?;
-    let (tag, moment) = element(&mut value)?;
+    let (kind, moment) = element(&mut value)?;
     let text = std::str::from_utf8(moment).ok()?;
-    match tag {
+    match kind {
         // UTCTime has two digits of the year, of 1950 to 2049.
         0x17 if text.get(..2)? < "50" => seconds(&format!("20{text}")),
         0x17 => seconds(&format!("19{text}")),
@@ -25,9 +25,9 @@ pub(super) fn of(certificate: &[u8]) -> Option<i64> {
     }
 }
 
-/// Takes one element of DER: its tag, and what is in it.
+/// Takes one element of DER: its kind, and what is in it.
 fn element<'a>(der: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
-    let tag = *der.split_off_first()?;
+    let kind = *der.split_off_first()?;
     let first = *der.split_off_first()?;
     let length = match first {
         0..=0x7f => usize::from(first),
@@ -37,7 +37,7 @@ fn element<'a>(der: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
         }
         _ => return None,
     };
-    Some((tag, der.split_off(..length)?))
+    Some((kind, der.split_off(..length)?))
 }
 
 /// `YYYYMMDDhhmmssZ`, in seconds since 1970.

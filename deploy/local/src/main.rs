@@ -31,7 +31,7 @@ const AUDIT_KEY: &str = "audit";
 
 /// Runs an S3 origin, a signer and a resizer with made-up keys; shows the main job once, then serves
 #[derive(Debug, Parser)]
-#[command(name = "cargo local")]
+#[command(name = "cargo local", args_override_self = true)]
 struct Args {
     /// Do the job once and exit; 0 only if every step did what it says
     #[arg(long)]

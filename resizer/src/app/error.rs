@@ -77,6 +77,11 @@ pub(crate) fn signer(error: &SignerError) -> CallError {
             tracing::warn!(cause = %failure, "signer.unavailable");
             Reason::SignerUnavailable.error("the signer did not answer")
         }
+        SignerError::Refused(failure)
+            if failure.reason.as_deref() == Some(Reason::ObjectKeyUnsupported.as_str()) =>
+        {
+            Reason::ObjectKeyUnsupported.error("the object's key cannot be fetched exactly over HTTP")
+        }
         // The signer's reason names keys of the configuration: for our log, not for the caller.
         SignerError::Refused(failure) => {
             tracing::warn!(reason = failure.reason(), cause = %failure, "signer.refused");

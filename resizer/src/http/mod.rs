@@ -21,12 +21,15 @@ mod problem;
 mod request;
 
 use std::{
+    future::poll_fn,
+    pin::Pin,
     ptr,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use ::http::{Method, Request, Response, StatusCode, header, request::Parts};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use safelight_chassis::{
     http::{Body, Handler, Peer},
@@ -34,7 +37,7 @@ use safelight_chassis::{
     server::Server,
 };
 use safelight_proto::reason::{CallError, Reason};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use self::{answer::Collected, forwarded::Viewer, request::Asking};
 use crate::{
@@ -58,6 +61,11 @@ pub(crate) fn add_to(server: Server, app: Arc<App>, config: &Config) -> Server {
     server.http(config.listen, config.limits, door)
 }
 
+/// Most bytes of a request's body that are read and thrown away.
+const MAX_DISCARDED: usize = 64 * 1024;
+/// How long that may take.
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Clone)]
 struct Door {
     app: Arc<App>,
@@ -67,8 +75,8 @@ struct Door {
 
 impl Handler for Door {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        // A body, if there is one, is not read.
-        let (parts, _) = request.into_parts();
+        let (parts, body) = request.into_parts();
+        discard(body).await;
         let request_id = parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default();
         let context = Context {
             request_id: Some(request_id.clone()),
@@ -85,6 +93,21 @@ impl Handler for Door {
         // The head is the same, `Content-Length` included.
         if parts.method == Method::HEAD { response.map(|_| Body::empty()) } else { response }
     }
+}
+
+/// Reads a small body and throws it away: an HTTP/2 stream that is reset because its body was not read may reach the client
+/// ahead of the answer. A larger or slower one is not waited for.
+async fn discard(mut body: Incoming) {
+    let mut left = MAX_DISCARDED;
+    let read = async {
+        while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len()));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    _ = timeout(DISCARD_TIME, read).await;
 }
 
 impl Door {

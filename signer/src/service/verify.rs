@@ -149,8 +149,9 @@ impl Signer {
                 authenticated_target: verified.authenticated_target,
             },
             Err(refused) => {
-                let path = if key.scheme.signs_in_path() { "" } else { path_of(request_target) };
-                log_refusal(refused, name, "", path);
+                // Not the path: a caller may send anything, a secret in the wrong place too. The request id finds the caller's
+                // own line.
+                log_refusal(refused, name, "", "");
                 VerifyUrlResponse {
                     verdict: Verdict::Invalid.into(),
                     reason: refused.into(),

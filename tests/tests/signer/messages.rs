@@ -79,9 +79,9 @@ async fn the_resizers_methods_are_not_here() {
     let pair = Pair::start().await;
     let mut resizer = ResizerServiceClient::new(pair.channel());
     let answer = resizer.list_variants(ListVariantsRequest::default()).await;
-    refused(answer, Code::PermissionDenied, "CALLER_DENIED", &[]);
+    refused(answer, Code::Unimplemented, "METHOD_UNKNOWN", &[]);
     let answer = resizer.deliver(DeliverRequest::default()).await;
-    refused(answer, Code::PermissionDenied, "CALLER_DENIED", &[]);
+    refused(answer, Code::Unimplemented, "METHOD_UNKNOWN", &[]);
     let answer = resizer.resize(stream::empty()).await;
-    refused(answer, Code::PermissionDenied, "CALLER_DENIED", &[]);
+    refused(answer, Code::Unimplemented, "METHOD_UNKNOWN", &[]);
 }
