@@ -4,7 +4,7 @@
 //! - `/readyz`: 503 with a line that says why, while it is not ready or drains
 //! - `/metrics`: Prometheus' text format
 //!
-//! It is served before the server is there and to the end of its drain. Whoever reaches the port may ask: it belongs on no
+//! It is served before the server is there and to the end of its drain. Any caller that reaches the port may ask: it belongs on no
 //! address that the world reaches.
 
 use std::{

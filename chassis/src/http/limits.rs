@@ -30,7 +30,7 @@ impl Limits {
         max_concurrent_streams: 100,
         max_header_list_size: 16 * 1024,
         max_send_buffer: 64 * 1024,
-        // Above the 60 s that nginx keeps connections to its upstreams: whoever closes last is not surprised.
+        // Above the 60 s that nginx keeps connections to its upstreams: nginx closes first, and so never sends into a closed one.
         idle_timeout: Duration::from_secs(75),
         // 10 MiB at 1 Mbit/s.
         answer_timeout: Duration::from_secs(90),

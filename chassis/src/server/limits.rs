@@ -20,7 +20,7 @@ use std::time::Duration;
 ///   in the process of up to 256 KiB.
 ///
 /// With the defaults: 8192 × 33 KiB = 264 MiB of idle connections, 256 × (20 + 64 + 16 KiB) = 25 MiB of requests, 16 MiB of
-/// large headers. Whoever sends half a header block on every connection adds 8192 × 16 KiB = 128 MiB.
+/// large headers. A caller that sends half a header block on every connection adds 8192 × 16 KiB = 128 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at once. Near it the longest idle ones are closed; beyond it new ones are refused. At most what the limit

@@ -86,13 +86,13 @@ fn identity<'a>(route: &'a Route, public_variants: &'a [String], origin: &'a Ori
 impl App {
     /// Compares routes with the signer's deliveries, now and every 30 seconds, and says in the log what differs.
     pub async fn watch_agreement(&self) {
-        let mut last = Vec::new();
+        let mut last = None;
         loop {
             let context = Context::until(Instant::now() + RETRY);
             let wait = match self.signer.list_deliveries(&context).await {
                 Ok(listed) => {
                     let differences = self.compare(&listed);
-                    if differences != last {
+                    if last.as_ref() != Some(&differences) {
                         for (route, difference) in &differences {
                             tracing::warn!(
                                 route,
@@ -103,7 +103,7 @@ impl App {
                         if differences.is_empty() {
                             tracing::info!("delivery.agreed: the signer knows every route");
                         }
-                        last = differences;
+                        last = Some(differences);
                     }
                     INTERVAL
                 }

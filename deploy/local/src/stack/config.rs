@@ -15,7 +15,7 @@ pub(super) fn signer(secrets: &Path, resizer_token: &str, s3: &str) -> String {
     let secrets = secrets.display();
     let resizer = hex::encode(Sha256::digest(resizer_token));
     format!(
-        r#"# Whoever can reach the loopback interface may do everything with the made-up keys; the resizer, known by its
+        r#"# Callers on the loopback interface may do everything with the made-up keys; the resizer, known by its
 # token, only what it needs.
 [[tokens]]
 caller = "resizer"
