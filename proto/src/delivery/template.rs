@@ -87,14 +87,6 @@ impl Template {
         names(text).is_some_and(|names| !names.is_empty() && names.iter().all(|name| self.has(name)))
     }
 
-    /// Whether the path may be one of these with a signature in it: whether what follows its first segments, up to
-    /// [`MAX_SIGNATURE_SEGMENTS`], matches. Finds a route to ask the signer about; what the path is, the signer says.
-    #[must_use]
-    pub fn may_follow_signature(&self, path: &str) -> bool {
-        let slashes = path.match_indices('/').skip(1).take(MAX_SIGNATURE_SEGMENTS);
-        slashes.filter_map(|(at, _)| path.get(at..)).any(|rest| self.matches(rest).is_some())
-    }
-
     /// Matches a path that is still percent-encoded. Literal segments are compared as they stand.
     #[must_use]
     pub fn matches<'a>(&self, path: &'a str) -> Option<Captures<'a>> {
@@ -239,25 +231,6 @@ mod tests {
         }
         for text in ["", "x", "{other}", "{key", "key}", "}{key}", "{key}}", "{{key}}", "{key...}"] {
             assert!(!template.fills(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_path_with_a_signature_in_it_is_recognised_by_its_rest() {
-        let template = Template::parse("/ip/{key...}/{variant}").unwrap();
-        for (path, may) in [
-            ("/SIG/ip/a/b/thumb", true),
-            ("/prefix/SIG/ip/a/thumb", true),
-            ("/cloud/image/upload/s--SIG--/ip/a/thumb", true),
-            ("/ip/a/thumb", false),
-            ("/ip/ip/a/thumb", true),
-            ("/SIG/other/a/thumb", false),
-            ("/1/2/3/4/5/6/7/8/ip/a/thumb", true),
-            ("/1/2/3/4/5/6/7/8/9/ip/a/thumb", false),
-            ("", false),
-            ("//ip/a/thumb", true),
-        ] {
-            assert_eq!(template.may_follow_signature(path), may, "{path}");
         }
     }
 

@@ -65,22 +65,8 @@ impl Granted {
         self.0.narrow("route", name, |grant| has(grant.routes.as_ref(), name))
     }
 
-    /// Leaves those that allow an output of this size, in pixels.
-    ///
-    /// # Errors
-    /// None does.
-    pub fn output(&mut self, width: u32, height: u32) -> Result<(), Denied> {
-        let name = format!("{width}x{height}");
-        self.0.narrow("output size", &name, |grant| {
-            let OutputBounds { max_width, max_height, max_area, .. } = grant.size;
-            max_width.is_none_or(|max| width <= max.get())
-                && max_height.is_none_or(|max| height <= max.get())
-                && max_area.is_none_or(|max| u64::from(width) * u64::from(height) <= max.get())
-        })
-    }
-
     /// The largest output, to be planned with; `None` for no limit. Of several grants the one with the largest area, width
-    /// and height, in this order: never more than one grant allows. [`Self::output`] also takes what another allows.
+    /// and height, in this order: never more than one grant allows.
     #[must_use]
     pub fn bounds(&self) -> Option<OutputBounds> {
         // `None` is no limit: the largest.

@@ -141,3 +141,21 @@ fn a_signature_in_the_path_is_one_whole_unused_segment() {
     .unwrap();
     assert!(!used.resolve("/x/a/hero").unwrap().is_named_by("/a/hero"));
 }
+
+#[test]
+fn a_signature_in_front_of_the_path_leaves_a_guess_that_is_never_public() {
+    let route = "path = '/ip/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\n";
+    let delivery = with_route(route).unwrap();
+    for (path, key) in [
+        ("/SIG/ip/a/b/hero", Some("a/b")),
+        ("/prefix/SIG/ip/a/hero", Some("a")),
+        ("/1/2/3/4/5/6/7/8/ip/a/hero", Some("a")),
+        ("/1/2/3/4/5/6/7/8/9/ip/a/hero", None),
+        ("/SIG/other/a/hero", None),
+        ("/SIG/ip/a/thumb", None),
+        ("", None),
+    ] {
+        let found = delivery.resolve_behind_signature(path).ok().map(|resolved| resolved.object_key);
+        assert_eq!(found.as_deref(), key, "{path}");
+    }
+}
