@@ -5,7 +5,8 @@
 //! caller = "spiffe://prod/ns/web/sa/backend"   # a certificate's URI, a token's caller, or "anonymous"
 //! methods = ["SignUrl", "BatchSignUrls"]       # or ["*"]
 //! keys = ["web"]                               # or ["*"]; for methods that use a key
-//! path_prefixes = ["/photos/"]                 # SignUrl, BatchSignUrls; default: any path
+//! path_prefixes = ["/photos/"]                 # SignUrl, BatchSignUrls: of the path that the signature covers, as VerifyUrl
+//!                                              # says it in authenticated_target; default: any path
 //! max_ttl = "1h"                               # SignUrl, BatchSignUrls, SignOriginRequest; default: the key's. With it, no
 //!                                              # scheme whose signatures never expire; requests signed by headers live 15 min
 //! url_prefixes = ["https://s3.example.com/photos/"]   # SignOriginRequest, AuthorizeDelivery; default: any URL
@@ -51,7 +52,10 @@ use safelight_chassis::{
 };
 use safelight_proto::reason::Reason;
 
-use crate::audit::{Audit, Entry, Event};
+use crate::{
+    audit::{Audit, Entry, Event},
+    keyring::Allowed,
+};
 
 pub use granted::Granted;
 pub use method::METHODS;
@@ -66,7 +70,8 @@ pub(crate) struct Grant {
     keys: Names,
     accounts: Names,
     deliveries: Names,
-    path_prefixes: Option<Vec<String>>,
+    /// Of URLs to sign. Never of hosts.
+    paths: Allowed,
     url_prefixes: Option<Vec<String>>,
     http_methods: Vec<String>,
     /// In seconds.
@@ -149,7 +154,10 @@ impl Grant {
             keys: Names::new(section.or("keys", Vec::new())),
             accounts: Names::new(section.or("accounts", Vec::new())),
             deliveries: Names::new(section.or("deliveries", vec!["*".to_owned()])),
-            path_prefixes: prefixes(section, "path_prefixes", &["/"]),
+            paths: Allowed {
+                path_prefixes: prefixes(section, "path_prefixes", &["/"]).unwrap_or_default(),
+                ..Allowed::default()
+            },
             url_prefixes: prefixes(section, "url_prefixes", &["https://", "http://"]),
             http_methods,
             max_ttl: max_ttl.as_ref().map(Duration::as_secs),

@@ -14,6 +14,9 @@
 //! | thumbor | what follows the signature |
 //! | cloudinary-delivery | a slash and what follows the signature, `[transformation/]public_id`, without the version unless that was signed, and in the one encoding where the signature is of the unescaped text |
 //!
+//! The template of such a delivery says the path without the signature, `/{key...}/{variant}`, or with it, as the resizer's
+//! route does: `/demo/image/upload/{signature}/{key...}/{variant}`. What stands before the signature is then not compared.
+//!
 //! Of the schemes from bunny on the path that was sent is another one ([`Scheme::signs_in_path`]). There a signature counts
 //! before a public variant does: `/SIGNATURE/a/thumb` could be a path of the template as well.
 //!
@@ -36,7 +39,7 @@ use std::{
 use safelight_proto::delivery::{
     Identity,
     object_key::{self, KeyError},
-    template::{self, Template},
+    template::{self, Captures, Template},
 };
 
 /// Every delivery of the signer.
@@ -55,6 +58,8 @@ pub struct Delivery {
     pub digest: String,
     path_text: String,
     path: Template,
+    /// Which paths a signature covers that stands in the path: see [`Template::behind_signature`].
+    behind_signature: Option<Template>,
     object_key: String,
     /// The key that URLs are signed with; `None`: everything is public.
     pub url_key: Option<String>,
@@ -103,7 +108,18 @@ impl Delivery {
     /// The object that a path, still percent-encoded, names; `None` if it is none of this delivery's.
     #[must_use]
     pub fn object(&self, path: &str) -> Option<Object> {
-        let captures = self.path.matches(path)?;
+        self.read(&self.path.matches(path)?)
+    }
+
+    /// The object that an authenticated path names, of a request for `asked`. Where the two are not the same the signature
+    /// stood in the path.
+    #[must_use]
+    pub fn authenticated_object(&self, asked: &str, authenticated: &str) -> Option<Object> {
+        let path = self.behind_signature.as_ref().filter(|_| asked != authenticated).unwrap_or(&self.path);
+        self.read(&path.matches(authenticated)?)
+    }
+
+    fn read(&self, captures: &Captures<'_>) -> Option<Object> {
         let key = captures.fill(&self.object_key)?;
         let segment = captures.raw("variant").or(self.variant.as_deref())?;
         let is_public =

@@ -36,7 +36,7 @@ mod versions;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-pub use allowed::Allowed;
+pub use allowed::{Allowed, climbs};
 pub(crate) use load::is_name;
 pub use load::{
     DEFAULT_MAX_TARGET_BYTES, MAX_CLOCK_SKEW, MAX_ELIGIBLE_VERSIONS, MAX_IDENTIFIER_BYTES,

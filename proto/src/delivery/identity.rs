@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::signer::v1 as pb;
 
 /// Part of every digest: to be changed when the meaning of what is digested does.
-const GRAMMAR: &str = "safelight delivery 1";
+const GRAMMAR: &str = "safelight delivery 2";
 
 /// One delivery, as each service reads it from its own configuration. What is not set is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +167,7 @@ mod tests {
         // Computed with Python's hashlib, part by part: a resizer and a signer of two releases must agree.
         assert_eq!(
             Identity::from(&listed()).digest(),
-            "6d3d0f4799cf40837698f4bfbdd70476ab201eeca7e6afbb2cf9b41e80f88140"
+            "ea9157d958a9f94d07883cb26066fe049b52a5c6297afdcc7e8f1b763eb381c1"
         );
     }
 }

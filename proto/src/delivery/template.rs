@@ -26,7 +26,14 @@ enum Segment {
 /// What the names of a template stand for in a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Captures<'a> {
-    values: BTreeMap<String, &'a str>,
+    values: BTreeMap<String, Value<'a>>,
+}
+
+/// Still percent-encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Value<'a> {
+    text: &'a str,
+    is_one: bool,
 }
 
 impl Template {
@@ -73,12 +80,20 @@ impl Template {
             .any(|segment| matches!(segment, Segment::One(own) | Segment::Many(own) if own == name))
     }
 
-    /// The names that stand for exactly one segment.
-    pub fn singles(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(|segment| match segment {
-            Segment::One(name) => Some(name.as_str()),
-            _ => None,
-        })
+    /// The template of what follows a signature that stands in the path, as in `/demo/image/upload/{signature}/{key...}`:
+    /// the first name, if it stands for one segment and neither the variant nor `object_key` is made of it. A signature
+    /// in a path covers what follows it, so that is what an authenticated path is matched with. `None` if there is no such
+    /// name.
+    #[must_use]
+    pub fn behind_signature(&self, object_key: &str) -> Option<Self> {
+        let first = self.segments.iter().position(|segment| !matches!(segment, Segment::Literal(_)))?;
+        let Some(Segment::One(name)) = self.segments.get(first) else { return None };
+        let segments = self.segments.get(first + 1..).filter(|rest| !rest.is_empty())?;
+        let is_used = name == "variant" || names(object_key)?.contains(&name.as_str());
+        if is_used {
+            return None;
+        }
+        Some(Self { segments: segments.to_vec() })
     }
 
     /// Whether a text can be filled from this template: its braces pair, and hold names of the path, at least one.
@@ -101,7 +116,7 @@ impl Template {
         let mut take = |segment: &Segment, text: &'a str| match segment {
             Segment::Literal(literal) => text == literal,
             Segment::One(name) | Segment::Many(name) => {
-                values.insert(name.clone(), text);
+                values.insert(name.clone(), Value { text, is_one: matches!(segment, Segment::One(_)) });
                 !text.is_empty()
             }
         };
@@ -142,10 +157,11 @@ impl<'a> Captures<'a> {
     /// The text a name stands for, still percent-encoded: a slice of the path that was matched.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&'a str> {
-        self.values.get(name).copied()
+        self.values.get(name).map(|value| value.text)
     }
 
-    /// Fills `{name}`s in a text with the decoded values. `None` when a value does not decode.
+    /// Fills `{name}`s in a text with the decoded values. `None` when a value does not decode, or one segment would become
+    /// several: `a%2Fb` is no name of a folder.
     #[must_use]
     pub fn fill(&self, text: &str) -> Option<String> {
         let mut filled = String::new();
@@ -153,7 +169,8 @@ impl<'a> Captures<'a> {
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}')?;
             filled.push_str(before);
-            filled.push_str(&decode(self.raw(name)?)?);
+            let value = self.values.get(name)?;
+            filled.push_str(&decode(value.text).filter(|text| !(value.is_one && text.contains('/')))?);
             rest = after;
         }
         filled.push_str(rest);
@@ -209,6 +226,8 @@ mod tests {
             ("//a/thumb", None),
             ("/acct/a/", None),
             ("/acct/%ff/thumb", None),
+            ("/acct%2Fb/a/thumb", None),
+            ("/%2f/a/thumb", None),
             ("acct/a/thumb", None),
             ("", None),
         ] {
@@ -231,6 +250,24 @@ mod tests {
         }
         for text in ["", "x", "{other}", "{key", "key}", "}{key}", "{key}}", "{{key}}", "{key...}"] {
             assert!(!template.fills(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_the_first_name_if_nothing_is_made_of_it() {
+        for (template, behind) in [
+            ("/{sig}/ip/{key...}/{variant}", Some("/ip/{key...}/{variant}")),
+            ("/demo/image/upload/{sig}/{key...}/{variant}", Some("/{key...}/{variant}")),
+            ("/{sig}/{other}/{key...}", Some("/{other}/{key...}")),
+            ("/{key}/{sig}/{variant}", None),
+            ("/{key...}/{sig}/{variant}", None),
+            ("/{variant}/{key...}", None),
+            ("/a/{sig}", None),
+            ("/a/b", None),
+        ] {
+            let template = Template::parse(template).unwrap();
+            let found = template.behind_signature("{key}");
+            assert_eq!(found, behind.map(|text| Template::parse(text).unwrap()), "{template:?}");
         }
     }
 

@@ -145,7 +145,7 @@ impl App {
         // With the signature in the path, which path was signed is known only now.
         let began = Instant::now();
         let proof = self.prove(resolved, asked, context).await?;
-        let again = proof.path().filter(|path| !resolved.is_named_by(path));
+        let again = proof.path().filter(|path| !resolved.is_of(path));
         let again = again.map(|path| self.resolve_signed(resolved, path)).transpose()?;
         let resolved = again.as_ref().unwrap_or(resolved);
 
@@ -246,14 +246,9 @@ impl App {
         }
     }
 
-    /// What a signed path asks for that is not the URL's own. What was authenticated is what is acted on: it must be of
-    /// the same route, and so of the same key.
+    /// What a signed path asks for that is not the URL's own.
     fn resolve_signed<'a>(&'a self, asked: &Resolved<'_>, path: &'a str) -> Result<Resolved<'a>, CallError> {
-        let signed = self.delivery.resolve(path).ok();
-        let same = |signed: &Resolved<'_>| {
-            std::ptr::eq(signed.route, asked.route) && signed.url_key == asked.url_key
-        };
-        signed.filter(same).map(|signed| signed.settled_as(asked)).ok_or_else(|| {
+        self.delivery.resolve_signed(asked, path).ok_or_else(|| {
             let cause = "the signature covers a path that this route does not serve";
             error::url_refused(cause, asked.url_key, &asked.route.name)
         })

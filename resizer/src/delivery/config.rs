@@ -12,7 +12,7 @@ use safelight_chassis::config::Section;
 use super::{
     Delivery, Variant,
     presentation::{self, Presentation},
-    template::{self, Captures, Template},
+    template::{Captures, Template},
 };
 use crate::origin::Origins;
 use safelight_image::{
@@ -40,8 +40,8 @@ pub struct Route {
     pub origin: String,
     /// The object's key, from the names of the path.
     pub key_text: String,
-    /// Names of the path that stand for one segment and decide neither object nor variant.
-    pub(super) unused: Vec<String>,
+    /// Which paths a signature covers that stands in the path: see [`Template::behind_signature`].
+    pub(super) behind_signature: Option<Template>,
     /// The signer's key for URLs of variants that are not public.
     pub url_key: Option<String>,
     /// The variant, where the path has none.
@@ -120,18 +120,11 @@ fn read_route(section: &mut Section, origins: &Origins, variants: &BTreeMap<Stri
     if !path.fills(&key_text) {
         section.error("object_key", "must be made of text and at least one {name} of the path");
     }
-    let unused = path
-        .singles()
-        .filter(|name| {
-            *name != "variant" && !template::names(&key_text).is_some_and(|used| used.contains(name))
-        })
-        .map(str::to_owned)
-        .collect();
     let route = Route {
         name: section.optional("name").unwrap_or_else(|| text.clone()),
+        behind_signature: path.behind_signature(&key_text),
         path,
         path_text: text,
-        unused,
         origin,
         key_text,
         url_key: section.optional("url_key"),

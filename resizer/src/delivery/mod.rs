@@ -17,7 +17,7 @@ pub mod hints;
 pub mod presentation;
 pub mod target;
 
-use std::{collections::BTreeMap, iter};
+use std::{collections::BTreeMap, iter, ptr};
 
 use safelight_image::options::{Options, Violation};
 
@@ -26,6 +26,7 @@ pub use hints::{Hint, Hints};
 pub use presentation::Presentation;
 pub use safelight_proto::delivery::template;
 pub use target::Target;
+use template::Captures;
 
 /// A named set of options.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,8 +65,6 @@ pub struct Resolved<'a> {
     given: Hints,
     /// The path, as the URL had it.
     path: &'a str,
-    /// Segments of the path that decide nothing: one of them may be the signature.
-    unused: Vec<&'a str>,
 }
 
 impl Resolved<'_> {
@@ -77,28 +76,10 @@ impl Resolved<'_> {
         self.given = hints;
     }
 
-    /// Settles the options by the hints that another was settled by.
+    /// Whether a path that a signature was found to cover is the URL's own.
     #[must_use]
-    pub fn settled_as(mut self, other: &Resolved<'_>) -> Self {
-        self.settle(other.given);
-        self
-    }
-
-    /// Whether a path that a signature was found to cover names the same object and variant as the URL's own path.
-    ///
-    /// It is the same path; or, for schemes that sign in the path, the path without one whole segment that decides nothing,
-    /// which held the signature: `/{signature}/photos/{key...}/{variant}`.
-    #[must_use]
-    pub fn is_named_by(&self, verified: &str) -> bool {
-        verified == self.path
-            || self.unused.iter().any(|segment| {
-                let start = (segment.as_ptr() as usize).wrapping_sub(self.path.as_ptr() as usize);
-                let before = start.checked_sub(1).and_then(|slash| self.path.get(..slash));
-                let after = self.path.get(start.wrapping_add(segment.len())..);
-                before.zip(after).is_some_and(|(before, after)| {
-                    verified.strip_prefix(before).is_some_and(|rest| rest == after)
-                })
-            })
+    pub fn is_of(&self, authenticated: &str) -> bool {
+        self.path == authenticated
     }
 }
 
@@ -147,18 +128,40 @@ impl Delivery {
         paths.find_map(|path| self.routes.iter().find(|route| route.path.matches(path).is_some()))
     }
 
+    /// Finds what a path that a signature was found to cover asks for, where it is not the URL's own. What was
+    /// authenticated is what is acted on: it must be of the same route as what was asked for, and so of the same key.
+    #[must_use]
+    pub fn resolve_signed<'a>(&'a self, asked: &Resolved<'_>, path: &'a str) -> Option<Resolved<'a>> {
+        let route = self.routes.iter().find(|route| ptr::eq(*route, asked.route))?;
+        let resolved = match &route.behind_signature {
+            Some(template) => self.read(route, path, &template.matches(path)?),
+            None => self.resolve(path),
+        };
+        let mut signed = resolved.ok()?;
+        if !ptr::eq(signed.route, asked.route) || signed.url_key != asked.url_key {
+            return None;
+        }
+        signed.settle(asked.given);
+        Some(signed)
+    }
+
     /// Finds what `path` (still percent-encoded) asks for.
     ///
     /// # Errors
     /// [`DeliveryError`].
     pub fn resolve<'a>(&'a self, path: &'a str) -> Result<Resolved<'a>, DeliveryError> {
-        let (route, captures) = self
-            .routes
-            .iter()
-            .find_map(|route| Some((route, route.path.matches(path)?)))
-            .ok_or(DeliveryError::RouteNotFound)?;
-        let object_key = route.object_key(&captures).ok_or(DeliveryError::RouteNotFound)?;
-        let unused = route.unused.iter().filter_map(|name| captures.raw(name)).collect();
+        let matched = self.routes.iter().find_map(|route| Some((route, route.path.matches(path)?)));
+        let (route, captures) = matched.ok_or(DeliveryError::RouteNotFound)?;
+        self.read(route, path, &captures)
+    }
+
+    fn read<'a>(
+        &'a self,
+        route: &'a Route,
+        path: &'a str,
+        captures: &Captures<'a>,
+    ) -> Result<Resolved<'a>, DeliveryError> {
+        let object_key = route.object_key(captures).ok_or(DeliveryError::RouteNotFound)?;
         let resolved = |variant: String, options, public: bool| Resolved {
             route,
             object_key,
@@ -168,7 +171,6 @@ impl Delivery {
             hints: Vec::new(),
             given: Hints::default(),
             path,
-            unused,
         };
 
         let segment = captures.raw("variant").or(route.variant.as_deref()).unwrap_or_default();

@@ -112,34 +112,34 @@ fn routes_that_could_not_work_or_would_leak_are_refused() {
 }
 
 #[test]
-fn a_signature_in_the_path_is_one_whole_unused_segment() {
-    let delivery =
-        with_route("path = '/demo/{sig}/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\n").unwrap();
-    let path = "/demo/s--abc--/a/b/hero";
-    let resolved = delivery.resolve(path).unwrap();
-    assert_eq!(resolved.object_key, "a/b");
-    for (verified, same) in [
-        (path, true),
-        ("/demo/a/b/hero", true),
-        // Another object, another variant, more or less than the signature, a part of a segment.
-        ("/demo/a/c/hero", false),
-        ("/demo/a/b/thumb", false),
-        ("/a/b/hero", false),
-        ("/demo/s--abc--/b/hero", false),
-        ("/demo/s--abc--/a/b", false),
-        ("/demo/s--abc/a/b/hero", false),
-        ("/demo//a/b/hero", false),
-        ("/demoa/b/hero", false),
-        ("", false),
+fn a_signature_in_the_path_covers_what_follows_it() {
+    let route = "path = '/demo/image/{sig}/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\n";
+    let delivery = with_route(route).unwrap();
+    let path = "/demo/image/s--abc--/a/b/hero";
+    let asked = delivery.resolve(path).unwrap();
+    assert!(asked.object_key == "a/b" && asked.is_of(path) && !asked.is_of("/a/b/hero"));
+    for (authenticated, key) in [
+        ("/a/b/hero", Some("a/b")),
+        // What was authenticated counts, not what was asked for.
+        ("/v1/a/b/hero", Some("v1/a/b")),
+        ("/demo/image/a/b/hero", Some("demo/image/a/b")),
+        // Of another key, of no variant, of no path.
+        ("/a/b/thumb", None),
+        ("/a/b/other", None),
+        ("/hero", None),
+        ("", None),
     ] {
-        assert_eq!(resolved.is_named_by(verified), same, "{verified}");
+        let signed = delivery.resolve_signed(&asked, authenticated);
+        assert_eq!(signed.map(|signed| signed.object_key).as_deref(), key, "{authenticated}");
     }
     // A name that the object's key is made of is no place for a signature.
     let used = with_route(
         "path = '/{account}/{key...}/{variant}'\norigin = 'photos'\nurl_key = 'web'\nobject_key = '{account}/{key}'\n",
     )
     .unwrap();
-    assert!(!used.resolve("/x/a/hero").unwrap().is_named_by("/a/hero"));
+    let asked = used.resolve("/x/a/b/hero").unwrap();
+    assert_eq!(used.resolve_signed(&asked, "/a/hero"), None);
+    assert_eq!(used.resolve_signed(&asked, "/a/b/hero").unwrap().object_key, "a/b");
 }
 
 #[test]

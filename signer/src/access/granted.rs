@@ -4,7 +4,7 @@ use http::Extensions;
 use safelight_chassis::access::{self, Denied, Method};
 
 use super::Grant;
-use crate::scheme::url::HttpUrl;
+use crate::{keyring::climbs, scheme::url::HttpUrl};
 
 /// The grants of one caller for one method, of which one must allow all of a call. In the extensions of every request that
 /// the server let in; narrowed step by step.
@@ -18,12 +18,13 @@ impl Granted {
         use access::{Caller, Names};
 
         use super::METHODS;
+        use crate::keyring::Allowed;
 
         let rest = Grant {
             keys: Names::All,
             accounts: Names::All,
             deliveries: Names::All,
-            path_prefixes: None,
+            paths: Allowed::default(),
             url_prefixes: None,
             http_methods: ["GET", "HEAD", "PUT"].map(str::to_owned).to_vec(),
             max_ttl: None,
@@ -84,18 +85,21 @@ impl Granted {
     /// The longest life of a signed URL, in seconds, by those that allow signing this one and everything of `scope`, which a
     /// signature may give access to besides; `None` for no limit.
     ///
-    /// The path is compared as every client sends it (WHATWG: dot segments resolved). Nothing else is decoded: a path that
-    /// spells a prefix with escapes is another path.
-    ///
     /// # Errors
     /// None does.
     pub fn url_to_sign(&self, url: &HttpUrl<'_>, scope: &[impl AsRef<str>]) -> Result<Option<u64>, Denied> {
         self.max_ttl("path", url.path(), |grant| {
-            let Some(prefixes) = &grant.path_prefixes else { return true };
-            std::iter::once(url.path())
-                .chain(scope.iter().map(|pattern| path_of(pattern.as_ref())))
-                .all(|path| prefixes.iter().any(|prefix| path.starts_with(prefix.as_str())) && !climbs(path))
+            grant.paths.covers(url) && scope.iter().all(|pattern| grant.paths.covers_scope(pattern.as_ref()))
         })
+    }
+
+    /// The same of a request target that a signature was found to cover.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn target_to_sign(&self, target: &str) -> Result<Option<u64>, Denied> {
+        let path = target.split('?').next().unwrap_or_default();
+        self.max_ttl("path", path, |grant| grant.paths.covers_target(None, target) == Some(true))
     }
 
     /// The longest life of a signed request to an origin, in seconds, by those that allow it; `None` for no limit.
@@ -106,7 +110,7 @@ impl Granted {
         let has_method = |grant: &Grant| grant.http_methods.iter().any(|known| known == method);
         let has_url = |grant: &Grant| match &grant.url_prefixes {
             None => true,
-            // S3 resolves no dot segments, but whoever stands before it may.
+            // S3 resolves no dot segments, but a proxy before it may.
             Some(prefixes) => {
                 prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) && !climbs(path_of(url))
             }
@@ -130,19 +134,11 @@ impl Granted {
     }
 }
 
-/// The path of a URL or pattern, without its origin and query.
+/// The path of a URL, without its origin and query.
 fn path_of(url: &str) -> &str {
     let path = match url.split_once("://") {
         Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default(),
         None => url,
     };
     path.split(['?', '#']).next().unwrap_or_default()
-}
-
-/// Whether a segment of the path is `..`, in any spelling.
-fn climbs(path: &str) -> bool {
-    path.split(['/', '\\']).any(|segment| {
-        let dots = segment.replace("%2e", ".").replace("%2E", ".");
-        dots == ".." || dots == "."
-    })
 }

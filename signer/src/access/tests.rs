@@ -101,6 +101,16 @@ fn pitfall_20_one_grant_must_allow_all_of_a_call() {
         ("https://h/photos/a.jpg", &["/photos/*", "/*"], false),
         ("https://h/photos/a.jpg", &["https://h/"], false),
         ("https://h/photos/a.jpg", &["/photos/../*"], false),
+        ("https://h/photos/..%2Fa.jpg", &none, false),
+        ("https://h/photos/..%5Ca.jpg", &none, false),
+        // A wildcard stands for slashes too: what comes before the first one must decide.
+        ("https://h/photos/a.jpg", &["https://h/photos/*"], true),
+        ("https://h/photos/a.jpg", &["http*://h/photos/*"], false),
+        ("https://h/photos/a.jpg", &["https://h*/photos/*"], false),
+        ("https://h/photos/a.jpg", &["*://h/photos/*"], false),
+        ("https://h/photos/a.jpg", &["https://h?/photos/"], false),
+        ("https://h/photos/a.jpg", &["/photos/*", "/*://x/photos/*"], false),
+        ("https://h/photos/a.jpg", &["/photos/*!/*://x/photos/*"], false),
     ] {
         let url = HttpUrl::parse(url).unwrap();
         let wanted = if allowed { Ok(Some(3600)) } else { Err(("path", url.path().to_owned())) };
@@ -131,7 +141,7 @@ fn pitfall_20_a_set_of_grants_allows_what_one_of_them_does() {
                 keys: Names::new(vec![(*key).to_owned()]),
                 accounts: Names::new(vec![(*key).to_owned()]),
                 deliveries: Names::All,
-                path_prefixes: Some(vec![(*prefix).to_owned()]),
+                paths: Allowed { path_prefixes: vec![(*prefix).to_owned()], ..Allowed::default() },
                 url_prefixes: Some(vec![format!("https://h{prefix}")]),
                 http_methods: vec![(*http_method).to_owned()],
                 max_ttl: *max_ttl,

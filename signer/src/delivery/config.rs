@@ -77,6 +77,7 @@ fn read(section: &mut Section, keyring: &Keyring) -> Delivery {
         name: section.required("name"),
         digest: String::new(),
         path_text,
+        behind_signature: path.behind_signature(&object_key),
         path,
         object_key,
         url_key,

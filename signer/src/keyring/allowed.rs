@@ -69,11 +69,16 @@ impl Allowed {
         if self.path_prefixes.is_empty() {
             return true;
         }
-        // Whoever decodes `%2f` before resolving `..` would leave the prefix.
-        let decoded = path.replace("%2f", "/").replace("%2F", "/").replace("%5c", "/").replace("%5C", "/");
-        self.path_prefixes.iter().any(|prefix| path.starts_with(prefix.as_str()))
-            && !has_dot_segment(&decoded)
+        self.path_prefixes.iter().any(|prefix| path.starts_with(prefix.as_str())) && !climbs(path)
     }
+}
+
+/// Whether a segment of the path is `.` or `..`, in any spelling: a server that decodes `%2f` before it resolves `..` would
+/// leave the prefix.
+#[must_use]
+pub fn climbs(path: &str) -> bool {
+    let decoded = path.replace("%2f", "/").replace("%2F", "/").replace("%5c", "/").replace("%5C", "/");
+    has_dot_segment(&decoded)
 }
 
 /// Whether this is a host, with a port or without, as a URL has it.

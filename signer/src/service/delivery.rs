@@ -121,7 +121,8 @@ fn prove(
     let signed = verify(key, presented).and_then(|(verified, key_version)| {
         // From what was authenticated, never from what was asked for. A variant that needs no signature is not public here:
         // the answer lives as long as the signature.
-        let object = delivery.object(path_of(&verified.authenticated_target));
+        let authenticated = path_of(&verified.authenticated_target);
+        let object = delivery.authenticated_object(path_of(presented.target), authenticated);
         let object = Object { is_public: false, ..object.ok_or(Reason::ResourceMismatch)? };
         let viewer_bound = is_viewer_bound(&verified, presented.target);
         let (target, expires) = (verified.authenticated_target, verified.expires);

@@ -72,8 +72,14 @@ pub(super) fn sign_url(
     now: u64,
 ) -> Result<SignUrlResponse, CallError> {
     let url = HttpUrl::parse(url).map_err(refusal::unsigned_url)?;
-    let granted = granted.url_to_sign(&url, &terms.scope).map_err(refusal::denied)?;
-    let expires = expiry::of_url(asked, terms.window, now, key, expiry::least(granted, key.max_ttl))?;
+    let times = key.versions.expiry() != Expiry::Never;
+    let life = |granted| expiry::of_url(asked, terms.window, now, key, expiry::least(granted, key.max_ttl));
+    let expires = if times {
+        let granted = granted.url_to_sign(&url, &terms.scope).map_err(refusal::denied)?;
+        life(granted)?
+    } else {
+        life(None)?
+    };
     let wanted = Wanted {
         url: (&url).into(),
         expires,
@@ -88,27 +94,27 @@ pub(super) fn sign_url(
     }
     let (signed, key_version) =
         key.versions.sign(&key.policy, &wanted, now).map_err(refusal::unsigned_url)?;
-    if !covers(key, &url, &signed.url, now) {
-        return Err(refusal::not_allowed("url"));
+    if times {
+        // A scheme takes a URL as this parser writes it, or refuses it: the path of the wish is that of the signature.
+        if !key.allowed.covers(&url) {
+            return Err(refusal::not_allowed("url"));
+        }
+    } else {
+        // Schemes without times sign less than the path (Cloudinary's delivery) or beside it: what verifies is compared.
+        let target = authenticated(key, &url, &signed.url, now).ok_or_else(|| refusal::not_allowed("url"))?;
+        if key.allowed.covers_target(Some(url.origin()), &target) != Some(true) {
+            return Err(refusal::not_allowed("url"));
+        }
+        life(granted.target_to_sign(&target).map_err(refusal::denied)?)?;
     }
     let cookies = signed.cookies.into_iter().map(|(name, value)| Cookie { name, value }).collect();
     Ok(SignUrlResponse { signed_url: signed.url, expire_time: expires.map(timestamp), key_version, cookies })
 }
 
-/// Whether the key may be used for what it has signed. A scheme takes a URL as this parser writes it, or refuses it, so
-/// that the path of the wish is that of the signature; but for schemes without times, which sign less than the path
-/// (Cloudinary's delivery) or beside it: there it is what verifies.
-fn covers(key: &UrlKey, wanted: &HttpUrl<'_>, signed: &str, now: u64) -> bool {
-    if key.allowed.is_everything() {
-        return true;
-    }
-    if key.versions.expiry() != Expiry::Never {
-        return key.allowed.covers(wanted);
-    }
+/// The request target that a signature of a scheme without times covers.
+fn authenticated(key: &UrlKey, wanted: &HttpUrl<'_>, signed: &str, now: u64) -> Option<String> {
     // These schemes leave the origin as it is.
-    let Some(target) = signed.strip_prefix(wanted.origin()) else { return false };
+    let target = signed.strip_prefix(wanted.origin())?;
     let verified = key.versions.verify(&key.policy, &Presented::target(target, now));
-    verified.is_ok_and(|(verified, _)| {
-        key.allowed.covers_target(Some(wanted.origin()), &verified.authenticated_target) == Some(true)
-    })
+    verified.ok().map(|(verified, _)| verified.authenticated_target)
 }

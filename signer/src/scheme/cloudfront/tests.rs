@@ -124,6 +124,11 @@ fn what_would_not_verify_is_not_signed() {
             Wanted { scope: &["https://example.com/q*"], ..plain },
             unsupported("scope", "does not cover the URL"),
         ),
+        (
+            // Without `*`, start or client it would be a canned policy's text, which is no pattern.
+            Wanted { scope: &["https://example.com/?"], ..plain },
+            unsupported("scope", "does not cover the URL"),
+        ),
         (Wanted { scope: &["*", "*"], ..plain }, unsupported("scope", "this scheme has one pattern")),
     ] {
         assert_eq!(KEYS[0].sign(&POLICY, &wanted), Err(error), "{wanted:?}");
@@ -220,6 +225,10 @@ fn pitfall_08_a_canned_signature_gives_no_more_as_a_custom_policy() {
     assert!(verify(key, &custom("/a.jpg?b=c"), "").is_ok());
     for other in ["/a.jpg?b=d", "/a.jpg?b=c&d", "/b.jpg?b=c", "/a.jpg?"] {
         assert_eq!(verify(key, &custom(other), ""), Err(Refusal::ResourceMismatch), "{other}");
+    }
+    for other in ["/a.jpg/b=c", "/a.jpgxb=c"] {
+        let custom = custom(other).replacen('&', "?", 1);
+        assert_eq!(verify(key, &custom, ""), Err(Refusal::ResourceMismatch), "{custom}");
     }
     // Quotes do not get out of the text that they stand in.
     let url = format!(

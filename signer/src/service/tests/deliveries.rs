@@ -91,6 +91,27 @@ async fn a_signature_in_the_path_is_taken_out_before_the_path_is_read() {
     assert_eq!((answer.reason(), &*answer.object_key), (pb::Reason::Ok, "a/b.jpg"), "{target}");
 }
 
+/// As a resizer's route may say the path: with the signature.
+#[tokio::test]
+async fn a_template_may_name_the_signature_in_the_path() {
+    let signer = signer("");
+    for (key, asked, object) in [
+        ("imgproxy", "/ip/a/b.jpg/hero", "a/b.jpg"),
+        ("prefixed", "/imgproxy/a/b.jpg/hero", "a/b.jpg"),
+        ("thumbor", "/ip/a/b.jpg/hero", "a/b.jpg"),
+        ("cloudinary", "/demo/image/upload/a/b.jpg/hero", "a/b.jpg"),
+    ] {
+        let delivery = format!("{key}-whole");
+        let target = signed(&signer, key, asked, &[]).await;
+        let answer = ok(ask(&signer, &delivery, &target).await);
+        assert_eq!((answer.reason(), &*answer.object_key), (pb::Reason::Ok, object), "{key} {target}");
+        let public = target.replace("/hero", "/thumb");
+        assert!(ok(ask(&signer, &delivery, &public).await).public, "{key} {public}");
+        let changed = target.replace("/a/", "/c/");
+        assert_ne!(ok(ask(&signer, &delivery, &changed).await).reason(), pb::Reason::Ok, "{key} {changed}");
+    }
+}
+
 #[tokio::test]
 async fn deliveries_are_listed_for_a_resizer_to_compare_with_its_routes() {
     let signer = signer("");
@@ -113,7 +134,8 @@ async fn deliveries_are_listed_for_a_resizer_to_compare_with_its_routes() {
     for delivery in &listed {
         assert_eq!(delivery.digest, Identity::from(delivery).digest());
         assert_eq!(delivery.digest, digest(&signer, &delivery.name));
-        let in_path = ["bunny", "cloudinary", "imgproxy", "prefixed", "thumbor"].contains(&&*delivery.name);
+        let key = delivery.name.trim_end_matches("-whole");
+        let in_path = ["bunny", "cloudinary", "imgproxy", "prefixed", "thumbor"].contains(&key);
         assert_eq!(delivery.signature_in_path, in_path, "{}", delivery.name);
     }
     // As a resizer reads it from its own configuration.

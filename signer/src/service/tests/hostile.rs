@@ -73,7 +73,10 @@ async fn it_gets_no_other_object_and_no_other_variant() {
         ("/acct/..%2F..%2Fsecret/thumb", "OBJECT_KEY_UNSUPPORTED"),
         ("/%2E%2E/secret/thumb", "OBJECT_KEY_UNSUPPORTED"),
         ("/acct/%2e/secret/thumb", "OBJECT_KEY_UNSUPPORTED"),
-        ("/..%2F/secret/thumb", "OBJECT_KEY_UNSUPPORTED"),
+        // One segment that would become several names nothing.
+        ("/..%2F/secret/thumb", "SIGNATURE_MISSING"),
+        ("/acct%2Fprivate/a/thumb", "SIGNATURE_MISSING"),
+        ("/%2facct/a/thumb", "SIGNATURE_MISSING"),
     ] {
         assert_eq!(told_of(&signer, "web", target).await, reason, "{target}");
     }

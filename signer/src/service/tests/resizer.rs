@@ -9,7 +9,7 @@ use crate::access::{Grants, METHODS};
 pub(super) const BASE: &str = "https://photos.s3.eu-west-1.amazonaws.com/";
 
 /// Deliveries; all but `foreign` and `open` are named after the key of their URLs.
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 16] = [
     "web",
     "google",
     "cloudfront",
@@ -22,6 +22,10 @@ pub(super) const NAMES: [&str; 12] = [
     "cloudinary",
     "foreign",
     "open",
+    "imgproxy-whole",
+    "prefixed-whole",
+    "thumbor-whole",
+    "cloudinary-whole",
 ];
 
 /// The resizer's grant: not for `foreign`, whose keys are other ones, and not for `SignOriginRequest`.
@@ -98,9 +102,15 @@ pub(super) fn signer(s3: &str) -> Signer {
             "imgproxy" | "prefixed" | "thumbor" | "bunny" | "cloudinary" => {
                 ("/ip/{key...}/{variant}", "{key}")
             }
+            "imgproxy-whole" | "thumbor-whole" => ("/{sig}/ip/{key...}/{variant}", "{key}"),
+            "prefixed-whole" => ("/imgproxy/{sig}/{key...}/{variant}", "{key}"),
+            "cloudinary-whole" => ("/demo/image/upload/{sig}/{key...}/{variant}", "{key}"),
             _ => ("/{account}/{key...}/{variant}", "originals/{account}/{key}"),
         };
-        let (url_key, signing_key) = if name == "foreign" { ("other", "s3-other") } else { (name, "s3") };
+        let (url_key, signing_key) = match name {
+            "foreign" => ("other", "s3-other"),
+            _ => (name.trim_end_matches("-whole"), "s3"),
+        };
         config.push_str(&format!(
             "[[deliveries]]\nname = '{name}'\npath = '{path}'\nobject_key = '{object_key}'\nurl_key = '{url_key}'\n\
              public_variants = ['thumb']\nsigning_key = '{signing_key}'\nregion = 'eu-west-1'\nbase_url = '{BASE}'\n"

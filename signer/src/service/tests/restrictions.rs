@@ -1,6 +1,6 @@
 use safelight_proto::signer::v1::Reason;
 
-use super::*;
+use super::{resizer::granted_by, *};
 
 fn with_key(key: &str) -> Signer {
     let directory = tempfile::tempdir().unwrap();
@@ -52,6 +52,42 @@ async fn a_key_is_used_for_its_hosts_and_paths_alone() {
     assert_eq!(verify_at(&delivery, "", target(&signed.signed_url)).await, Reason::Ok);
     let other = sign_url(&delivery, "k", "https://h/demo/image/upload/other/a.jpg", None).await;
     assert_eq!(refused(other), not_allowed);
+}
+
+/// Cloudinary signs neither cloud name nor types, imgproxy no prefix: a grant counts for what is signed.
+#[tokio::test]
+async fn a_grant_is_for_what_the_signature_covers() {
+    let grant = "[[grants]]\ncaller = 'resizer'\nmethods = ['SignUrl']\nkeys = ['k']\npath_prefixes = ['/alice/']\n";
+    for (key, cases) in [
+        (
+            "scheme = 'cloudinary-delivery'",
+            &[
+                ("/demo/image/upload/alice/a.jpg", true),
+                ("/demo/image/upload/v12/alice/a.jpg", true),
+                ("/alice/image/upload/bob/a.jpg", false),
+                ("/alice/image/upload/v12/bob/a.jpg", false),
+            ][..],
+        ),
+        ("scheme = 'thumbor'\nallow_legacy = true", &[("/alice/a.jpg", true), ("/bob/a.jpg", false)]),
+    ] {
+        let signer = with_key(key);
+        for (path, allowed) in cases {
+            let request = |grant: &str| {
+                let url = format!("https://h{path}");
+                let request = pb::SignUrlRequest { key: "k".to_owned(), url, ..Default::default() };
+                signer.sign_url(granted_by(grant, "SignUrl", request))
+            };
+            let answer = request(grant).await;
+            if *allowed {
+                ok(answer);
+                // What never expires is not for a caller with a limit.
+                let limited = request(&format!("{grant}max_ttl = '1h'\n")).await;
+                assert_eq!(refused(limited).1, "EXPIRY_OUT_OF_RANGE", "{path}");
+            } else {
+                assert_eq!(refused(answer), (Code::PermissionDenied, "CALLER_DENIED".to_owned()), "{path}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
