@@ -25,7 +25,10 @@ use std::io;
 use http::{HeaderName, uri::Authority};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use self::hpack::{Decoder, Malformed, OVERHEAD};
+use self::hpack::{
+    Bad::{self, Malformed},
+    Decoder, OVERHEAD,
+};
 
 /// Stands in a request in place of its headers when they were too large; the value is their size in bytes. A client that
 /// sends it is taken at its word.
@@ -64,6 +67,8 @@ enum Mode {
     Rewrite,
     /// One was malformed: h2 is left to find that out.
     Ignore,
+    /// One decoded to more than is borne: the connection is to end.
+    End,
 }
 
 /// One connection's.
@@ -141,6 +146,12 @@ impl Headers {
 
     /// Keeps bytes until more come.
     fn hold(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.mode == Mode::End {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a header block that decodes to more than 1 MiB",
+            ));
+        }
         self.held = bytes.to_vec();
         if bytes.len() <= self.limit + FRAME {
             self.large = None;
@@ -164,9 +175,9 @@ impl Headers {
                 return match whole(bytes) {
                     Ok(None) => Step::Wait,
                     Ok(Some(frames)) => {
-                        self.block(head, frames, out).unwrap_or_else(|Malformed| self.ignore(bytes))
+                        self.block(head, frames, out).unwrap_or_else(|bad| self.refuse(bad, bytes))
                     }
-                    Err(Malformed) => self.ignore(bytes),
+                    Err(bad) => self.refuse(bad, bytes),
                 };
             }
             self.pass = FRAME_HEAD + head.length;
@@ -176,13 +187,21 @@ impl Headers {
         Step::Pass(length)
     }
 
-    fn ignore(&mut self, bytes: &[u8]) -> Step {
-        self.mode = Mode::Ignore;
-        Step::Pass(bytes.len())
+    fn refuse(&mut self, bad: Bad, bytes: &[u8]) -> Step {
+        match bad {
+            Malformed => {
+                self.mode = Mode::Ignore;
+                Step::Pass(bytes.len())
+            }
+            Bad::TooLarge => {
+                self.mode = Mode::End;
+                Step::Wait
+            }
+        }
     }
 
     /// A whole block, in one frame or several.
-    fn block(&mut self, head: Head, frames: &[u8], out: &mut Vec<u8>) -> Result<Step, Malformed> {
+    fn block(&mut self, head: Head, frames: &[u8], out: &mut Vec<u8>) -> Result<Step, Bad> {
         let joined;
         let block = match fragment(frames)? {
             (block, []) => block,
@@ -205,18 +224,20 @@ impl Headers {
                 is_bad |= (is_new || value.is_empty()) && is_bad_authority(name, value);
             })?;
             if size < self.limit && !is_bad {
+                self.decoder.forget();
                 return Ok(Step::Pass(frames.len()));
             }
             self.decoder.undo();
             self.mode = Mode::Rewrite;
         }
         let block = self.rewritten(block)?;
+        self.decoder.forget();
         write(head, &block, out);
         Ok(Step::Replace(frames.len()))
     }
 
     /// The block as plain literals, without what h2 would take badly.
-    fn rewritten(&mut self, block: &[u8]) -> Result<Vec<u8>, Malformed> {
+    fn rewritten(&mut self, block: &[u8]) -> Result<Vec<u8>, Bad> {
         let (limit, mut size) = (self.limit, 0);
         let (mut fields, mut kept) = (Vec::new(), Vec::new());
         self.decoder.decode(block, |name, value, _| {
@@ -257,12 +278,13 @@ impl Head {
     const fn read(bytes: &[u8]) -> Option<Self> {
         let [high, middle, low, kind, flags, a, b, c, d, ..] = *bytes else { return None };
         let length = u32::from_be_bytes([0, high, middle, low]) as usize;
-        Some(Self { length, kind, flags, stream: [a, b, c, d] })
+        // A reserved bit, which means nothing.
+        Some(Self { length, kind, flags, stream: [a & 0x7f, b, c, d] })
     }
 }
 
 /// The frames of the block that `bytes` begin with; `None` if it is not whole.
-fn whole(bytes: &[u8]) -> Result<Option<&[u8]>, Malformed> {
+fn whole(bytes: &[u8]) -> Result<Option<&[u8]>, Bad> {
     let mut end = 0;
     let mut first: Option<Head> = None;
     while let Some(head) = Head::read(bytes.get(end..).unwrap_or_default()) {
@@ -279,7 +301,7 @@ fn whole(bytes: &[u8]) -> Result<Option<&[u8]>, Malformed> {
 }
 
 /// The part of a block in the first of `frames`, and the other frames.
-fn fragment(frames: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+fn fragment(frames: &[u8]) -> Result<(&[u8], &[u8]), Bad> {
     let head = Head::read(frames).ok_or(Malformed)?;
     let (frame, rest) = frames.split_at_checked(FRAME_HEAD + head.length).ok_or(Malformed)?;
     let mut payload = frame.get(FRAME_HEAD..).ok_or(Malformed)?;

@@ -10,9 +10,20 @@ const TABLE: usize = 4096;
 /// What a field counts beyond its name and value, in tables and in the limit on headers.
 pub(super) const OVERHEAD: usize = 32;
 
-/// A block that is no HPACK.
+/// Most bytes that one block may decode to, names and values and 32 for each. A table makes much of few bytes: two name an
+/// entry of 4 KiB anew.
+const MAX_DECODED: usize = 1024 * 1024;
+
+/// Why a block is not decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(super) enum Bad {
+    /// It is no HPACK.
+    Malformed,
+    /// It decodes to more than [`MAX_DECODED`].
+    TooLarge,
+}
+
+use Bad::Malformed;
 
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub(super) struct Entry {
@@ -22,7 +33,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    const fn size(&self) -> usize {
+    pub(super) const fn size(&self) -> usize {
         self.bytes.len() + OVERHEAD
     }
 
@@ -38,8 +49,9 @@ pub(super) struct Decoder {
     pub(super) entries: VecDeque<Entry>,
     pub(super) size: usize,
     pub(super) max: usize,
-    /// What it takes to undo the last block: entries that it evicted, how many it inserted, `max` before it.
-    evicted: Vec<Entry>,
+    /// What it takes to undo the last block: older entries that it evicted, how many of its own are in the table, `max`
+    /// before it. Not more than the table, whatever a block holds.
+    pub(super) evicted: Vec<Entry>,
     inserted: usize,
     max_before: usize,
     /// Where literals are decoded to: name, then value.
@@ -64,14 +76,19 @@ impl Decoder {
         &mut self,
         mut block: &[u8],
         mut field: impl FnMut(&[u8], &[u8], bool),
-    ) -> Result<(), Malformed> {
-        self.evicted.clear();
-        (self.inserted, self.max_before) = (0, self.max);
+    ) -> Result<(), Bad> {
+        self.forget();
+        let mut decoded = 0;
+        let mut field = |name: &[u8], value: &[u8], is_new| {
+            field(name, value, is_new);
+            decoded += name.len() + value.len() + OVERHEAD;
+            if decoded > MAX_DECODED { Err(Bad::TooLarge) } else { Ok(()) }
+        };
         while let Some(first) = block.first() {
             match first.leading_zeros() {
                 0 => {
                     let (name, value) = self.entry(integer(&mut block, 7)?)?;
-                    field(name, value, false);
+                    field(name, value, false)?;
                 }
                 1 => self.literal(&mut block, 6, &mut field)?,
                 2 => {
@@ -87,6 +104,15 @@ impl Decoder {
             }
         }
         Ok(())
+    }
+
+    /// What was decoded is not to be undone.
+    pub(super) fn forget(&mut self) {
+        self.evicted.clear();
+        (self.inserted, self.max_before) = (0, self.max);
+        if self.scratch.capacity() > TABLE {
+            self.scratch = Vec::new();
+        }
     }
 
     /// Puts the table back to where it was before the last block.
@@ -108,8 +134,8 @@ impl Decoder {
         &mut self,
         block: &mut &[u8],
         prefix: u32,
-        field: &mut impl FnMut(&[u8], &[u8], bool),
-    ) -> Result<(), Malformed> {
+        field: &mut impl FnMut(&[u8], &[u8], bool) -> Result<(), Bad>,
+    ) -> Result<(), Bad> {
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();
         match integer(block, prefix)? {
@@ -119,7 +145,7 @@ impl Decoder {
         let name = text.len();
         string(block, &mut text)?;
         let (key, value) = text.split_at(name);
-        field(key, value, true);
+        field(key, value, true)?;
         if prefix == 6 {
             let entry = Entry { bytes: text.as_slice().into(), name };
             self.size += entry.size();
@@ -136,11 +162,15 @@ impl Decoder {
             && let Some(entry) = self.entries.pop_back()
         {
             self.size -= entry.size();
-            self.evicted.push(entry);
+            if self.entries.len() < self.inserted {
+                self.inserted -= 1;
+            } else {
+                self.evicted.push(entry);
+            }
         }
     }
 
-    fn entry(&self, index: usize) -> Result<(&[u8], &[u8]), Malformed> {
+    fn entry(&self, index: usize) -> Result<(&[u8], &[u8]), Bad> {
         let index = index.checked_sub(1).ok_or(Malformed)?;
         if let Some((name, value)) = STATIC.get(index) {
             return Ok((name.as_bytes(), value.as_bytes()));
@@ -150,7 +180,7 @@ impl Decoder {
 }
 
 /// An integer whose first `prefix` bits stand in the first byte.
-fn integer(block: &mut &[u8], prefix: u32) -> Result<usize, Malformed> {
+fn integer(block: &mut &[u8], prefix: u32) -> Result<usize, Bad> {
     let mask = (1 << prefix) - 1;
     let mut value = usize::from(take(block)? & mask);
     if value < usize::from(mask) {
@@ -167,11 +197,11 @@ fn integer(block: &mut &[u8], prefix: u32) -> Result<usize, Malformed> {
     Err(Malformed)
 }
 
-fn take(block: &mut &[u8]) -> Result<u8, Malformed> {
+fn take(block: &mut &[u8]) -> Result<u8, Bad> {
     block.split_off_first().copied().ok_or(Malformed)
 }
 
-fn string(block: &mut &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+fn string(block: &mut &[u8], out: &mut Vec<u8>) -> Result<(), Bad> {
     let is_coded = block.first().ok_or(Malformed)? & 0x80 != 0;
     let length = integer(block, 7)?;
     let text = block.split_off(..length).ok_or(Malformed)?;

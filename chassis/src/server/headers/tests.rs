@@ -173,14 +173,43 @@ proptest! {
     }
 
     #[test]
-    fn any_block_decodes_or_is_malformed(block in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn any_block_decodes_or_is_malformed_and_is_undone(
+        first in instructions(),
+        second in prop_oneof![instructions(), proptest::collection::vec(any::<u8>(), 0..300)],
+    ) {
         let mut decoder = super::Decoder::new();
+        _ = decoder.decode(&first, |_, _, _| {});
         let before = format!("{:?}", (&decoder.entries, decoder.size, decoder.max));
-        _ = decoder.decode(&block, |_, _, _| {});
-        prop_assert!(decoder.size <= decoder.max);
+        _ = decoder.decode(&second, |_, _, _| {});
+        prop_assert!(decoder.size <= decoder.max && kept(&decoder) <= 2 * 4096);
         decoder.undo();
         prop_assert_eq!(before, format!("{:?}", (&decoder.entries, decoder.size, decoder.max)));
     }
+}
+
+/// A block that changes the table: new entries of any size, the newest one's name again, other limits.
+fn instructions() -> impl Strategy<Value = Vec<u8>> {
+    let instruction = prop_oneof![
+        (0..3000_usize).prop_map(|length| {
+            let mut bytes = vec![0x40];
+            super::hpack::write_length(length, &mut bytes);
+            bytes.extend(vec![b'n'; length]);
+            bytes.extend([1, b'v']);
+            bytes
+        }),
+        Just(vec![0x7e, 0x00]),
+        Just(vec![0x7e, 0x01, b'w']),
+        Just(vec![0xbe]),
+        Just(vec![0x20]),
+        Just(vec![0x3f, 0xe1, 0x1f]),
+    ];
+    proptest::collection::vec(instruction, 0..30).prop_map(|instructions| instructions.concat())
+}
+
+/// Bytes that a decoder keeps of entries.
+fn kept(decoder: &super::Decoder) -> usize {
+    let size = |entry: &super::hpack::Entry| entry.size();
+    decoder.entries.iter().map(size).sum::<usize>() + decoder.evicted.iter().map(size).sum::<usize>()
 }
 
 /// A request's frames.
@@ -261,6 +290,26 @@ fn headers_that_are_too_large_give_way_and_harm_no_other_request() {
             assert_eq!(got[2].headers["x-after"], "two");
             assert_eq!(got[2].headers["x-request-id"], "mine");
         }
+    }
+}
+
+/// Two bytes make an entry of 4 KiB and evict the one before it.
+#[test]
+fn a_block_that_makes_much_of_few_bytes_keeps_no_more_than_the_table_and_ends_the_connection() {
+    let bomb = |count| {
+        let mut block = literals(&[(&"n".repeat(4000), "")]);
+        block.extend([0x7e, 0x00].repeat(count));
+        frames(1, &block)
+    };
+    let mut headers = Headers::new(LIMIT);
+    // Above the limit on headers: answered, and watched no more.
+    assert!(headers.take(&bomb(100), &mut Vec::new()).is_ok() && kept(&headers.decoder) <= 4096);
+    assert!(headers.decoder.evicted.is_empty());
+    for count in [1000, 15_000, 100_000] {
+        let mut headers = Headers::new(LIMIT);
+        let ended = headers.take(&bomb(count), &mut Vec::new()).unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::InvalidData);
+        assert!(kept(&headers.decoder) <= 2 * 4096);
     }
 }
 

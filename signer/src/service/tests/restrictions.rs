@@ -57,7 +57,8 @@ async fn a_key_is_used_for_its_hosts_and_paths_alone() {
 /// Cloudinary signs neither cloud name nor types, imgproxy no prefix: a grant counts for what is signed.
 #[tokio::test]
 async fn a_grant_is_for_what_the_signature_covers() {
-    let grant = "[[grants]]\ncaller = 'resizer'\nmethods = ['SignUrl']\nkeys = ['k']\npath_prefixes = ['/alice/']\n";
+    let grant =
+        "[[grants]]\ncaller = 'resizer'\nmethods = ['SignUrl']\nkeys = ['k']\npath_prefixes = ['/alice/']\n";
     for (key, cases) in [
         (
             "scheme = 'cloudinary-delivery'",
