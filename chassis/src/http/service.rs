@@ -74,8 +74,6 @@ impl Service {
         limit: Duration,
     ) -> impl Future<Output = Result<Response<Logged>, Infallible>> + Send + use<> {
         let start = Instant::now();
-        // An HTTP/1.1 connection is cut as a whole.
-        stream::cut_at(start.checked_add(limit));
         let id = self.ids.of(request.headers());
         let method = method(request.method());
         let is_head = request.method() == Method::HEAD;
@@ -101,6 +99,8 @@ impl Service {
         };
         let handle = Arc::clone(&self.handle);
         async move {
+            // In the request's own task, of HTTP/2. An HTTP/1.1 connection is cut as a whole.
+            stream::cut_at(start.checked_add(limit));
             let mut answering = None;
             // HTTP/1.1's are bounded by hyper.
             let is_large = request.headers().contains_key(TOO_LARGE);

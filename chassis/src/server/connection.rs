@@ -98,7 +98,7 @@ pub(super) async fn serve(
                 stack.call(request)
             });
             let connection = http2(&port, &place).serve_connection(io, service);
-            drive(Box::pin(connection), &port, &place, stop).await
+            drive(Box::pin(connection), &port, &place, Overlap::Yes, stop).await
         }
         Door::Http(service) => {
             let peer = Peer { remote: info.remote_addr, is_tls: port.tls.is_some() };
@@ -107,13 +107,20 @@ pub(super) async fn serve(
             let service = service_fn(move |request| service.answer(request, peer, held.busy(), limit));
             if is_http2 {
                 let connection = http2(&port, &place).serve_connection(io, service);
-                drive(Box::pin(connection), &port, &place, stop).await
+                drive(Box::pin(connection), &port, &place, Overlap::Yes, stop).await
             } else {
                 let connection = http1(&port.limits).serve_connection(io, service);
-                drive(Box::pin(connection), &port, &place, stop).await
+                drive(Box::pin(connection), &port, &place, Overlap::No, stop).await
             }
         }
     }
+}
+
+/// Whether a connection may have several requests in progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Overlap {
+    Yes,
+    No,
 }
 
 /// Drives a connection, and ends it in time.
@@ -121,6 +128,7 @@ async fn drive<C>(
     mut connection: Pin<Box<C>>,
     port: &Port,
     place: &Place,
+    overlap: Overlap,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Broken>
 where
@@ -130,7 +138,7 @@ where
         end = connection.as_mut() => return Ok(end?),
         () = sleep(random::jittered(port.limits.max_connection_age)) => End::Asked,
         () = place.evicted() => End::Asked,
-        slow = too_long(port, place) => if slow { return Err(Broken::Slow) } else { End::Asked },
+        slow = too_long(port, place, overlap) => if slow { return Err(Broken::Slow) } else { End::Asked },
         () = stopped(&mut stop) => End::Drain,
     };
     connection.as_mut().graceful_shutdown();
@@ -138,11 +146,13 @@ where
         // Bounded by the server's drain.
         End::Drain => tokio::select! {
             end = connection => Ok(end?),
-            slow = too_long(port, place) => if slow { Err(Broken::Slow) } else { Ok(()) },
+            slow = too_long(port, place, overlap) => if slow { Err(Broken::Slow) } else { Ok(()) },
         },
-        End::Asked => timeout(port.limits.max_connection_age_grace, farewell(connection, port, place))
-            .await
-            .map_err(|_| Broken::Aged)?,
+        End::Asked => {
+            timeout(port.limits.max_connection_age_grace, farewell(connection, port, place, overlap))
+                .await
+                .map_err(|_| Broken::Aged)?
+        }
     }
 }
 
@@ -155,14 +165,19 @@ enum End {
 }
 
 /// Lets calls in progress finish. A peer that has none and does not close is cut off.
-async fn farewell<C>(mut connection: Pin<Box<C>>, port: &Port, place: &Place) -> Result<(), Broken>
+async fn farewell<C>(
+    mut connection: Pin<Box<C>>,
+    port: &Port,
+    place: &Place,
+    overlap: Overlap,
+) -> Result<(), Broken>
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
     loop {
         tokio::select! {
             end = connection.as_mut() => return Ok(end?),
-            slow = too_long(port, place) => if slow { return Err(Broken::Slow) },
+            slow = too_long(port, place, overlap) => if slow { return Err(Broken::Slow) },
             () = sleep(FAREWELL) => {}
         }
         let (is_busy, since) = place.state();
@@ -173,13 +188,18 @@ where
 }
 
 /// Returns true once a request has been in progress for too long, false once there has been none for too long. The gRPC
-/// port has deadlines, and keeps connections that are idle.
-async fn too_long(port: &Port, place: &Place) -> bool {
+/// port has deadlines, and keeps connections that are idle. Requests that overlap may keep a connection busy for good, and
+/// are bounded each for itself, see [`stream`](super::stream).
+async fn too_long(port: &Port, place: &Place, overlap: Overlap) -> bool {
     let Some(patience) = port.patience else { return std::future::pending().await };
     // The one may begin while the other is waited for.
     let look = (patience.idle_timeout.min(patience.answer_timeout) / 4).max(Duration::from_millis(10));
     loop {
         let (is_busy, since) = place.state();
+        if is_busy && overlap == Overlap::Yes {
+            sleep(look).await;
+            continue;
+        }
         let limit = if is_busy { patience.answer_timeout } else { patience.idle_timeout };
         match limit.checked_sub(since) {
             Some(left) if !left.is_zero() => sleep(left.min(look)).await,

@@ -224,6 +224,26 @@ async fn an_answer_has_a_time_limit() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_always_busy_goes_on() {
+    let limits = HttpLimits { answer_timeout: Duration::from_secs(2), ..HttpLimits::DEFAULT };
+    let served = plain(limits).await;
+    let tcp = TcpStream::connect(served.addr).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(tcp).await.unwrap();
+    tokio::spawn(connection);
+    // Each takes half a second, and the next begins before it ends, for twice as long as one may take.
+    let mut answers = Vec::new();
+    for _ in 0..16 {
+        client = client.ready().await.unwrap();
+        let request = Request::get("http://x/slow").body(()).unwrap();
+        answers.push(tokio::spawn(client.send_request(request, true).unwrap().0));
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    for answer in answers {
+        assert_eq!(answer.await.unwrap().unwrap().status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn requests_in_flight_are_answered_in_a_drain() {
     let served = plain(HttpLimits::DEFAULT).await;
     let mut tcp = TcpStream::connect(served.addr).await.unwrap();
