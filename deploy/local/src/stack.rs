@@ -46,6 +46,8 @@ pub struct Settings {
     /// Tables to add to `resizer.toml`; `{s3}` stands for the S3 server's path-style endpoint, `{s3_host}` for its
     /// virtual-host one. Routes come before the stack's own, which matches nearly every path.
     pub resizer_toml: String,
+    /// Whether the stack has a route of its own.
+    pub own_route: bool,
     /// The `[limits]` of `resizer.toml`.
     pub limits: String,
     /// What `[http]` of `resizer.toml` says besides where to listen.
@@ -68,6 +70,7 @@ impl Default for Settings {
             clock: Clock::system(),
             signer_toml: String::new(),
             resizer_toml: String::new(),
+            own_route: true,
             limits: String::new(),
             http: String::new(),
             http_port: 0,

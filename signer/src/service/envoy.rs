@@ -96,9 +96,13 @@ impl Authorization for Signer {
         match &judged {
             Ok(_) => {}
             Err(refused) if refused.is_misconfigured() => {
+                // From Envoy's configuration, not from a viewer.
+                let key = request.attributes.as_ref().and_then(|all| all.context_extensions.get(KEY));
+                let key = key.map_or("", String::as_str);
                 tracing::warn!(
                     reason,
-                    "refused a request to Envoy: look at its route's `key`, and at our grants"
+                    key,
+                    "refused a request to Envoy: look at the `key` of its route, and at the grants for Check"
                 );
             }
             Err(_) => tracing::info!(reason, "refused a request to Envoy"),

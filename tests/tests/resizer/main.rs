@@ -10,6 +10,7 @@
 //! - [`causes`]: why they could not be fetched, in the log
 //! - [`endpoints`], [`versitygw`]: where buckets are, and a server of others that verifies our signatures
 //! - [`deliver`], [`policy`], [`cache`]: URLs: who gets what, how large, and for how long
+//! - [`path_signatures`]: URLs of schemes that sign in the path
 //! - [`http_door`]: URLs over HTTP
 //! - [`signer`]: a signer that is away, silent, or has other keys
 //! - [`lifecycle`], [`load`]: deadlines, drain, cancellation; more than fits
@@ -36,6 +37,7 @@ mod load;
 mod logs;
 mod nginx;
 mod options;
+mod path_signatures;
 mod pictures;
 mod policy;
 mod resize;

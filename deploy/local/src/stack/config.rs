@@ -87,6 +87,14 @@ secret_file = "{secrets}/s3-photos-1"
 pub(super) fn resizer(signer: &str, token_file: &Path, s3: &str, extra: &str, settings: &Settings) -> String {
     let Settings { limits, http, http_port, .. } = settings;
     let token_file = token_file.display();
+    let route = if settings.own_route {
+        format!(
+            "[[routes]]\npath = \"{PATH}\"\norigin = \"photos\"\nurl_key = \"web\"\nflexible = true\n\
+             max_width = 1200\nmax_height = 1200\n"
+        )
+    } else {
+        String::new()
+    };
     format!(
         r#"[signer]
 endpoint = "{signer}"
@@ -125,14 +133,7 @@ public = true
 width = 800
 
 {extra}
-[[routes]]
-path = "{PATH}"
-origin = "photos"
-url_key = "web"
-flexible = true
-max_width = 1200
-max_height = 1200
-
+{route}
 "#
     )
 }

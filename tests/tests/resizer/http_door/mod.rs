@@ -17,4 +17,4 @@ mod hints;
 mod readers;
 mod routes;
 mod viewers;
-mod wire;
+pub(crate) mod wire;
