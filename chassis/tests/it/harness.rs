@@ -2,13 +2,14 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, uri::PathAndQuery};
 use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
 use safelight_chassis::{
     server::{Health, Limits, Server, Undrained},
     shutdown::{Drain, Shutdown},
@@ -43,11 +44,33 @@ pub(crate) async fn start() -> Running {
 pub(crate) async fn start_with(limits: Limits, drain: Drain) -> Running {
     let probe = Probe::new();
     let shared = Arc::clone(&probe.0);
-    let server = Server::new(limits).service(probe).reflection(safelight_proto::FILE_DESCRIPTOR_SET);
+    let server = Server::new(limits).service(probe).reflection(descriptors());
     let bound = server.bind(LOOPBACK, false).await.unwrap();
     let (addr, health, shutdown) = (bound.local_addr(), bound.health(), Shutdown::new());
     let served = tokio::spawn(bound.drain(drain).serve(shutdown.clone()));
     Running { addr, health, shared, shutdown, served }
+}
+
+/// Ours, and those of the probe.
+pub(crate) fn descriptors() -> &'static [u8] {
+    static ALL: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let method = |name: &str| MethodDescriptorProto { name: Some(name.to_owned()), ..Default::default() };
+        let service = ServiceDescriptorProto {
+            name: Some("Probe".to_owned()),
+            method: ["Do", "Stream", "Collect"].map(method).into(),
+            ..Default::default()
+        };
+        let file = FileDescriptorProto {
+            name: Some("probe.proto".to_owned()),
+            package: Some("probe.v1".to_owned()),
+            service: vec![service],
+            ..Default::default()
+        };
+        // Sets are joined by joining their bytes.
+        [safelight_proto::FILE_DESCRIPTOR_SET, &FileDescriptorSet { file: vec![file] }.encode_to_vec()]
+            .concat()
+    });
+    &ALL
 }
 
 impl Running {
