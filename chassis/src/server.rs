@@ -25,7 +25,7 @@ pub(crate) mod census;
 mod connection;
 mod files;
 pub(crate) mod headers;
-mod health;
+pub(crate) mod health;
 mod limits;
 mod port;
 mod reflection;

@@ -218,7 +218,10 @@ async fn a_token_names_its_caller_and_a_wrong_one_is_not_anonymous() {
     assert_eq!(call(&running, Some("Bearer fake-token-of-dev")).await, Ok("dev".to_owned()));
     assert_eq!(call(&running, None).await, denied());
     let unknown = Err((Code::Unauthenticated, Some("CALLER_UNKNOWN".to_owned())));
-    assert_eq!(call(&running, Some("Bearer another")).await, unknown);
+    assert_eq!(call(&running, Some("bearer fake-token-of-dev")).await, Ok("dev".to_owned()));
+    for other in ["Bearer another", "Bearer ", "Basic fake-token-of-dev", "fake-token-of-dev"] {
+        assert_eq!(call(&running, Some(other)).await, unknown, "{other}");
+    }
 
     let running = start(&text, Some("anonymous")).await;
     assert_eq!(call(&running, None).await, Ok("anonymous".to_owned()));
@@ -250,7 +253,15 @@ async fn an_unknown_method_is_unimplemented_before_grants_are_looked_at() {
     let hash = hex::encode(Sha256::digest("fake-token-of-dev"));
     let running = start(&format!("[[tokens]]\ncaller = 'dev'\nsha256 = '{hash}'"), Some("nobody")).await;
     let client = running.plain().await;
-    for path in ["/AWS.ALB/healthcheck", "/probe.v1.Probe/Other", "/probe.v1.Other/Do", "/"] {
+    for path in [
+        "/AWS.ALB/healthcheck",
+        "/probe.v1.Probe/Other",
+        "/probe.v1.Probe/Do?x=1",
+        "/probe.v1.Probe/Do?",
+        "/grpc.health.v1.Health/Check?x=1",
+        "/probe.v1.Other/Do",
+        "/",
+    ] {
         for authorization in [None, Some("Bearer another"), Some("Bearer fake-token-of-dev")] {
             let mut request = tonic::Request::new("caller".to_owned());
             if let Some(value) = authorization {

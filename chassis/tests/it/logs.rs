@@ -72,6 +72,9 @@ async fn one_line_a_call() {
         assert_eq!(checked.is_ok(), id == "well", "{checked:?}");
     }
     let mut raw = Raw::connect(running.addr).await;
+    // Of the form of a method, and none.
+    read(raw.call("/my-contents.v1/Secret_of_a_URL", &[("x-request-id", "formed")], b"").await).await;
+    read(raw.call(&format!("{DO}?x=1"), &[("x-request-id", "query")], &framed("echo x")).await).await;
     read(raw.call("/photos/cat.jpg?sig=my-signature", &[("x-request-id", "stray")], b"").await).await;
     let json = http::Request::post(format!("http://probe{DO}")).header("x-request-id", "json");
     raw.send = raw.send.clone().ready().await.unwrap();
@@ -85,7 +88,8 @@ async fn one_line_a_call() {
     running.stop().await.unwrap();
 
     let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-    for secret in ["my-contents", "my-credentials", "my-signature", "cat.jpg", PANIC_TEXT] {
+    for secret in ["my-contents", "my-credentials", "my-signature", "cat.jpg", "Secret_of_a_URL", PANIC_TEXT]
+    {
         assert!(!text.contains(secret), "{text}");
     }
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -117,6 +121,8 @@ async fn one_line_a_call() {
             "bare probe.v1.Probe/Do Internal INTERNAL ERROR",
             "panic probe.v1.Probe/Do Internal INTERNAL ERROR",
             "unknown grpc.health.v1.Health/Check NotFound SERVICE_UNKNOWN INFO",
+            "formed other Unimplemented METHOD_UNKNOWN INFO",
+            "query other Unimplemented METHOD_UNKNOWN INFO",
             "stray other Unimplemented METHOD_UNKNOWN INFO",
             "json probe.v1.Probe/Do Unimplemented HTTP_415 INFO",
             "gone probe.v1.Probe/Do Cancelled GONE INFO",
