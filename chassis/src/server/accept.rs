@@ -4,7 +4,7 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
-    task::JoinSet,
+    task::{JoinSet, yield_now},
     time::{interval, sleep},
 };
 
@@ -45,12 +45,18 @@ pub(crate) async fn accept(
                     _ = tcp.set_zero_linger();
                     continue;
                 };
+                let is_crowded = place.is_crowded();
                 let serving = connection::serve(tcp, Arc::clone(port), place, stop.clone());
+                let port = Arc::clone(port);
                 connections.spawn(async move {
                     if let Err(error) = serving.await {
-                        tracing::debug!(%peer, %error, "connection ended");
+                        port.faults.log(port.census.port(), peer, &error);
                     }
                 });
+                if is_crowded {
+                    // Those that make room come first.
+                    yield_now().await;
+                }
             }
             Err(error) if is_of_peer(&error) => {}
             Err(error) => {

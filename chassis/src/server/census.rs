@@ -1,7 +1,8 @@
 //! The connections of one port: how many there are, how long each has been idle, and which must go.
 //!
 //! From fifteen sixteenths of the limit on, each new connection ends some that have been idle longest (GOAWAY; a client
-//! connects anew with its next call). Where all are busy, [`RESERVE`] more are let in, which are told BUSY whatever they
+//! connects anew with its next call). They have a second to close, and none where new ones have come to the reserve
+//! ([`Place::crowded`]). Where all are busy, [`RESERVE`] more are let in, which are told BUSY whatever they
 //! ask, health checks apart: a probe is answered however many connections there are. Beyond that a connection is
 //! refused at once: in the kernel's backlog it would wait for an answer without end.
 
@@ -30,6 +31,8 @@ pub(super) struct Census {
     start: Instant,
     state: Mutex<State>,
     counts: Connections,
+    /// The port has become crowded.
+    crowded: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +82,7 @@ pub(crate) struct Busy(Arc<Slot>);
 
 impl Census {
     pub(super) fn new(port: &'static str, limit: usize, counts: Connections) -> Self {
-        Self { port, limit, start: Instant::now(), state: Mutex::default(), counts }
+        Self { port, limit, start: Instant::now(), state: Mutex::default(), counts, crowded: Notify::new() }
     }
 
     /// What the port is for.
@@ -109,9 +112,17 @@ impl Census {
             told: Notify::new(),
         });
         state.slots.push(Arc::clone(&slot));
+        if self.is_crowded(&state) {
+            self.crowded.notify_waiters();
+        }
         self.counts.accepted.inc();
         self.counts.open.inc();
         Some(Place { census: Arc::clone(self), slot, extra: AtomicBool::new(extra) })
+    }
+
+    /// Whether connections that are about to close take places of new ones.
+    fn is_crowded(&self, state: &State) -> bool {
+        state.slots.len() > self.limit && state.leaving > 0
     }
 
     /// Says in the log when there is room again. To be called every second or so.
@@ -153,11 +164,13 @@ impl Census {
             }
             (&Pressure::Evicting { evicted, refused }, true) => {
                 state.pressure = Pressure::Refusing { evicted, refused };
+                let busy = state.slots.iter().filter(|slot| slot.calls.load(Relaxed) > 0).count();
                 tracing::error!(
                     port,
                     connections,
+                    busy,
                     limit,
-                    "at the limit on connections and all are busy: new ones are refused; raise max_connections, or run more replicas"
+                    "at the limit on connections: new ones are refused; raise max_connections, or run more replicas"
                 );
             }
             _ => {}
@@ -212,6 +225,23 @@ impl Place {
     /// Returns when the connection is to make room.
     pub(super) async fn evicted(&self) {
         self.slot.told.notified().await;
+    }
+
+    /// Whether connections that are about to close take places of new ones.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.census.is_crowded(&self.census.lock())
+    }
+
+    /// Returns when that is so.
+    pub(super) async fn crowded(&self) {
+        loop {
+            // Before the look: one that becomes so in between is not missed.
+            let crowded = self.census.crowded.notified();
+            if self.is_crowded() {
+                return;
+            }
+            crowded.await;
+        }
     }
 
     /// Whether calls other than health checks must wait for a better time.

@@ -1,58 +1,17 @@
 //! One line for each call, and nothing of what it contained.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use serde_json::Value;
 use tonic::Request;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
-    harness::{Raw, framed, read, start},
+    harness::{Raw, framed, log, read, start},
     probe::{DO, PANIC_TEXT},
 };
 
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Sink {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-/// Tests run on a thread of their own, and so do all tasks of theirs.
 #[tokio::test]
 async fn one_line_a_call() {
-    // With a single dispatcher, `tracing` asks the thread that comes to a line first whether anyone wants it, for good; threads
-    // of other tests do not. With two it asks both.
-    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
-    let sink = Sink::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_max_level(tracing::Level::INFO)
-        .with_writer(sink.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-
+    let (sink, _guard) = log();
     let running = start().await;
     let client = running.client().await;
     for (id, what) in [("ok", "echo my-contents"), ("busy", "busy"), ("bare", "bare"), ("panic", "panic")] {
@@ -87,7 +46,7 @@ async fn one_line_a_call() {
     raw.connection.abort();
     running.stop().await.unwrap();
 
-    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let text = sink.text();
     for secret in ["my-contents", "my-credentials", "my-signature", "cat.jpg", "Secret_of_a_URL", PANIC_TEXT]
     {
         assert!(!text.contains(secret), "{text}");
