@@ -25,7 +25,14 @@ const MAX_NAME_BYTES: usize = 64;
 
 /// The bearer tokens that are taken, by their hashes. A handle: clones share them, also when they are replaced.
 #[derive(Clone, Debug, Default)]
-pub struct Tokens(Arc<ArcSwap<Vec<(Caller, [u8; 32])>>>);
+pub struct Tokens(Arc<ArcSwap<Vec<Token>>>);
+
+/// One of them.
+#[derive(Debug)]
+struct Token {
+    caller: Caller,
+    sha256: [u8; 32],
+}
 
 impl Tokens {
     /// Reads `[[tokens]]`.
@@ -42,13 +49,13 @@ impl Tokens {
                     "expected 1 to 64 letters, digits, '.', '_' or '-', and not \"anonymous\"",
                 );
             }
-            let mut bytes = [0; 32];
-            if hex::decode_to_slice(&digits, &mut bytes).is_err() {
+            let mut sha256 = [0; 32];
+            if hex::decode_to_slice(&digits, &mut sha256).is_err() {
                 section.error("sha256", "expected 64 hexadecimal digits");
-            } else if bytes == hash(b"") {
+            } else if sha256 == hash(b"") {
                 section.error("sha256", "is the hash of nothing: expected that of a token");
             }
-            (Caller::new(&name), bytes)
+            Token { caller: Caller::new(&name), sha256 }
         });
         Self(Arc::new(ArcSwap::from_pointee(tokens)))
     }
@@ -75,20 +82,20 @@ impl Tokens {
         if values.next().is_some() {
             return Err(Unidentified::Repeated);
         }
-        let token = match value.as_bytes().split_at_checked(SCHEME.len()) {
+        let shown = match value.as_bytes().split_at_checked(SCHEME.len()) {
             Some((scheme, [])) if scheme.eq_ignore_ascii_case(SCHEME) => &[],
-            Some((scheme, [b' ', token @ ..])) if scheme.eq_ignore_ascii_case(SCHEME) => token,
+            Some((scheme, [b' ', shown @ ..])) if scheme.eq_ignore_ascii_case(SCHEME) => shown,
             _ => return Err(Unidentified::Scheme),
         };
-        if token.is_empty() {
+        if shown.is_empty() {
             return Err(Unidentified::Empty);
         }
-        let hash = hash(token);
+        let hash = hash(shown);
         let mut found = Err(Unidentified::Unknown);
-        for (caller, known) in &**tokens {
+        for token in &**tokens {
             // All are compared, and in constant time: not that a hash of the caller's choice would tell much.
-            if hash.ct_eq(known).into() {
-                found = Ok(caller.clone());
+            if hash.ct_eq(&token.sha256).into() {
+                found = Ok(token.caller.clone());
             }
         }
         found
