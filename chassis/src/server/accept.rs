@@ -4,7 +4,7 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
-    task::{JoinSet, yield_now},
+    task::JoinSet,
     time::{interval, sleep},
 };
 
@@ -40,12 +40,12 @@ pub(crate) async fn accept(
         match accepted {
             Ok((tcp, peer)) => {
                 backoff = BACKOFF_FIRST;
+                port.census.room().await;
                 let Some(place) = port.census.admit() else {
                     // A reset: the client knows at once, and nothing is left behind here.
                     _ = tcp.set_zero_linger();
                     continue;
                 };
-                let is_crowded = place.is_crowded();
                 let serving = connection::serve(tcp, Arc::clone(port), place, stop.clone());
                 let port = Arc::clone(port);
                 connections.spawn(async move {
@@ -53,10 +53,6 @@ pub(crate) async fn accept(
                         port.faults.log(port.census.port(), peer, &error);
                     }
                 });
-                if is_crowded {
-                    // Those that make room come first.
-                    yield_now().await;
-                }
             }
             Err(error) if is_of_peer(&error) => {}
             Err(error) => {

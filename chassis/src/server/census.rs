@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::metrics::ports::Connections;
 
@@ -23,6 +23,9 @@ pub(crate) const RESERVE: usize = 64;
 
 /// How many in a thousand of the limit are ended in one go: looking for them looks at all.
 const BATCH: usize = 16;
+
+/// Longest wait for connections that close at once.
+const ROOM: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Census {
@@ -33,6 +36,8 @@ pub(super) struct Census {
     counts: Connections,
     /// The port has become crowded.
     crowded: Notify,
+    /// A place was given back.
+    left: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -82,7 +87,15 @@ pub(crate) struct Busy(Arc<Slot>);
 
 impl Census {
     pub(super) fn new(port: &'static str, limit: usize, counts: Connections) -> Self {
-        Self { port, limit, start: Instant::now(), state: Mutex::default(), counts, crowded: Notify::new() }
+        Self {
+            port,
+            limit,
+            start: Instant::now(),
+            state: Mutex::default(),
+            counts,
+            crowded: Notify::new(),
+            left: Notify::new(),
+        }
     }
 
     /// What the port is for.
@@ -120,9 +133,25 @@ impl Census {
         Some(Place { census: Arc::clone(self), slot, extra: AtomicBool::new(extra) })
     }
 
-    /// Whether connections that are about to close take places of new ones.
+    /// Whether idle connections that were told to go take places of new ones. They close at once then.
     fn is_crowded(&self, state: &State) -> bool {
-        state.slots.len() > self.limit && state.leaving > 0
+        let makes_room = |slot: &Arc<Slot>| slot.leaving.load(Relaxed) && slot.calls.load(Relaxed) == 0;
+        state.slots.len() > self.limit && state.leaving > 0 && state.slots.iter().any(makes_room)
+    }
+
+    /// Waits until they have: new ones would fill the reserve faster than they go. Not for long, whatever happens.
+    pub(super) async fn room(&self) {
+        let left = async {
+            loop {
+                // Before the look: one that leaves in between is not missed.
+                let left = self.left.notified();
+                if !self.is_crowded(&self.lock()) {
+                    return;
+                }
+                left.await;
+            }
+        };
+        _ = timeout(ROOM, left).await;
     }
 
     /// Says in the log when there is room again. To be called every second or so.
@@ -227,17 +256,12 @@ impl Place {
         self.slot.told.notified().await;
     }
 
-    /// Whether connections that are about to close take places of new ones.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.census.is_crowded(&self.census.lock())
-    }
-
-    /// Returns when that is so.
+    /// Returns when idle connections that were told to go take places of new ones.
     pub(super) async fn crowded(&self) {
         loop {
             // Before the look: one that becomes so in between is not missed.
             let crowded = self.census.crowded.notified();
-            if self.is_crowded() {
+            if self.census.is_crowded(&self.census.lock()) {
                 return;
             }
             crowded.await;
@@ -273,6 +297,7 @@ impl Drop for Place {
             state.leaving -= 1;
         }
         self.census.counts.open.dec();
+        self.census.left.notify_waiters();
     }
 }
 
