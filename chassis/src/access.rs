@@ -39,12 +39,12 @@ mod tokens;
 
 pub use authorise::Authorise;
 pub use caller::{ANONYMOUS, Caller};
-pub use denied::Denied;
+pub use denied::{Denied, Name};
 pub use granted::Granted;
 pub use grants::{Grant, Grants};
 pub use method::{Method, Methods};
 pub use names::Names;
 pub use tokens::Tokens;
 
-pub(crate) use caller::{Identified, UnknownToken};
+pub(crate) use caller::{Identified, Unidentified};
 pub(crate) use identity::caller as certified;

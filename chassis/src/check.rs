@@ -1,7 +1,7 @@
 //! `check-config FILE [--connect]`: what a start with this file would say, without serving.
 //!
-//! Findings are printed a line each, those that are problems to standard error. The exit code is that of a start:
-//! [`exit::USAGE`] for a wrong file, [`exit::UNAVAILABLE`] when what it names does not answer as it should.
+//! Findings are printed a line each, those that are problems to standard error. The exit code is [`exit::USAGE`] for a
+//! wrong file, and [`exit::UNAVAILABLE`] when what it names is not as it should be, or does not answer so.
 
 use std::{
     io::{self, Write as _},
@@ -59,11 +59,13 @@ impl Finding {
     }
 }
 
-/// Reads the file with `load`, prints what `summarise` says of it and, with `--connect`, what `ask` finds.
+/// Reads the file with `load`, prints what `summarise` says of it, the problems that `look` finds without asking, and
+/// with `--connect` all that `look` and `ask` find.
 pub fn run<C, F>(
     args: &CheckArgs,
     load: impl FnOnce(&Path) -> Result<C, ConfigErrors>,
     summarise: impl FnOnce(&C) -> String,
+    look: impl FnOnce(&C) -> Vec<Finding>,
     ask: impl FnOnce(C) -> F,
 ) -> ExitCode
 where
@@ -82,9 +84,14 @@ where
             return ExitCode::from(exit::USAGE);
         }
     };
-    print(&Finding::fine(format!("ok: {file}: {}", summarise(&config))));
+    let seen = look(&config);
+    let is_fine = !seen.iter().any(|finding| finding.is_problem);
+    if is_fine {
+        print(&Finding::fine(format!("ok: {file}: {}", summarise(&config))));
+    }
+    seen.iter().filter(|finding| args.connect || finding.is_problem).for_each(print);
     if !args.connect {
-        return ExitCode::SUCCESS;
+        return if is_fine { ExitCode::SUCCESS } else { ExitCode::from(exit::UNAVAILABLE) };
     }
     // What only the log of a running service says, such as why a provider of credentials did not answer.
     let level = LogLevel(Targets::new().with_default(LevelFilter::WARN));
@@ -94,7 +101,7 @@ where
         Ok(findings) => {
             findings.iter().for_each(print);
             let failed = findings.iter().any(|finding| finding.is_problem);
-            if failed { ExitCode::from(exit::UNAVAILABLE) } else { ExitCode::SUCCESS }
+            if failed || !is_fine { ExitCode::from(exit::UNAVAILABLE) } else { ExitCode::SUCCESS }
         }
         Err(error) => {
             print(&Finding::problem(format!("{file}: {error}")));

@@ -8,8 +8,10 @@
 //! - [`Section`]: a table while it is being read
 //! - `value`: a TOML value into any `Deserialize` type, with errors that hide the value
 //! - [`ConfigErrors`]: what was wrong
+//! - [`Fixed`]: what needs a restart when it changes
 
 mod errors;
+mod fixed;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,7 @@ mod value;
 use std::path::Path;
 
 pub use errors::{ConfigError, ConfigErrors};
+pub use fixed::Fixed;
 pub use section::Section;
 
 /// Reads the TOML file at `path` with `f`.

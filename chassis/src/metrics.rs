@@ -5,45 +5,35 @@
 //!
 //! # Layout
 //! - [`Registry`]: where services add theirs, with the types of `prometheus_client`
-//! - [`Reloads`]: files that are read again
 //! - `calls`, `ports`: the chassis's own
 
 pub(crate) mod calls;
 pub(crate) mod ports;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, prometheus_text},
-    metrics::{
-        MetricType,
-        counter::{ConstCounter, Counter},
-        family::Family,
-        gauge::ConstGauge,
-    },
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::{Metric, Registry as Inner},
 };
 
-use crate::{reload, tls::Tls};
+use crate::{reload::Reloads, tls::Tls};
 
 /// What a process counts. A handle: clones share the metrics.
 #[derive(Debug, Clone)]
 pub struct Registry {
     inner: Arc<Mutex<Inner>>,
-    reloads: Family<Reload, Counter>,
+    reloads: Watched,
 }
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        let reloads = Family::default();
+        let reloads = Watched::default();
         let registry =
             Self { inner: Arc::new(Mutex::new(Inner::with_prefix("safelight"))), reloads: reloads.clone() };
-        registry.register(
-            "reloads",
-            "Files that had changed and were read again, by what and result",
-            reloads,
-        );
+        registry.register_collector(reloads);
         registry
     }
 
@@ -57,16 +47,9 @@ impl Registry {
         self.lock().register_collector(Box::new(collector));
     }
 
-    /// Counts how often `what` was read again.
-    #[must_use]
-    pub fn reloads(&self, what: &'static str) -> Reloads {
-        let counter = |result| self.reloads.get_or_create_owned(&Reload { what, result });
-        Reloads { ok: counter("ok"), failed: counter("failed") }
-    }
-
-    /// Shows how often `what` was read again by a [`reload`].
-    pub fn watch_reloads(&self, what: &'static str, reloads: Arc<reload::Reloads>) {
-        self.register_collector(Watched { what, reloads });
+    /// Shows how often `what` was read again.
+    pub fn watch_reloads(&self, what: &'static str, reloads: Reloads) {
+        self.reloads.lock().push((what, reloads));
     }
 
     /// All of it in Prometheus' text format.
@@ -76,34 +59,30 @@ impl Registry {
         Ok(text)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How often something was read again.
-#[derive(Debug, Clone)]
-pub struct Reloads {
-    /// It had changed, and the new is in use.
-    pub ok: Counter,
-    /// It had changed, and could not be used.
-    pub failed: Counter,
-}
+/// What is read again, and how often it was; looked up when it is asked for.
+#[derive(Debug, Clone, Default)]
+struct Watched(Arc<Mutex<Vec<(&'static str, Reloads)>>>);
 
-/// Reloads that are counted elsewhere, looked up when they are asked for.
-#[derive(Debug)]
-struct Watched {
-    what: &'static str,
-    reloads: Arc<reload::Reloads>,
+impl Watched {
+    fn lock(&self) -> MutexGuard<'_, Vec<(&'static str, Reloads)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Collector for Watched {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let (name, help) = ("config_reloads", "Configurations that had changed and were read again");
+        let (name, help) = ("reloads", "Files that had changed and were read again, by what and result");
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (result, count) in [("ok", self.reloads.applied()), ("failed", self.reloads.refused())] {
-            let labels = Reload { what: self.what, result };
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        for (what, reloads) in &*self.lock() {
+            for (result, count) in [("ok", reloads.applied()), ("failed", reloads.refused())] {
+                let labels = Reload { what, result };
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
         }
         Ok(())
     }
@@ -126,4 +105,30 @@ impl Collector for Expiry {
 struct Reload {
     what: &'static str,
     result: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reloads_are_counted_by_what_and_result() {
+        let registry = Registry::new();
+        let (tls, configuration) = (Reloads::default(), Reloads::default());
+        registry.watch_reloads("tls", tls.clone());
+        registry.watch_reloads("configuration", configuration.clone());
+        configuration.apply();
+        configuration.apply();
+        tls.refuse();
+        let text = registry.text().unwrap();
+        assert_eq!(text.matches("# TYPE safelight_reloads_total counter").count(), 1, "{text}");
+        for line in [
+            "safelight_reloads_total{what=\"configuration\",result=\"ok\"} 2",
+            "safelight_reloads_total{what=\"configuration\",result=\"failed\"} 0",
+            "safelight_reloads_total{what=\"tls\",result=\"ok\"} 0",
+            "safelight_reloads_total{what=\"tls\",result=\"failed\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+        }
+    }
 }

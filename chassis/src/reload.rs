@@ -8,14 +8,11 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{self, RecvTimeoutError},
-    },
+    sync::mpsc::{self, RecvTimeoutError},
     time::Duration,
 };
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{ConfigErrors, Section};
@@ -38,24 +35,34 @@ pub fn read_interval(section: &mut Section) -> Duration {
     interval
 }
 
-/// How often a configuration was reloaded, since the process began.
-#[derive(Debug, Default)]
+/// How often something was read again, since the process began. A handle: clones share the counts.
+#[derive(Debug, Clone, Default)]
 pub struct Reloads {
-    applied: AtomicU64,
-    refused: AtomicU64,
+    applied: Counter,
+    refused: Counter,
 }
 
 impl Reloads {
     /// How many changes were taken.
     #[must_use]
     pub fn applied(&self) -> u64 {
-        self.applied.load(Ordering::Relaxed)
+        self.applied.get()
     }
 
     /// How many changes were refused, because of something wrong in them.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.refused.get()
+    }
+
+    /// A change was taken.
+    pub(crate) fn apply(&self) {
+        self.applied.inc();
+    }
+
+    /// A change was refused.
+    pub(crate) fn refuse(&self) {
+        self.refused.inc();
     }
 }
 
@@ -81,12 +88,7 @@ pub trait Reload: Send + 'static {
 ///
 /// # Errors
 /// The system does not let us handle SIGHUP, or gives no thread.
-pub fn watch<R: Reload>(
-    reload: R,
-    reloads: Arc<Reloads>,
-    interval: Duration,
-    known: R::Seen,
-) -> io::Result<()> {
+pub fn watch<R: Reload>(reload: R, reloads: Reloads, interval: Duration, known: R::Seen) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut watcher = Watcher { reload, reloads, known };
     let (ask, asked) = mpsc::channel();
@@ -113,7 +115,7 @@ pub fn watch<R: Reload>(
 
 struct Watcher<R: Reload> {
     reload: R,
-    reloads: Arc<Reloads>,
+    reloads: Reloads,
     /// What was read when it was last decided whether to take it.
     known: R::Seen,
 }
@@ -139,10 +141,10 @@ impl<R: Reload> Watcher<R> {
         match config {
             Ok(config) => {
                 self.reload.apply(config);
-                self.reloads.applied.fetch_add(1, Ordering::Relaxed);
+                self.reloads.apply();
             }
             Err(errors) => {
-                self.reloads.refused.fetch_add(1, Ordering::Relaxed);
+                self.reloads.refuse();
                 self.reload.refuse();
                 for error in &errors.errors {
                     tracing::error!(

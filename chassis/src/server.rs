@@ -15,17 +15,20 @@
 //! - `accept`: from the listener to connections
 //! - `census`: how many connections there are, and which must go
 //! - `connection`: one connection, from its first byte to GOAWAY
+//! - `broken`: how one ends before its time; `faults`: what the log says of it
 //! - `wire`: its bytes
 //! - `headers`: those of HTTP/2 requests, before the library sees them
 //! - `stream`: one call's task, for as long as its deadline allows
 
 pub(crate) mod accept;
 mod bound;
+mod broken;
 pub(crate) mod census;
 mod connection;
+mod faults;
 mod files;
 pub(crate) mod headers;
-mod health;
+pub(crate) mod health;
 mod limits;
 mod port;
 mod reflection;
@@ -47,10 +50,12 @@ pub(crate) use self::port::{Listening, Port};
 use crate::shutdown::Shutdown;
 use crate::{
     access::{Authorise, Tokens},
+    check::Finding,
     config::Section,
     http::{self as http_port, Handler},
     layer,
     metrics::{Expiry, Registry, calls::Calls, ports::Ports},
+    reload::Reloads,
     shutdown::Drain,
     tls::Tls,
 };
@@ -129,6 +134,13 @@ impl Security {
             section.error("tokens", "cannot be used where every client must show a certificate");
         }
         security
+    }
+
+    /// What is wrong with its files although they can be used.
+    #[must_use]
+    pub fn look(&self) -> Vec<Finding> {
+        let expired = self.tls.as_ref().and_then(|tls| tls.expired());
+        expired.into_iter().map(Finding::problem).collect()
     }
 }
 
@@ -254,8 +266,11 @@ impl Server {
         let stack = layer::stack(routes, &limits, self.access, &self.names, counts);
         self.health.register(self.names);
         let Security { tls, tokens } = self.security;
+        let reloads = Reloads::default();
         if let Some(tls) = &tls {
             self.metrics.register_collector(Expiry(Arc::clone(tls)));
+            self.metrics.watch_reloads("tls", reloads.clone());
+            tls.warn_if_expired();
         }
         let http = self.http.map(|http| {
             let max_connections = match self.max_connections {
@@ -276,7 +291,7 @@ impl Server {
             http: http.map(|(addr, port)| Listening::bind(addr, port)).transpose()?,
             health: self.health,
             drain: Drain::default(),
-            reloads: self.metrics.reloads("tls"),
+            reloads,
         })
     }
 }

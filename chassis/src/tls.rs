@@ -15,7 +15,7 @@ mod expiry;
 use std::{
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rustls::{
@@ -27,7 +27,7 @@ use safelight_client::tls::Pem;
 pub use safelight_client::tls::{TlsError, client};
 use tokio::time::sleep;
 
-use crate::{config::Section, metrics::Reloads};
+use crate::{config::Section, reload::Reloads};
 
 /// How often the files are looked at.
 const RELOAD: Duration = Duration::from_secs(10);
@@ -116,6 +116,23 @@ impl Tls {
         expiry::of(current.0.cert.certificates().ok()?.first()?)
     }
 
+    /// That the server's certificate has expired, in words to act on.
+    #[must_use]
+    pub fn expired(&self) -> Option<String> {
+        let expires = UNIX_EPOCH + Duration::from_secs(u64::try_from(self.expires()?).ok()?);
+        (expires <= SystemTime::now()).then(|| {
+            let when = humantime::format_rfc3339_seconds(expires);
+            format!("tls.cert_file: the server's certificate expired at {when}: clients refuse it; renew it")
+        })
+    }
+
+    /// Says so in the log.
+    pub(crate) fn warn_if_expired(&self) {
+        if let Some(expired) = self.expired() {
+            tracing::warn!("{expired}");
+        }
+    }
+
     /// Looks at the files once; whether they had changed.
     ///
     /// # Errors
@@ -131,7 +148,7 @@ impl Tls {
     }
 
     /// Looks at the files again and again.
-    pub(crate) async fn watch(self: Arc<Self>, counts: Reloads) {
+    pub(crate) async fn watch(self: Arc<Self>, reloads: Reloads) {
         // The same fault is logged once, not every few seconds.
         let mut last = String::new();
         loop {
@@ -139,14 +156,15 @@ impl Tls {
             match self.reload() {
                 Ok(true) => {
                     last.clear();
-                    counts.ok.inc();
+                    reloads.apply();
                     tracing::info!("TLS certificates reloaded");
+                    self.warn_if_expired();
                 }
                 Ok(false) => last.clear(),
                 Err(error) => {
                     let text = error.to_string();
                     if text != last {
-                        counts.failed.inc();
+                        reloads.refuse();
                         tracing::error!("TLS certificates not reloaded, the old ones stay: {text}");
                         last = text;
                     }

@@ -47,12 +47,16 @@ impl Credentials {
         Ok(Arc::new(config))
     }
 
-    /// Files that cannot be used are found at the start rather than at the first request.
-    pub(crate) fn check(&self, encrypted: bool) -> Result<(), ConnectError> {
+    /// Whether the files can be used: found out at the start rather than at the first request. `encrypted`: for an
+    /// `https` endpoint.
+    ///
+    /// # Errors
+    /// One cannot.
+    pub fn check(&self, encrypted: bool) -> Result<(), ConnectError> {
         if encrypted || self.ca_file.is_some() {
             self.tls().map_err(|error| ConnectError::Credentials(error.to_string()))?;
         }
-        Ok(())
+        self.token().map(drop)
     }
 
     pub(crate) fn token(&self) -> Result<Option<Token>, ConnectError> {

@@ -73,7 +73,7 @@ reasons! {
     /// Health knows no such service.
     ServiceUnknown = "SERVICE_UNKNOWN", NotFound, 404, false;
 
-    /// The bearer token is nobody's.
+    /// `authorization` is no bearer token that is known here.
     CallerUnknown = "CALLER_UNKNOWN", Unauthenticated, 401, false;
     /// The caller has no grant for this method, key, path or lifetime.
     CallerDenied = "CALLER_DENIED", PermissionDenied, 403, false;

@@ -19,7 +19,7 @@
 //! - [`METHODS`]: the methods
 //! - [`Access`]: how callers are known, and the grants as they are now; the server asks it before every call
 //! - [`Granted`]: what the grants of one caller for one method allow
-//! - [`Watch`]: reads the grants again when the file changes
+//! - [`Watch`]: reads tokens and grants again when the file changes
 
 mod granted;
 mod method;
@@ -36,6 +36,7 @@ use arc_swap::ArcSwap;
 use http::Extensions;
 use safelight_chassis::{
     access::{self, Authorise, Caller, Method, Methods, Names},
+    check::Finding,
     config::Section,
     server::{Security, Server},
 };
@@ -79,7 +80,14 @@ impl Access {
         let grants = Grants::read(section, METHODS, |section, methods| {
             Grant::read(section, methods, origins, delivery)
         });
+        let routes = delivery.routes.iter().map(|route| &route.name);
+        let grants = grants.with_known(origins.keys().chain(routes).cloned());
         Self { security: Security::read(section), grants: Arc::new(ArcSwap::from_pointee(grants)) }
+    }
+
+    /// What is wrong with the files of `[tls]` although they can be used.
+    pub(crate) fn look(&self) -> Vec<Finding> {
+        self.security.look()
     }
 
     /// Lets in who has a grant; says so if nobody has.
@@ -94,8 +102,9 @@ impl Access {
         server.security(self.security.clone()).authorise(Arc::new(Door(Arc::clone(&self.grants))))
     }
 
-    /// Takes the grants of another reading. Calls in flight finish with those that they began with.
-    pub(crate) fn replace_grants(&self, other: &Self) {
+    /// Takes tokens and grants of another reading. Calls in flight finish with those that they began with.
+    pub(crate) fn replace(&self, other: &Self) {
+        self.security.tokens.replace(&other.security.tokens);
         self.grants.store(other.grants.load_full());
     }
 }

@@ -3,7 +3,8 @@
 use std::{path::Path, time::Duration};
 
 use safelight_chassis::{
-    config::{self, ConfigErrors, Section},
+    check::Finding,
+    config::{self, ConfigErrors, Fixed, Section},
     reload,
     server::Settings,
 };
@@ -52,8 +53,10 @@ pub struct Config {
     pub http: Option<http::Config>,
     /// How callers are known, and what they may do.
     pub access: Access,
-    /// How often the file is read again, for its grants.
+    /// How often the file is read again, for its tokens and grants.
     pub reload_interval: Duration,
+    /// All but those.
+    pub(crate) fixed: Fixed,
     /// The file's text, to find out whether it changes; `None`: not read from a file.
     pub(crate) text: Option<String>,
 }
@@ -89,7 +92,14 @@ impl Config {
         )
     }
 
+    /// What is wrong with what it names, as far as that can be seen from here.
+    #[must_use]
+    pub fn look(&self) -> Vec<Finding> {
+        self.access.look()
+    }
+
     fn from_section(section: &mut Section) -> Self {
+        let fixed = section.fixed(&["grants", "tokens"]);
         let (signer_endpoint, signer_credentials, signer_timeout) =
             section.table("signer", read_signer).unwrap_or_else(default_signer);
         let (admission, limits, max_outputs) =
@@ -112,6 +122,7 @@ impl Config {
             http,
             access,
             reload_interval: reload::read_interval(section),
+            fixed,
             text: None,
         }
     }
@@ -134,13 +145,20 @@ fn read_signer(section: &mut Section) -> (String, Credentials, Duration) {
         key_file: section.optional("key_file"),
         token_file: section.optional("token_file"),
     };
-    if encrypted != credentials.ca_file.is_some() {
+    let has_ca = credentials.ca_file.is_some();
+    let has_pair = credentials.cert_file.is_some() == credentials.key_file.is_some();
+    if encrypted != has_ca {
         section.error("ca_file", "belongs to an https:// endpoint, and is needed there");
     }
-    if credentials.cert_file.is_some() != credentials.key_file.is_some()
-        || credentials.cert_file.is_some() && !encrypted
-    {
+    if !has_pair || credentials.cert_file.is_some() && !encrypted {
         section.error("cert_file", "belongs to an https:// endpoint, together with key_file");
+    }
+    if encrypted == has_ca
+        && has_pair
+        && let Err(error) = credentials.check(encrypted)
+    {
+        // It names the file.
+        section.error("", error.to_string());
     }
     (endpoint, credentials, section.duration("timeout").unwrap_or(default_timeout))
 }

@@ -54,6 +54,21 @@ fn all_errors_are_said_at_once() {
     assert_eq!(check(&[]).0, Some(64), "the file is needed");
 }
 
+/// Found by the check as by the start, which ends with the code of a wrong configuration.
+#[test]
+fn a_token_file_that_cannot_be_read_is_an_error_of_the_configuration() {
+    let file = File::new("token", "[signer]\ntoken_file = '/nowhere/token'\n");
+    let (code, out, errors) = check(&[file.name()]);
+    assert_eq!((code, out.as_str()), (Some(64), ""), "{errors}");
+    assert!(errors.contains(": signer: /nowhere/token: cannot be read"), "{errors}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_safelight-resizer"));
+    let started =
+        command.env_clear().args(["--config", file.name(), "--listen=127.0.0.1:0"]).output().unwrap();
+    let log = String::from_utf8(started.stdout).unwrap();
+    assert_eq!(started.status.code(), Some(64), "{log}");
+    assert!(log.contains("configuration: signer: /nowhere/token: cannot be read"), "{log}");
+}
+
 #[test]
 fn connecting_says_that_nobody_answers() {
     // Ports that nobody listens on.

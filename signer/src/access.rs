@@ -54,11 +54,15 @@ use safelight_proto::reason::Reason;
 
 use crate::{
     audit::{Audit, Entry, Event},
-    keyring::Allowed,
+    delivery::Deliveries,
+    keyring::{Allowed, Keyring},
 };
 
 pub use granted::Granted;
 pub use method::METHODS;
+
+/// The methods of requests to origins.
+const HTTP_METHODS: [&str; 3] = ["GET", "HEAD", "PUT"];
 
 /// Every grant of the signer, by caller.
 #[derive(Debug)]
@@ -67,6 +71,8 @@ pub struct Grants(access::Grants<Grant>);
 /// What one `[[grants]]` allows of its methods.
 #[derive(Debug)]
 pub(crate) struct Grant {
+    /// Where it stands, such as `grants[1]`.
+    place: String,
     keys: Names,
     accounts: Names,
     deliveries: Names,
@@ -86,6 +92,29 @@ impl Grants {
             section.error("grants", "at least one is needed: without a grant nobody may call anything");
         }
         Self(grants)
+    }
+
+    /// The same, where the log may show the names of these keys and deliveries, and of the accounts that a grant names.
+    pub(crate) fn with_known(self, keyring: &Keyring, deliveries: &Deliveries) -> Self {
+        let accounts = self.0.iter().flat_map(|(_, grant)| grant.rest.accounts.named());
+        let accounts: Vec<String> = accounts.chain(HTTP_METHODS).map(str::to_owned).collect();
+        let names = keyring.all().keys().chain(deliveries.all().keys()).cloned();
+        Self(self.0.with_known(names.chain(accounts)))
+    }
+
+    /// Where they name keys or deliveries that there are not. No error: that a key is gone must not wait for its grants.
+    pub(crate) fn strangers(&self, keyring: &Keyring, deliveries: &Deliveries) -> Vec<String> {
+        let mut found = Vec::new();
+        for (_, access::Grant { rest: grant, .. }) in self.0.iter() {
+            if !grant.keys.named().all(|name| keyring.get(name).is_some()) {
+                found.push(format!("{}.keys: names a key that is not configured", grant.place));
+            }
+            if !grant.deliveries.named().all(|name| deliveries.all().contains_key(name)) {
+                found.push(format!("{}.deliveries: names a delivery that is not configured", grant.place));
+            }
+        }
+        found.sort_unstable();
+        found
     }
 
     /// What `caller` may do with `method`; `None` for nothing.
@@ -147,10 +176,11 @@ impl Grant {
             section.error("max_ttl", "expected whole seconds, at least one");
         }
         let http_methods: Vec<String> = section.or("http_methods", vec!["GET".to_owned(), "HEAD".to_owned()]);
-        if !http_methods.iter().all(|method| matches!(method.as_str(), "GET" | "HEAD" | "PUT")) {
+        if !http_methods.iter().all(|method| HTTP_METHODS.contains(&method.as_str())) {
             section.error("http_methods", "expected GET, HEAD or PUT");
         }
         Self {
+            place: section.path().to_owned(),
             keys: Names::new(section.or("keys", Vec::new())),
             accounts: Names::new(section.or("accounts", Vec::new())),
             deliveries: Names::new(section.or("deliveries", vec!["*".to_owned()])),

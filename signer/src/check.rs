@@ -1,4 +1,4 @@
-//! Whether what a configuration names is there, before a roll-out: for `check-config --connect`.
+//! Whether what a configuration names is there, before a roll-out: for `check-config`, and `check-config --connect`.
 //!
 //! Opens nothing for writing: another signer may have audit file and token store open.
 
@@ -30,18 +30,37 @@ impl Config {
         )
     }
 
-    /// Asks the providers of credentials and the database of upload tokens; looks for the files that are written to. Call
-    /// inside a tokio runtime.
+    /// Looks for the files that are written to, at the names in grants, and at the server's certificate.
+    #[must_use]
+    pub fn look(&self) -> Vec<Finding> {
+        let mut findings = self.security.look();
+        findings.extend(self.strangers().into_iter().map(Finding::problem));
+        let audit = self.audit.as_ref().and_then(|audit| audit.path());
+        let upload_tokens = self.upload_tokens.as_ref().and_then(|upload_tokens| upload_tokens.path());
+        findings.extend(audit.map(|path| writable("audit.path", path)));
+        findings.extend(upload_tokens.map(|path| writable("upload_tokens.path", path)));
+        findings
+    }
+
+    /// Where grants name what is not configured.
+    fn strangers(&self) -> Vec<String> {
+        self.grants.strangers(&self.keyring, &self.deliveries)
+    }
+
+    /// Says so in the log.
+    pub(crate) fn warn_of_strangers(&self) {
+        for stranger in self.strangers() {
+            tracing::warn!("configuration: {stranger}");
+        }
+    }
+
+    /// Asks the providers of credentials and the database of upload tokens. Call inside a tokio runtime.
     pub async fn check(mut self, clock: Clock) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if let Some(path) = self.audit.as_ref().and_then(|audit| audit.path()) {
-            findings.push(writable("audit.path", path));
-        }
-        if let Some(upload_tokens) = &self.upload_tokens {
-            findings.push(match upload_tokens.path() {
-                Some(path) => writable("upload_tokens.path", path),
-                None => upload_tokens.ask().await,
-            });
+        if let Some(upload_tokens) = &self.upload_tokens
+            && upload_tokens.path().is_none()
+        {
+            findings.push(upload_tokens.ask().await);
         }
         self.keyring.start_providers(None, &Tasks { runtime: Handle::current(), clock: clock.clone() });
         let until = Instant::now() + CREDENTIALS_TIMEOUT;

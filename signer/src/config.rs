@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use safelight_chassis::{
-    config::{self, ConfigErrors, Section},
+    config::{self, ConfigErrors, Fixed, Section},
     reload,
     server::{Security, Settings},
 };
@@ -18,6 +18,17 @@ use crate::{
     },
     stack, upload,
 };
+
+/// What is reloaded.
+const RELOADED: [&str; 7] = [
+    "allow_readable_secrets",
+    "deliveries",
+    "fingerprint_key_file",
+    "grants",
+    "key_encryption_key_file",
+    "keys",
+    "tokens",
+];
 
 /// Everything that `signer.toml` says, with the secrets of the files that it names.
 ///
@@ -34,6 +45,8 @@ pub struct Config {
     pub(crate) upload_tokens: Option<upload::Settings>,
     /// How often keys are read again.
     pub(crate) reload_interval: Duration,
+    /// All that is not reloaded.
+    pub(crate) fixed: Fixed,
     /// What was read, to find out whether it changes.
     pub(crate) seen: Option<Digests>,
 }
@@ -89,17 +102,20 @@ impl Config {
     }
 
     fn read_section(section: &mut Section, seen: &Seen) -> Self {
+        let fixed = section.fixed(&RELOADED);
         let reload_interval = reload::read_interval(section);
         let keyring = Keyring::read(section, seen);
+        let deliveries = Deliveries::read(section, &keyring);
         Self {
-            deliveries: Deliveries::read(section, &keyring),
+            grants: Grants::read(section).with_known(&keyring, &deliveries),
             keyring,
-            grants: Grants::read(section),
+            deliveries,
             security: Security::read(section),
             server: Settings::read(section),
             audit: audit::Settings::read(section),
             upload_tokens: upload::Settings::read(section),
             reload_interval,
+            fixed,
             seen: None,
         }
     }

@@ -34,7 +34,10 @@ mod tests;
 mod url_key;
 mod versions;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub use allowed::{Allowed, climbs};
 pub(crate) use load::is_name;
@@ -58,6 +61,8 @@ use crate::{
 /// Every key of the signer, by name. Holds secrets: has neither `Debug` nor `Clone`.
 pub struct Keyring {
     keys: BTreeMap<String, Key>,
+    /// The names of those that could not be read.
+    unread: BTreeSet<String>,
 }
 
 /// A key. Its scheme is fixed for life.
@@ -109,6 +114,11 @@ impl Keyring {
     /// How many keys there are.
     pub(crate) fn count(&self) -> usize {
         self.keys.len()
+    }
+
+    /// Whether there is a key of this name that could not be read, which was recorded.
+    pub(crate) fn is_unread(&self, name: &str) -> bool {
+        self.unread.contains(name)
     }
 
     /// The key of this name.

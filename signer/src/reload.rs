@@ -1,13 +1,17 @@
-//! Reloads keys and grants when the configuration file or one of the secret files that it names has changed.
+//! Reloads keys, grants and tokens when the configuration file or one of the secret files that it names has changed.
 //!
-//! The new keys replace the old ones in one step, calls in flight finish with those that they began with. Only keys and grants
-//! are reloaded (TLS certificates reload by themselves). What else the configuration says, and flags such as the address to
-//! listen on, need a restart.
+//! The new keys replace the old ones in one step, calls in flight finish with those that they began with. Only keys, with
+//! their deliveries, grants and tokens are reloaded (TLS certificates reload by themselves). What else the configuration
+//! says needs a restart, which the log says; so do flags such as the address to listen on.
 
 use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use safelight_chassis::{config::ConfigErrors, reload::Reload};
+use safelight_chassis::{
+    access::Tokens,
+    config::{ConfigErrors, Fixed},
+    reload::Reload,
+};
 
 use crate::{
     access::Grants,
@@ -23,6 +27,7 @@ pub(crate) struct Held {
     pub(crate) keyring: Arc<ArcSwap<Keyring>>,
     pub(crate) deliveries: Arc<ArcSwap<Deliveries>>,
     pub(crate) grants: Arc<ArcSwap<Grants>>,
+    pub(crate) tokens: Tokens,
 }
 
 /// What is read again, and where it goes.
@@ -32,6 +37,8 @@ pub(crate) struct Watched {
     pub(crate) tasks: Tasks,
     pub(crate) audit: WeakAudit,
     pub(crate) path: PathBuf,
+    /// What the process was started with.
+    pub(crate) fixed: Fixed,
 }
 
 impl Reload for Watched {
@@ -43,13 +50,16 @@ impl Reload for Watched {
     }
 
     fn apply(&mut self, mut config: Config) {
+        config.warn_of_strangers();
         config.keyring.start_providers(Some(&self.held.keyring.load()), &self.tasks);
         let keys = config.keyring.all().len();
         self.held.keyring.store(Arc::new(config.keyring));
         self.held.deliveries.store(Arc::new(config.deliveries));
+        self.held.tokens.replace(&config.security.tokens);
         self.held.grants.store(Arc::new(config.grants));
         self.audit.offer(Entry::new(Event::Reload));
-        tracing::info!(keys, "keys and grants reloaded");
+        tracing::info!(keys, "keys, grants and tokens reloaded");
+        self.fixed.warn_of_changes(&config.fixed);
     }
 
     fn refuse(&mut self) {

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, Guard};
 use safelight_chassis::{
+    config::Fixed,
     reload::{self, Reloads},
     server::{Security, Server, Settings},
 };
@@ -50,8 +51,9 @@ pub struct Signer {
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) upload_tokens: Option<UploadTokens>,
-    reloads: Arc<Reloads>,
+    reloads: Reloads,
     reload_interval: Duration,
+    fixed: Fixed,
     loaded: Option<Digests>,
 }
 
@@ -70,13 +72,14 @@ impl Signer {
             clock,
             metrics: Metrics::default(),
             upload_tokens: None,
-            reloads: Arc::default(),
+            reloads: Reloads::default(),
             reload_interval: config.reload_interval,
+            fixed: config.fixed,
             loaded: config.seen,
         }
     }
 
-    /// Reloads the keys whenever the configuration file or a secret file changes, for as long as the runtime lives; also
+    /// Reloads keys, grants and tokens whenever the configuration file or a secret file changes, for as long as the runtime lives; also
     /// on SIGHUP. `path` is where the configuration was loaded from. Call inside a tokio runtime.
     ///
     /// # Errors
@@ -88,15 +91,17 @@ impl Signer {
                 keyring: Arc::clone(&self.keyring),
                 deliveries: Arc::clone(&self.deliveries),
                 grants: Arc::clone(&self.grants),
+                tokens: self.security.tokens.clone(),
             },
             tasks: Tasks { runtime: Handle::current(), clock: self.clock.clone() },
             audit: self.audit.downgrade(),
             path,
+            fixed: self.fixed.clone(),
         };
-        reload::watch(watched, Arc::clone(&self.reloads), self.reload_interval, loaded)
+        reload::watch(watched, self.reloads.clone(), self.reload_interval, loaded)
     }
 
-    /// How often keys were reloaded.
+    /// How often they were reloaded.
     #[must_use]
     pub fn reloads(&self) -> &Reloads {
         &self.reloads
@@ -135,6 +140,7 @@ impl Signer {
     /// # Errors
     /// The embedded store of upload tokens, or the audit file, cannot be opened: most often because another process has it.
     pub fn open(mut config: Config, clock: Clock) -> Result<Self, StartError> {
+        config.warn_of_strangers();
         let audit = match config.audit.take() {
             None => Audit::none(),
             Some(settings) => Audit::open(&settings)?,
@@ -154,7 +160,7 @@ impl Signer {
         let server = server.settings(self.server).security(self.security.clone()).authorise(Arc::new(door));
         let registry = server.metrics();
         self.metrics.register(&registry);
-        registry.watch_reloads("configuration", Arc::clone(&self.reloads));
+        registry.watch_reloads("configuration", self.reloads.clone());
         service::add(self, server)
     }
 }

@@ -14,7 +14,7 @@ pub trait Authorise: fmt::Debug + Send + Sync + 'static {
     /// Whether `caller` may call `method`. What the handler needs to know of the grant may be put into `extensions`.
     fn authorise(&self, caller: &Caller, method: &'static Method, extensions: &mut Extensions) -> bool;
 
-    /// A call was refused because its bearer token is not configured. For a record of refusals.
+    /// A call was refused because its `authorization` is none that is configured. For a record of refusals.
     fn unknown(&self, method: &'static Method, extensions: &Extensions) {
         _ = (method, extensions);
     }

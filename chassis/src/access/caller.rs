@@ -52,10 +52,19 @@ impl fmt::Debug for Caller {
     }
 }
 
-/// Who a call says it is from, or that its token is not configured; in the extensions of every request.
+/// Who a call says it is from, or why that is not known; in the extensions of every request.
 #[derive(Clone, Debug)]
-pub(crate) struct Identified(pub(crate) Result<Caller, UnknownToken>);
+pub(crate) struct Identified(pub(crate) Result<Caller, Unidentified>);
 
-/// A bearer token that is not in the configuration, or not one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UnknownToken;
+/// Why an `authorization` names no caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unidentified {
+    #[error("the authorization is no bearer token")]
+    Scheme,
+    #[error("there is more than one authorization")]
+    Repeated,
+    #[error("the bearer token is empty")]
+    Empty,
+    #[error("the bearer token is not known here")]
+    Unknown,
+}

@@ -4,9 +4,6 @@ use safelight_proto::reason::{CallError, Reason};
 
 use super::{Caller, Method};
 
-/// Longest name that is logged, in bytes.
-const MAX_NAME: usize = 256;
-
 /// The caller has no grant for this.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the caller has no grant for this {what}")]
@@ -17,8 +14,19 @@ pub struct Denied {
     pub method: Option<&'static Method>,
     /// What no grant allows, in a word: `method`, `key`, `path`, `origin`.
     pub what: &'static str,
-    /// Which: a name, key or path of the request. Empty where there is none.
-    pub name: String,
+    /// Which.
+    pub name: Name,
+}
+
+/// Which one a call asked for, as far as the log may show it: what stands in a wrong field may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// There is none.
+    None,
+    /// One of the configuration.
+    Known(String),
+    /// Another, of which the length in bytes is kept.
+    Unknown(usize),
 }
 
 impl Denied {
@@ -35,14 +43,18 @@ impl Denied {
     fn log(&self) {
         let Self { caller, method, what, name } = self;
         let method = method.map_or("this call", |method| method.name);
-        let name = name.get(..name.floor_char_boundary(MAX_NAME)).unwrap_or_default();
-        if name.is_empty() {
-            tracing::warn!(denied = what, "refused: no [[grants]] of caller {caller:?} allows {method}");
-        } else {
-            tracing::warn!(
+        match name {
+            Name::None => {
+                tracing::warn!(denied = what, "refused: no [[grants]] of caller {caller:?} allows {method}");
+            }
+            Name::Known(name) => tracing::warn!(
                 denied = what,
                 "refused: no [[grants]] of caller {caller:?} for {method} allows the {what} {name:?}"
-            );
+            ),
+            Name::Unknown(length) => tracing::warn!(
+                denied = what,
+                "refused: no [[grants]] of caller {caller:?} for {method} allows the {what} (not one that is configured; {length} bytes)"
+            ),
         }
     }
 }

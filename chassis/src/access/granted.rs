@@ -1,10 +1,10 @@
 //! What the grants of one caller for one method allow.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use http::Extensions;
 
-use super::{Caller, Denied, Grant, Method};
+use super::{Caller, Denied, Grant, Method, Name};
 
 /// The grants of one caller for one method, of which one must allow all of a call; narrowed step by step by the handler.
 /// Cheap to clone.
@@ -14,12 +14,15 @@ pub struct Granted<S> {
     method: &'static Method,
     grants: Arc<[Arc<Grant<S>>]>,
     public_only: bool,
+    /// The names that the log may show.
+    known: Arc<HashSet<String>>,
 }
 
 impl<S> Clone for Granted<S> {
     fn clone(&self) -> Self {
-        let Self { caller, method, grants, public_only } = self;
-        Self { caller: caller.clone(), method, grants: Arc::clone(grants), public_only: *public_only }
+        let Self { caller, method, grants, public_only, known } = self;
+        let (grants, known) = (Arc::clone(grants), Arc::clone(known));
+        Self { caller: caller.clone(), method, grants, public_only: *public_only, known }
     }
 }
 
@@ -29,6 +32,7 @@ impl<S> Granted<S> {
         caller: &Caller,
         method: &'static Method,
         grants: Option<&Arc<[Arc<Grant<S>>]>>,
+        known: &Arc<HashSet<String>>,
     ) -> Option<Self> {
         let grants = match grants {
             Some(grants) => keep(grants, |grant| grant.methods.has(method.name)),
@@ -36,7 +40,8 @@ impl<S> Granted<S> {
         };
         let public_only = grants.is_empty();
         let may_call = !public_only || method.public_without_grant;
-        may_call.then(|| Self { caller: caller.clone(), method, grants, public_only })
+        let known = || Arc::clone(known);
+        may_call.then(|| Self { caller: caller.clone(), method, grants, public_only, known: known() })
     }
 
     /// The caller.
@@ -79,7 +84,14 @@ impl<S> Granted<S> {
     /// That none allows `what`, which is called `name`.
     #[must_use]
     pub fn denied(&self, what: &'static str, name: &str) -> Denied {
-        Denied { caller: self.caller.clone(), method: Some(self.method), what, name: name.to_owned() }
+        let name = if name.is_empty() {
+            Name::None
+        } else if self.known.contains(name) {
+            Name::Known(name.to_owned())
+        } else {
+            Name::Unknown(name.len())
+        };
+        Denied { caller: self.caller.clone(), method: Some(self.method), what, name }
     }
 }
 
@@ -93,7 +105,7 @@ impl<S: Send + Sync + 'static> Granted<S> {
             caller: Caller::of(extensions),
             method: None,
             what: "method",
-            name: String::new(),
+            name: Name::None,
         })
     }
 }

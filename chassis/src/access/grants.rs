@@ -1,6 +1,9 @@
 //! Every grant of a service, by caller.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{Caller, Granted, Method, Methods, Names};
 use crate::config::Section;
@@ -19,6 +22,8 @@ pub struct Grant<S> {
 pub struct Grants<S> {
     methods: Methods,
     of: HashMap<Caller, Arc<[Arc<Grant<S>>]>>,
+    /// The names that the log may show.
+    known: Arc<HashSet<String>>,
 }
 
 impl<S> Grants<S> {
@@ -29,7 +34,19 @@ impl<S> Grants<S> {
         for (caller, grant) in grants {
             of.entry(caller).or_default().push(Arc::new(grant));
         }
-        Self { methods, of: of.into_iter().map(|(caller, grants)| (caller, grants.into())).collect() }
+        let of = of.into_iter().map(|(caller, grants)| (caller, grants.into())).collect();
+        Self { methods, of, known: Arc::default() }
+    }
+
+    /// With these names of the configuration, which the log may show when a call that gives one is refused.
+    #[must_use]
+    pub fn with_known(self, names: impl IntoIterator<Item = String>) -> Self {
+        Self { known: Arc::new(names.into_iter().collect()), ..self }
+    }
+
+    /// All, with their callers.
+    pub fn iter(&self) -> impl Iterator<Item = (&Caller, &Grant<S>)> {
+        self.of.iter().flat_map(|(caller, grants)| grants.iter().map(move |grant| (caller, &**grant)))
     }
 
     /// Reads `[[grants]]`: of each its caller and methods, and with `read` the rest of the same table. What is wrong is
@@ -63,7 +80,7 @@ impl<S> Grants<S> {
     /// What `caller` may do with `method`; `None` for nothing.
     #[must_use]
     pub fn granted(&self, caller: &Caller, method: &'static Method) -> Option<Granted<S>> {
-        Granted::new(caller, method, self.of.get(caller))
+        Granted::new(caller, method, self.of.get(caller), &self.known)
     }
 }
 

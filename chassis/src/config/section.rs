@@ -8,7 +8,7 @@ use std::{
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::{ConfigError, value};
+use super::{ConfigError, Fixed, value};
 
 /// A table of the configuration. Every getter takes its key out; what is left at the end is unknown.
 ///
@@ -29,6 +29,13 @@ impl Section {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// All that has not been taken yet but the keys `reloaded`: of a file that is about to be read, what needs a restart
+    /// when it changes.
+    #[must_use]
+    pub fn fixed(&self, reloaded: &[&str]) -> Fixed {
+        Fixed::of(&self.table, reloaded)
     }
 
     /// Records an error at `key` of this table, or at the table itself when `key` is empty.

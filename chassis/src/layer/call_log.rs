@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, uri::PathAndQuery};
 use safelight_proto::reason::CallError;
 use tonic::{Code, Status, transport::server::TcpConnectInfo};
 use tracing::{Span, field};
@@ -15,9 +15,6 @@ use crate::{
     access::Identified,
     metrics::calls::{Call, Calls},
 };
-
-/// Longest path that is logged, in bytes; ours are far shorter.
-const MAX_METHOD: usize = 128;
 
 #[derive(Debug, Clone)]
 pub(crate) struct CallLog {
@@ -34,12 +31,14 @@ impl Layer for CallLog {
     type Hooks = Record;
 
     fn begin<B>(&self, request: &mut Request<B>) -> Result<Record, Response<()>> {
-        let path = request.uri().path();
+        // With its query, which the path of a method has not.
+        let path = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+        let count = self.counts.start(path);
         // At the level of the worst line written in it: a filter that lets the line through must let its
         // fields through.
         let span = tracing::error_span!(
             "call",
-            rpc.method = method(path), // asked for only where somebody listens
+            rpc.method = count.method(),
             request.id = field::Empty,
             trace.id = field::Empty,
             peer = field::Empty,
@@ -59,35 +58,7 @@ impl Layer for CallLog {
             span.record("caller", caller.as_str());
         }
         let quiet = path == "/grpc.health.v1.Health/Check";
-        let count = self.counts.start(path);
         Ok(Record { span, start: Instant::now(), end: None, quiet, count })
-    }
-}
-
-/// The bytes of names: letters, digits and `_`. A table, for every call's path is looked at.
-const PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        plain[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
-        byte += 1;
-    }
-    plain
-};
-
-/// `package.Service/Method`, if the path is of that form; anything else may hold what must not be logged.
-fn method(path: &str) -> &str {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let plain = |b: &u8| PLAIN[usize::from(*b)];
-    match path.bytes().position(|b| b == b'/').and_then(|slash| path.as_bytes().split_at_checked(slash)) {
-        Some((service, [_, method @ ..]))
-            if path.len() <= MAX_METHOD
-                && service.iter().all(|b| plain(b) || *b == b'.')
-                && method.iter().all(plain) =>
-        {
-            path
-        }
-        _ => "other",
     }
 }
 
@@ -149,20 +120,5 @@ impl Drop for Record {
             Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded => line!(warn),
             _ => line!(info),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::method;
-
-    #[test]
-    fn only_what_looks_like_a_method_is_logged() {
-        assert_eq!(method("/grpc.health.v1.Health/Check"), "grpc.health.v1.Health/Check");
-        assert_eq!(method("/photos/cat.jpg"), "other");
-        assert_eq!(method("/photos/2026/cat"), "other");
-        assert_eq!(method("/"), "other");
-        assert_eq!(method("/a b"), "other");
-        assert_eq!(method(&format!("/x.Y/{}", "x".repeat(200))), "other");
     }
 }

@@ -15,7 +15,7 @@ use super::{
     around::{Hooks, Layer, refusal},
     protocol,
 };
-use crate::access::{Authorise, Caller, Denied, Identified};
+use crate::access::{Authorise, Caller, Denied, Identified, Name, Unidentified};
 
 /// When to come back: some times as long as a call that never waits takes, not so long that it hurts.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
@@ -50,6 +50,10 @@ impl Gate {
 
     /// Lets a call in, or says why not.
     fn admit<B>(&self, request: &mut Request<B>) -> Result<Option<OwnedSemaphorePermit>, CallError> {
+        if request.uri().query().is_some() {
+            // The name of a method has none, and what follows it would be ignored.
+            return Err(method_unknown());
+        }
         let path = request.uri().path();
         if path.starts_with(HEALTH) {
             return Ok(None);
@@ -69,33 +73,37 @@ impl Gate {
     fn authorise<B>(&self, request: &mut Request<B>) -> Result<(), CallError> {
         let Some(access) = &self.access else {
             return match request.extensions().get::<Identified>() {
-                Some(Identified(Err(_))) => Err(unknown_token()),
+                Some(Identified(Err(why))) => Err(unidentified(*why)),
                 _ => Ok(()),
             };
         };
         // First of all: load balancers probe a method that does not exist, and expect to be told so.
         let method = access.methods().of_path(request.uri().path());
         let method = method.filter(|method| self.services.contains(&method.service));
-        let method = method.ok_or_else(|| Reason::MethodUnknown.error("no such method here"))?;
+        let method = method.ok_or_else(method_unknown)?;
         let caller = match request.extensions().get::<Identified>() {
             Some(Identified(Ok(caller))) => caller.clone(),
-            Some(Identified(Err(_))) => {
+            Some(Identified(Err(why))) => {
                 access.unknown(method, request.extensions());
-                tracing::warn!("refused: the bearer token of a call of {} is in no [[tokens]]", method.name);
-                return Err(unknown_token());
+                tracing::warn!("refused a call of {}: {why}; see [[tokens]]", method.name);
+                return Err(unidentified(*why));
             }
             None => Caller::anonymous(),
         };
         if access.authorise(&caller, method, request.extensions_mut()) {
             return Ok(());
         }
-        let denied = Denied { caller, method: Some(method), what: "method", name: String::new() };
+        let denied = Denied { caller, method: Some(method), what: "method", name: Name::None };
         Err(denied.refuse())
     }
 }
 
-fn unknown_token() -> CallError {
-    Reason::CallerUnknown.error("the bearer token is not known here")
+fn method_unknown() -> CallError {
+    Reason::MethodUnknown.error("no such method here")
+}
+
+fn unidentified(why: Unidentified) -> CallError {
+    Reason::CallerUnknown.error(why.to_string())
 }
 
 impl Layer for Gate {

@@ -8,6 +8,9 @@ use http::{
 /// The media type of a gRPC request, before its `+proto` or parameters.
 const GRPC: &[u8] = b"application/grpc";
 
+/// The message format that is understood.
+const PROTO: &[u8] = b"+proto";
+
 /// Why a request is not gRPC: 405 for another method than POST, 415 for another content type.
 pub(super) fn refuse<B>(request: &Request<B>) -> Option<Response<()>> {
     if request.method() != Method::POST {
@@ -20,10 +23,13 @@ pub(super) fn refuse<B>(request: &Request<B>) -> Option<Response<()>> {
 }
 
 /// `application/grpc`, `application/grpc+proto`, either with parameters. Another message format than protobuf, such as
-/// `+json`, would not be understood; `application/grpc-web` is another protocol.
+/// `+json`, would not be understood; `application/grpc-web` is another protocol. Media types ignore case.
 fn is_grpc(content_type: &[u8]) -> bool {
     let Some((name, rest)) = content_type.split_at_checked(GRPC.len()) else { return false };
-    let rest = rest.strip_prefix(b"+proto").unwrap_or(rest);
+    let rest = match rest.split_at_checked(PROTO.len()) {
+        Some((format, rest)) if format.eq_ignore_ascii_case(PROTO) => rest,
+        _ => rest,
+    };
     name.eq_ignore_ascii_case(GRPC) && matches!(rest.trim_ascii_start().first(), None | Some(b';'))
 }
 
@@ -43,6 +49,9 @@ mod tests {
             ("application/grpc", true),
             ("application/grpc+proto", true),
             ("Application/GRPC", true),
+            ("application/grpc+PROTO", true),
+            ("application/grpc+Proto;charset=utf-8", true),
+            ("application/grpc+PROTOS", false),
             ("application/grpc;charset=utf-8", true),
             ("application/grpc+proto ; x=y", true),
             ("application/grpc+json", false),

@@ -15,6 +15,7 @@ use prost_types::FileDescriptorSet;
 use tonic::Code;
 
 use super::Registry;
+use crate::server::health;
 
 /// The method of calls whose path is none of ours.
 const OTHER: &str = "other";
@@ -66,8 +67,9 @@ impl Calls {
                 method: method.method,
             }
         };
-        let stock = [
-            tonic_health::pb::FILE_DESCRIPTOR_SET,
+        let health = health::descriptors();
+        let stock: [&[u8]; 3] = [
+            &health,
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
         ];
@@ -93,6 +95,11 @@ impl Calls {
 }
 
 impl Call {
+    /// `package.Service/Method`, or `other`: anything else may hold what must not be shown.
+    pub(crate) fn method(&self) -> &str {
+        &self.method
+    }
+
     /// It is over.
     pub(crate) fn finish(&self, code: Code, seconds: f64) {
         let finished = Finished { method: Arc::clone(&self.method), code: name(code) };

@@ -40,15 +40,17 @@ pub(crate) async fn accept(
         match accepted {
             Ok((tcp, peer)) => {
                 backoff = BACKOFF_FIRST;
+                port.census.room().await;
                 let Some(place) = port.census.admit() else {
                     // A reset: the client knows at once, and nothing is left behind here.
                     _ = tcp.set_zero_linger();
                     continue;
                 };
                 let serving = connection::serve(tcp, Arc::clone(port), place, stop.clone());
+                let port = Arc::clone(port);
                 connections.spawn(async move {
                     if let Err(error) = serving.await {
-                        tracing::debug!(%peer, %error, "connection ended");
+                        port.faults.log(port.census.port(), peer, &error);
                     }
                 });
             }

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{Health, accept, port::Listening};
 use crate::{
-    metrics::Reloads,
+    reload::Reloads,
     shutdown::{Drain, Shutdown},
 };
 

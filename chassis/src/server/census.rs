@@ -1,7 +1,8 @@
 //! The connections of one port: how many there are, how long each has been idle, and which must go.
 //!
 //! From fifteen sixteenths of the limit on, each new connection ends some that have been idle longest (GOAWAY; a client
-//! connects anew with its next call). Where all are busy, [`RESERVE`] more are let in, which are told BUSY whatever they
+//! connects anew with its next call). They have a second to close, and none where new ones have come to the reserve
+//! ([`Place::crowded`]). Where all are busy, [`RESERVE`] more are let in, which are told BUSY whatever they
 //! ask, health checks apart: a probe is answered however many connections there are. Beyond that a connection is
 //! refused at once: in the kernel's backlog it would wait for an answer without end.
 
@@ -13,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::metrics::ports::Connections;
 
@@ -23,6 +24,9 @@ pub(crate) const RESERVE: usize = 64;
 /// How many in a thousand of the limit are ended in one go: looking for them looks at all.
 const BATCH: usize = 16;
 
+/// Longest wait for connections that close at once.
+const ROOM: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 pub(super) struct Census {
     port: &'static str,
@@ -30,6 +34,10 @@ pub(super) struct Census {
     start: Instant,
     state: Mutex<State>,
     counts: Connections,
+    /// The port has become crowded.
+    crowded: Notify,
+    /// A place was given back.
+    left: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +87,15 @@ pub(crate) struct Busy(Arc<Slot>);
 
 impl Census {
     pub(super) fn new(port: &'static str, limit: usize, counts: Connections) -> Self {
-        Self { port, limit, start: Instant::now(), state: Mutex::default(), counts }
+        Self {
+            port,
+            limit,
+            start: Instant::now(),
+            state: Mutex::default(),
+            counts,
+            crowded: Notify::new(),
+            left: Notify::new(),
+        }
     }
 
     /// What the port is for.
@@ -109,9 +125,33 @@ impl Census {
             told: Notify::new(),
         });
         state.slots.push(Arc::clone(&slot));
+        if self.is_crowded(&state) {
+            self.crowded.notify_waiters();
+        }
         self.counts.accepted.inc();
         self.counts.open.inc();
         Some(Place { census: Arc::clone(self), slot, extra: AtomicBool::new(extra) })
+    }
+
+    /// Whether idle connections that were told to go take places of new ones. They close at once then.
+    fn is_crowded(&self, state: &State) -> bool {
+        let makes_room = |slot: &Arc<Slot>| slot.leaving.load(Relaxed) && slot.calls.load(Relaxed) == 0;
+        state.slots.len() > self.limit && state.leaving > 0 && state.slots.iter().any(makes_room)
+    }
+
+    /// Waits until they have: new ones would fill the reserve faster than they go. Not for long, whatever happens.
+    pub(super) async fn room(&self) {
+        let left = async {
+            loop {
+                // Before the look: one that leaves in between is not missed.
+                let left = self.left.notified();
+                if !self.is_crowded(&self.lock()) {
+                    return;
+                }
+                left.await;
+            }
+        };
+        _ = timeout(ROOM, left).await;
     }
 
     /// Says in the log when there is room again. To be called every second or so.
@@ -153,11 +193,13 @@ impl Census {
             }
             (&Pressure::Evicting { evicted, refused }, true) => {
                 state.pressure = Pressure::Refusing { evicted, refused };
+                let busy = state.slots.iter().filter(|slot| slot.calls.load(Relaxed) > 0).count();
                 tracing::error!(
                     port,
                     connections,
+                    busy,
                     limit,
-                    "at the limit on connections and all are busy: new ones are refused; raise max_connections, or run more replicas"
+                    "at the limit on connections: new ones are refused; raise max_connections, or run more replicas"
                 );
             }
             _ => {}
@@ -214,6 +256,18 @@ impl Place {
         self.slot.told.notified().await;
     }
 
+    /// Returns when idle connections that were told to go take places of new ones.
+    pub(super) async fn crowded(&self) {
+        loop {
+            // Before the look: one that becomes so in between is not missed.
+            let crowded = self.census.crowded.notified();
+            if self.census.is_crowded(&self.census.lock()) {
+                return;
+            }
+            crowded.await;
+        }
+    }
+
     /// Whether calls other than health checks must wait for a better time.
     pub(super) fn is_extra(&self) -> bool {
         if !self.extra.load(Relaxed) {
@@ -243,6 +297,7 @@ impl Drop for Place {
             state.leaving -= 1;
         }
         self.census.counts.open.dec();
+        self.census.left.notify_waiters();
     }
 }
 

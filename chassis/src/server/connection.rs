@@ -1,6 +1,6 @@
 //! One connection, from its first byte to GOAWAY.
 
-use std::{io, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use http::Request;
 use hyper::{
@@ -23,6 +23,7 @@ use tonic::transport::server::TcpConnectInfo;
 
 use super::{
     Limits,
+    broken::Broken,
     census::Place,
     headers,
     port::{Door, Port},
@@ -38,25 +39,6 @@ use crate::{
 
 /// How long an idle connection may take to close once it was asked to.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// How a connection came to its end.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Broken {
-    #[error("no HTTP/2 preface, or nothing at all, in time")]
-    PrefaceTimeout,
-    #[error("not HTTP/2")]
-    NotHttp2,
-    #[error("the client's certificate has no URI, which would name the caller")]
-    Nameless,
-    #[error("calls went on too long after GOAWAY")]
-    Aged,
-    #[error("a request or its answer took too long")]
-    Slow,
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    Http(#[from] hyper::Error),
-}
 
 /// Serves a connection until its peer closes it, its age ends it, it must make room, or `stop` becomes true and its
 /// calls are answered. Dropping this cuts it.
@@ -164,7 +146,8 @@ enum End {
     Asked,
 }
 
-/// Lets calls in progress finish. A peer that has none and does not close is cut off.
+/// Lets calls in progress finish. A peer that has none and does not close is cut off: at once where others wait for its
+/// place, else after a while.
 async fn farewell<C>(
     mut connection: Pin<Box<C>>,
     port: &Port,
@@ -175,13 +158,18 @@ where
     C: GracefulConnection<Error = hyper::Error>,
 {
     loop {
+        let (was_busy, _) = place.state();
+        let mut is_crowded = false;
         tokio::select! {
+            // The connection first: it sends GOAWAY.
+            biased;
             end = connection.as_mut() => return Ok(end?),
             slow = too_long(port, place, overlap) => if slow { return Err(Broken::Slow) },
+            () = place.crowded(), if !was_busy => is_crowded = true,
             () = sleep(FAREWELL) => {}
         }
         let (is_busy, since) = place.state();
-        if !is_busy && since >= FAREWELL {
+        if !is_busy && (is_crowded || since >= FAREWELL) {
             return Ok(());
         }
     }

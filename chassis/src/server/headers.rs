@@ -44,6 +44,12 @@ const MAX_KEPT: usize = 4096;
 /// Largest header block that is waited for, in bytes as sent. A larger one ends the connection.
 const MAX_BLOCK: usize = 256 * 1024;
 
+/// Why a connection ends that sends one.
+pub(super) const BLOCK_TOO_LARGE: &str = "a header block above 256 KiB";
+
+/// Why a connection ends when [`LARGE`] has no room.
+pub(super) const TOO_MANY_LARGE_BLOCKS: &str = "too many large header blocks at once";
+
 /// Connections that may be sending a block above the limit at once, in the process: 16 MiB in all.
 static LARGE: Semaphore = Semaphore::const_new(64);
 
@@ -156,10 +162,9 @@ impl Headers {
         if bytes.len() <= self.limit + FRAME {
             self.large = None;
         } else if bytes.len() > MAX_BLOCK {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a header block above 256 KiB"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, BLOCK_TOO_LARGE));
         } else if self.large.is_none() {
-            let busy =
-                |_| io::Error::new(io::ErrorKind::QuotaExceeded, "too many large header blocks at once");
+            let busy = |_| io::Error::new(io::ErrorKind::QuotaExceeded, TOO_MANY_LARGE_BLOCKS);
             self.large = Some(LARGE.try_acquire().map_err(busy)?);
         }
         Ok(())

@@ -3,12 +3,16 @@
 //! # Layout
 //! - [`Health`]: what the process says of itself
 //! - `service`: the protocol
+//! - `descriptors`: how reflection describes it
 
+mod descriptors;
 mod service;
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
+
+pub(crate) use self::descriptors::descriptors;
 
 /// The name under which health is asked of the whole server.
 const WHOLE: &str = "";

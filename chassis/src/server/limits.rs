@@ -41,7 +41,8 @@ pub struct Limits {
     pub max_send_buffer: usize,
     /// Calls reset by the client before they were looked at; more end the connection (rapid reset).
     pub max_pending_accept_reset_streams: usize,
-    /// Bytes of request metadata, names and values and 32 for each.
+    /// Bytes of request metadata, names and values and 32 for each. A call with more is told METADATA_TOO_LARGE. A header
+    /// block above 256 KiB, as sent, ends its connection, and the log says so.
     pub max_header_list_size: u32,
     /// How often a silent peer is pinged.
     pub keepalive_interval: Duration,

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::{BindError, Limits, census::Census};
+use super::{BindError, Limits, census::Census, faults::Faults};
 use crate::{
     access::Tokens,
     http::{self, Service},
@@ -39,6 +39,7 @@ pub(crate) struct Port {
     pub(super) patience: Option<Patience>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) census: Arc<Census>,
+    pub(super) faults: Faults,
 }
 
 impl Port {
@@ -50,7 +51,14 @@ impl Port {
         connections: Connections,
     ) -> Self {
         let census = Arc::new(Census::new("grpc", limits.max_connections, connections));
-        Self { door: Door::Grpc { stack, tokens }, limits, patience: None, tls, census }
+        Self {
+            door: Door::Grpc { stack, tokens },
+            limits,
+            patience: None,
+            tls,
+            census,
+            faults: Faults::default(),
+        }
     }
 
     pub(crate) fn http(
@@ -63,7 +71,14 @@ impl Port {
         let http::Limits { idle_timeout, answer_timeout, .. } = limits;
         let census = Arc::new(Census::new(name, limits.max_connections, connections));
         let patience = Some(Patience { idle_timeout, answer_timeout });
-        Self { door: Door::Http(service), limits: limits.transport(), patience, tls, census }
+        Self {
+            door: Door::Http(service),
+            limits: limits.transport(),
+            patience,
+            tls,
+            census,
+            faults: Faults::default(),
+        }
     }
 }
 

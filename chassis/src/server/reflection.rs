@@ -34,7 +34,7 @@ use tonic_reflection::pb::{
 use tower_service::Service;
 
 use self::index::Index;
-use super::MAX_STOCK_REQUEST;
+use super::{MAX_STOCK_REQUEST, health};
 
 /// The one method of v1.
 const INFO: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
@@ -54,12 +54,13 @@ pub(super) fn add(routes: Routes, descriptors: &[u8], services: &[&str]) -> Resu
         <V1 as NamedService>::NAME,
         <V1Alpha as NamedService>::NAME,
     ];
+    let health = health::descriptors();
     let index = Index::new(
         services.iter().copied().chain(own),
         [
             descriptors,
             tonic_types::pb::FILE_DESCRIPTOR_SET,
-            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            &health,
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
             v1alpha::FILE_DESCRIPTOR_SET,
         ],

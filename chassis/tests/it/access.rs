@@ -27,7 +27,7 @@ use tonic::{
 };
 
 use crate::{
-    harness::{Client, LONG, LOOPBACK},
+    harness::{Client, LONG, LOOPBACK, log},
     probe::{DO, Probe},
 };
 
@@ -72,8 +72,14 @@ impl Authority {
 
     /// Writes `NAME.crt` and `NAME.key`.
     fn sign(&self, name: &str, names: Vec<SanType>) {
+        self.sign_until(name, names, 2999);
+    }
+
+    /// The same, of a certificate that expires with the beginning of that year.
+    fn sign_until(&self, name: &str, names: Vec<SanType>, year: i32) {
         let mut params = CertificateParams::default();
         params.subject_alt_names = names;
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         fs::write(self.path(&format!("{name}.crt")), certificate.pem()).unwrap();
@@ -202,6 +208,61 @@ async fn a_certificate_names_its_caller() {
     }
 }
 
+/// What the operator of a client reads to set it right, at the default level.
+#[tokio::test]
+async fn a_refused_handshake_is_logged_with_its_cause() {
+    let (sink, _guard) = log();
+    let authority = Authority::new();
+    authority.sign("server", vec![loopback()]);
+    authority.sign("nameless", vec![loopback()]);
+    authority.sign_until("expired", vec![uri(BACKEND)], 2020);
+    let strangers = Authority::new();
+    strangers.sign("backend", vec![uri(BACKEND)]);
+    fs::copy(strangers.path("backend.crt"), authority.path("forged.crt")).unwrap();
+    fs::copy(strangers.path("backend.key"), authority.path("forged.key")).unwrap();
+    let running = start(&authority.server_text(true), Some(BACKEND)).await;
+    for (certificate, cause) in [
+        (None, "a client shows no certificate"),
+        (Some("nameless"), "it needs a URI (SPIFFE ID) in its subjectAltName"),
+        (Some("expired"), "a client's certificate has expired"),
+        (Some("forged"), "authority that is not in client_ca_file"),
+    ] {
+        for _ in 0..3 {
+            _ = running.tls(authority.client(certificate)).await;
+            let line = sink.line(cause).await;
+            assert_eq!((&line["level"], &line["port"]), (&"WARN".into(), &"grpc".into()));
+            assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+        }
+        assert_eq!(sink.lines(cause).len(), 1, "{}", sink.text());
+    }
+    // Plaintext; a client that does not trust the server; and one that only looks whether the port is there.
+    _ = Endpoint::from_shared(format!("http://{}", running.addr)).unwrap().connect().await;
+    sink.line("does not speak TLS").await;
+    assert!(running.tls(strangers.client(None)).await.is_err());
+    sink.line("a client refuses the server's certificate").await;
+    drop(TcpStream::connect(running.addr).await.unwrap());
+    let backend = running.tls(authority.client(Some("nameless"))).await;
+    drop(backend);
+    assert_eq!(sink.lines("connection refused").len(), 6, "{}", sink.text());
+}
+
+#[tokio::test]
+async fn an_expired_certificate_of_the_server_is_said() {
+    let (sink, _guard) = log();
+    let authority = Authority::new();
+    authority.sign_until("server", vec![loopback()], 2020);
+    let security = config::read(&authority.server_text(false), Security::read).unwrap();
+    let [finding] = &security.look()[..] else { panic!("a finding") };
+    assert!(finding.is_problem && finding.text.contains("expired at 2020-01-01T00:00:00Z"), "{finding:?}");
+    Server::new(Limits::DEFAULT).security(security).bind(LOOPBACK, false).await.unwrap();
+    let line = sink.line("the server's certificate expired at 2020-01-01T00:00:00Z").await;
+    assert_eq!(line["level"], "WARN");
+
+    authority.sign("server", vec![loopback()]);
+    let security = config::read(&authority.server_text(false), Security::read).unwrap();
+    assert_eq!(security.look(), []);
+}
+
 #[tokio::test]
 async fn a_token_names_its_caller_and_a_wrong_one_is_not_anonymous() {
     let hash = hex::encode(Sha256::digest("fake-token-of-dev"));
@@ -218,7 +279,10 @@ async fn a_token_names_its_caller_and_a_wrong_one_is_not_anonymous() {
     assert_eq!(call(&running, Some("Bearer fake-token-of-dev")).await, Ok("dev".to_owned()));
     assert_eq!(call(&running, None).await, denied());
     let unknown = Err((Code::Unauthenticated, Some("CALLER_UNKNOWN".to_owned())));
-    assert_eq!(call(&running, Some("Bearer another")).await, unknown);
+    assert_eq!(call(&running, Some("bearer fake-token-of-dev")).await, Ok("dev".to_owned()));
+    for other in ["Bearer another", "Bearer ", "Basic fake-token-of-dev", "fake-token-of-dev"] {
+        assert_eq!(call(&running, Some(other)).await, unknown, "{other}");
+    }
 
     let running = start(&text, Some("anonymous")).await;
     assert_eq!(call(&running, None).await, Ok("anonymous".to_owned()));
@@ -250,7 +314,15 @@ async fn an_unknown_method_is_unimplemented_before_grants_are_looked_at() {
     let hash = hex::encode(Sha256::digest("fake-token-of-dev"));
     let running = start(&format!("[[tokens]]\ncaller = 'dev'\nsha256 = '{hash}'"), Some("nobody")).await;
     let client = running.plain().await;
-    for path in ["/AWS.ALB/healthcheck", "/probe.v1.Probe/Other", "/probe.v1.Other/Do", "/"] {
+    for path in [
+        "/AWS.ALB/healthcheck",
+        "/probe.v1.Probe/Other",
+        "/probe.v1.Probe/Do?x=1",
+        "/probe.v1.Probe/Do?",
+        "/grpc.health.v1.Health/Check?x=1",
+        "/probe.v1.Other/Do",
+        "/",
+    ] {
         for authorization in [None, Some("Bearer another"), Some("Bearer fake-token-of-dev")] {
             let mut request = tonic::Request::new("caller".to_owned());
             if let Some(value) = authorization {

@@ -1,6 +1,9 @@
 //! Listening and connections: addresses, the cap, the preface, age.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 use safelight_chassis::{
     server::{BindError, Limits, Server},
@@ -13,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    harness::{LONG, LOOPBACK, Raw, framed, read, start, start_with},
+    harness::{LONG, LOOPBACK, Raw, framed, log, read, start, start_with},
     probe::{DO, STREAM},
 };
 
@@ -106,6 +109,56 @@ async fn beyond_the_reserve_connections_are_refused_at_once() {
     let mut tcp = TcpStream::connect(running.addr).await.unwrap();
     let end = timeout(LONG, tcp.read(&mut [0])).await.expect("a refusal");
     assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+}
+
+/// All at once: those that make room are still there when the next ones come.
+#[tokio::test]
+async fn a_probe_is_answered_after_a_burst_of_idle_connections() {
+    let (sink, _guard) = log();
+    let limits = Limits { max_connections: 64, ..Limits::DEFAULT };
+    let running = start_with(limits, Drain::within(LONG)).await;
+    running.health.ready().await;
+    // Without a pause: the server, which is on this thread, accepts none before all are there.
+    let idle: Vec<_> = (0..200)
+        .map(|_| {
+            let mut tcp = std::net::TcpStream::connect(running.addr).unwrap();
+            tcp.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+            tcp
+        })
+        .collect();
+    let mut probe = Raw::connect(running.addr).await;
+    let (_, _, trailers) = read(probe.call("/grpc.health.v1.Health/Check", &[], &framed("")).await).await;
+    assert_eq!(trailers["grpc-status"], "0");
+    assert_eq!(sink.lines("near the limit on connections").len(), 1, "{}", sink.text());
+    assert_eq!(sink.lines("new ones are refused").len(), 0, "{}", sink.text());
+    drop(idle);
+}
+
+/// More than is waited for: the connection ends, and the log says why, once.
+#[tokio::test]
+async fn a_header_block_above_the_limit_is_logged() {
+    let (sink, _guard) = log();
+    let running = start().await;
+    for _ in 0..3 {
+        let mut tcp = TcpStream::connect(running.addr).await.unwrap();
+        tcp.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        // HEADERS without END_HEADERS, then CONTINUATION.
+        for kind in [1].into_iter().chain([9; 17]) {
+            let frame = [&[0, 0x40, 0, kind, 0, 0, 0, 0, 1][..], &[0; 0x4000]].concat();
+            if tcp.write_all(&frame).await.is_err() {
+                break;
+            }
+        }
+        let mut rest = Vec::new();
+        _ = timeout(LONG, tcp.read_to_end(&mut rest)).await.expect("the connection's end");
+    }
+    let line = sink.line("more than 256 KiB of headers").await;
+    assert_eq!(
+        (&line["level"], &line["port"], &line["left_out"]),
+        (&"WARN".into(), &"grpc".into(), &0.into())
+    );
+    assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+    assert_eq!(sink.lines("256 KiB").len(), 1, "{}", sink.text());
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
 //! A server with the probe on a free port, and clients of several degrees of rawness.
 
 use std::{
+    io,
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, uri::PathAndQuery};
 use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
 use safelight_chassis::{
     server::{Health, Limits, Server, Undrained},
     shutdown::{Drain, Shutdown},
@@ -20,6 +22,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::probe::{DO, Probe, STREAM, Shared};
 
@@ -43,11 +46,33 @@ pub(crate) async fn start() -> Running {
 pub(crate) async fn start_with(limits: Limits, drain: Drain) -> Running {
     let probe = Probe::new();
     let shared = Arc::clone(&probe.0);
-    let server = Server::new(limits).service(probe).reflection(safelight_proto::FILE_DESCRIPTOR_SET);
+    let server = Server::new(limits).service(probe).reflection(descriptors());
     let bound = server.bind(LOOPBACK, false).await.unwrap();
     let (addr, health, shutdown) = (bound.local_addr(), bound.health(), Shutdown::new());
     let served = tokio::spawn(bound.drain(drain).serve(shutdown.clone()));
     Running { addr, health, shared, shutdown, served }
+}
+
+/// Ours, and those of the probe.
+pub(crate) fn descriptors() -> &'static [u8] {
+    static ALL: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let method = |name: &str| MethodDescriptorProto { name: Some(name.to_owned()), ..Default::default() };
+        let service = ServiceDescriptorProto {
+            name: Some("Probe".to_owned()),
+            method: ["Do", "Stream", "Collect"].map(method).into(),
+            ..Default::default()
+        };
+        let file = FileDescriptorProto {
+            name: Some("probe.proto".to_owned()),
+            package: Some("probe.v1".to_owned()),
+            service: vec![service],
+            ..Default::default()
+        };
+        // Sets are joined by joining their bytes.
+        [safelight_proto::FILE_DESCRIPTOR_SET, &FileDescriptorSet { file: vec![file] }.encode_to_vec()]
+            .concat()
+    });
+    &ALL
 }
 
 impl Running {
@@ -160,4 +185,69 @@ pub(crate) fn reason(status: &Status) -> String {
     let info = status.get_details_error_info().unwrap_or_else(|| panic!("no ErrorInfo: {status:?}"));
     assert_eq!(info.domain, safelight_proto::reason::DOMAIN);
     info.reason
+}
+
+/// What was logged, a JSON object a line.
+#[derive(Clone, Default)]
+pub(crate) struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines with this text.
+    pub(crate) fn lines(&self, text: &str) -> Vec<String> {
+        self.text().lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    }
+
+    /// The first line with this text, once it is there.
+    pub(crate) async fn line(&self, text: &str) -> serde_json::Value {
+        let found = async {
+            loop {
+                if let Some(line) = self.lines(text).first() {
+                    return serde_json::from_str(line).unwrap();
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(LONG, found).await.unwrap_or_else(|_| panic!("{text:?} is not logged: {}", self.text()))
+    }
+}
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Sink {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Collects what a test logs at the default level, until the guard is dropped. Tests run on a thread of their own, and so
+/// do all tasks of theirs.
+pub(crate) fn log() -> (Sink, (tracing::Dispatch, tracing::subscriber::DefaultGuard)) {
+    // With a single dispatcher, `tracing` asks the thread that comes to a line first whether anyone wants it, for good; threads
+    // of other tests do not. With two it asks both.
+    let another = tracing::Dispatch::new(tracing_subscriber::registry());
+    let sink = Sink::default();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(sink.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    (sink, (another, guard))
 }

@@ -1,58 +1,17 @@
 //! One line for each call, and nothing of what it contained.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use serde_json::Value;
 use tonic::Request;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
-    harness::{Raw, framed, read, start},
+    harness::{Raw, framed, log, read, start},
     probe::{DO, PANIC_TEXT},
 };
 
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Sink {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-/// Tests run on a thread of their own, and so do all tasks of theirs.
 #[tokio::test]
 async fn one_line_a_call() {
-    // With a single dispatcher, `tracing` asks the thread that comes to a line first whether anyone wants it, for good; threads
-    // of other tests do not. With two it asks both.
-    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
-    let sink = Sink::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_max_level(tracing::Level::INFO)
-        .with_writer(sink.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-
+    let (sink, _guard) = log();
     let running = start().await;
     let client = running.client().await;
     for (id, what) in [("ok", "echo my-contents"), ("busy", "busy"), ("bare", "bare"), ("panic", "panic")] {
@@ -72,6 +31,9 @@ async fn one_line_a_call() {
         assert_eq!(checked.is_ok(), id == "well", "{checked:?}");
     }
     let mut raw = Raw::connect(running.addr).await;
+    // Of the form of a method, and none.
+    read(raw.call("/my-contents.v1/Secret_of_a_URL", &[("x-request-id", "formed")], b"").await).await;
+    read(raw.call(&format!("{DO}?x=1"), &[("x-request-id", "query")], &framed("echo x")).await).await;
     read(raw.call("/photos/cat.jpg?sig=my-signature", &[("x-request-id", "stray")], b"").await).await;
     let json = http::Request::post(format!("http://probe{DO}")).header("x-request-id", "json");
     raw.send = raw.send.clone().ready().await.unwrap();
@@ -84,8 +46,9 @@ async fn one_line_a_call() {
     raw.connection.abort();
     running.stop().await.unwrap();
 
-    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-    for secret in ["my-contents", "my-credentials", "my-signature", "cat.jpg", PANIC_TEXT] {
+    let text = sink.text();
+    for secret in ["my-contents", "my-credentials", "my-signature", "cat.jpg", "Secret_of_a_URL", PANIC_TEXT]
+    {
         assert!(!text.contains(secret), "{text}");
     }
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -117,6 +80,8 @@ async fn one_line_a_call() {
             "bare probe.v1.Probe/Do Internal INTERNAL ERROR",
             "panic probe.v1.Probe/Do Internal INTERNAL ERROR",
             "unknown grpc.health.v1.Health/Check NotFound SERVICE_UNKNOWN INFO",
+            "formed other Unimplemented METHOD_UNKNOWN INFO",
+            "query other Unimplemented METHOD_UNKNOWN INFO",
             "stray other Unimplemented METHOD_UNKNOWN INFO",
             "json probe.v1.Probe/Do Unimplemented HTTP_415 INFO",
             "gone probe.v1.Probe/Do Cancelled GONE INFO",

@@ -51,6 +51,8 @@ macro_rules! version {
                 "google.protobuf.Duration",
                 "google.rpc.ErrorInfo",
                 "google.rpc.BadRequest",
+                "grpc.health.v1.Health.List",
+                "grpc.health.v1.HealthListResponse.StatusesEntry",
             ]) {
                 let MessageResponse::FileDescriptorResponse(files) =
                     ask(MessageRequest::FileContainingSymbol(symbol.to_owned())).await.unwrap()
@@ -104,6 +106,33 @@ macro_rules! version {
 
 version!(version_1, v1);
 version!(version_1_alpha, v1alpha);
+
+/// Each method that is served is described, and with messages that are there.
+#[tokio::test]
+async fn health_is_described_with_all_its_methods() {
+    let running = start().await;
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(running.client().await.0);
+    let symbol = v1::server_reflection_request::MessageRequest::FileContainingSymbol;
+    let request = v1::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(symbol("grpc.health.v1.Health".to_owned())),
+    };
+    let mut answers =
+        client.server_reflection_info(tokio_stream::iter([request])).await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
+    let v1::server_reflection_response::MessageResponse::FileDescriptorResponse(files) = answer else {
+        panic!("a file")
+    };
+    let file = prost_types::FileDescriptorProto::decode(files.file_descriptor_proto[0].as_slice()).unwrap();
+    let methods: Vec<_> = file.service[0].method.iter().map(|method| method.name()).collect();
+    assert_eq!(methods, ["Check", "Watch", "List"]);
+    let list = &file.service[0].method[2];
+    let messages: Vec<_> =
+        file.message_type.iter().map(|m| format!(".grpc.health.v1.{}", m.name())).collect();
+    for name in [list.input_type(), list.output_type()] {
+        assert!(messages.iter().any(|message| message == name), "{name}: {messages:?}");
+    }
+}
 
 #[tokio::test]
 async fn it_can_be_switched_off() {

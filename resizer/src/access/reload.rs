@@ -1,16 +1,17 @@
-//! Reloads the grants when the configuration file has changed. TLS certificates reload by themselves; all else needs a restart.
+//! Reloads tokens and grants when the configuration file has changed. TLS certificates reload by themselves; all else needs
+//! a restart, which the log says.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use safelight_chassis::{
-    config::{self, ConfigErrors},
+    config::{self, ConfigErrors, Fixed},
     reload::{self, Reload, Reloads},
 };
 
 use super::Access;
 use crate::config::Config;
 
-/// What is watched: the file that grants were read from, and where they go.
+/// What is watched: the file that tokens and grants were read from, and where they go.
 #[derive(Debug)]
 pub struct Watch {
     watched: Watched,
@@ -23,19 +24,19 @@ impl Watch {
     #[must_use]
     pub fn new(config: &Config, path: PathBuf) -> Self {
         Self {
-            watched: Watched { path, access: config.access.clone() },
+            watched: Watched { path, access: config.access.clone(), fixed: config.fixed.clone() },
             interval: config.reload_interval,
             known: Ok(config.text.clone().unwrap_or_default()),
         }
     }
 
-    /// Reloads the grants for as long as the runtime lives.
+    /// Reloads them for as long as the runtime lives.
     ///
     /// # Errors
     /// The system does not let us handle SIGHUP, or gives no thread.
-    pub fn start(self) -> io::Result<Arc<Reloads>> {
-        let reloads = Arc::<Reloads>::default();
-        reload::watch(self.watched, Arc::clone(&reloads), self.interval, self.known)?;
+    pub fn start(self) -> io::Result<Reloads> {
+        let reloads = Reloads::default();
+        reload::watch(self.watched, reloads.clone(), self.interval, self.known)?;
         Ok(reloads)
     }
 }
@@ -44,6 +45,8 @@ impl Watch {
 struct Watched {
     path: PathBuf,
     access: Access,
+    /// What the process was started with.
+    fixed: Fixed,
 }
 
 impl Reload for Watched {
@@ -57,7 +60,8 @@ impl Reload for Watched {
     }
 
     fn apply(&mut self, config: Config) {
-        self.access.replace_grants(&config.access);
-        tracing::info!("grants reloaded");
+        self.access.replace(&config.access);
+        tracing::info!("grants and tokens reloaded");
+        self.fixed.warn_of_changes(&config.fixed);
     }
 }

@@ -164,6 +164,34 @@ fn a_reload_replaces_the_grants_of_calls_to_come() {
     let held = config.access.clone();
     assert!(!has(&held));
     let text = format!("{TEXT}[[grants]]\ncaller = 'new'\nmethods = ['ListVariants']\n");
-    config.access.replace_grants(&Config::read(&text).unwrap().access);
+    config.access.replace(&Config::read(&text).unwrap().access);
     assert!(has(&held), "whoever holds the same access");
+}
+
+/// Names of the configuration are shown to those who write grants; whatever else stands in a field may be a secret.
+#[test]
+fn the_log_shows_no_name_that_is_not_configured() {
+    let known = |name: &str| access::Name::Known(name.to_owned());
+    let mut object = granted("backend", "Inspect").unwrap();
+    assert_eq!(object.origin("secrets").unwrap_err().name, known("secrets"));
+    assert_eq!(granted("edge", "Deliver").unwrap().route("web").map_err(|denied| denied.name), Ok(()));
+    let token = "fake-token-in-a-wrong-field";
+    let hidden = access::Name::Unknown(token.len());
+    assert_eq!(granted("backend", "Inspect").unwrap().origin(token).unwrap_err().name, hidden);
+    assert_eq!(granted("backend", "Inspect").unwrap().object_key(token).unwrap_err().name, hidden);
+    assert_eq!(granted("edge", "Deliver").unwrap().route(token).unwrap_err().name, hidden);
+}
+
+#[test]
+fn a_reload_replaces_the_tokens_too_and_the_rest_needs_a_restart() {
+    let text =
+        |token: &str, limits: &str| format!("{TEXT}{limits}[[tokens]]\ncaller = 'a'\nsha256 = '{token}'\n");
+    let (one, two) = ("1".repeat(64), "2".repeat(64));
+    let old = Config::read(&text(&one, "")).unwrap();
+    let new = Config::read(&text(&two, "")).unwrap();
+    assert_eq!(old.fixed, new.fixed);
+    assert_ne!(old.fixed, Config::read(&text(&one, "[limits]\nmax_outputs = 3\n")).unwrap().fixed);
+    let held = old.access.clone();
+    old.access.replace(&new.access);
+    assert_eq!(format!("{:?}", held.security.tokens), format!("{:?}", new.access.security.tokens));
 }

@@ -35,7 +35,7 @@ fn grants() -> Grants {
 }
 
 /// What was missing, of what kind and which.
-fn missing<T>(answer: Result<T, access::Denied>) -> Result<T, (&'static str, String)> {
+fn missing<T>(answer: Result<T, access::Denied>) -> Result<T, (&'static str, access::Name)> {
     answer.map_err(|denied| (denied.what, denied.name))
 }
 
@@ -85,7 +85,7 @@ fn pitfall_20_one_grant_must_allow_all_of_a_call() {
         assert_eq!(granted.has_key(name), granted.clone().key(name).is_ok(), "{name}");
         granted.key(name).map(|()| granted)
     };
-    assert_eq!(missing(of_key("third")).unwrap_err(), ("key", "third".to_owned()));
+    assert_eq!(missing(of_key("third")).unwrap_err(), ("key", access::Name::Unknown(5)));
 
     let web = of_key("web").unwrap();
     for (url, scope, allowed) in [
@@ -113,7 +113,8 @@ fn pitfall_20_one_grant_must_allow_all_of_a_call() {
         ("https://h/photos/a.jpg", &["/photos/*!/*://x/photos/*"], false),
     ] {
         let url = HttpUrl::parse(url).unwrap();
-        let wanted = if allowed { Ok(Some(3600)) } else { Err(("path", url.path().to_owned())) };
+        let wanted =
+            if allowed { Ok(Some(3600)) } else { Err(("path", access::Name::Unknown(url.path().len()))) };
         assert_eq!(missing(web.url_to_sign(&url, scope)), wanted, "{url:?} {scope:?}");
     }
 
@@ -138,6 +139,7 @@ fn pitfall_20_a_set_of_grants_allows_what_one_of_them_does() {
             (0..).zip(GRANTS).filter(|(place, _)| set >> place & 1 == 1).map(|(_, grant)| grant).collect();
         let grants = set.iter().map(|(key, prefix, http_method, max_ttl)| {
             let rest = Grant {
+                place: String::new(),
                 keys: Names::new(vec![(*key).to_owned()]),
                 accounts: Names::new(vec![(*key).to_owned()]),
                 deliveries: Names::All,
@@ -223,4 +225,33 @@ fn mistakes_are_told_at_the_start() {
         let errors = config::read(text, Grants::read).unwrap_err().to_string();
         assert!(errors.contains(key), "{key}: {errors}");
     }
+}
+
+/// Names of the configuration are shown to those who write grants; whatever else stands in a field may be a secret.
+#[test]
+fn the_log_shows_no_name_that_is_not_configured() {
+    let text = "[[grants]]\ncaller = 'c'\nmethods = ['SignUrl', 'GetUploadToken', 'SignOriginRequest', 'AuthorizeDelivery']\n\
+        keys = ['other']\naccounts = ['acme']\nhttp_methods = ['GET']\ndeliveries = []\n\
+        [[grants]]\ncaller = 'd'\nmethods = ['GetUploadToken']\naccounts = ['second']\n";
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "fake-secret").unwrap();
+    let keys = format!(
+        "[[keys]]\nname = 'web'\nscheme = 'cloudflare-images'\n\
+         versions = [{{ id = 1, state = 'primary', secret_file = '{}' }}]\n\
+         [[deliveries]]\nname = 'photos'\npath = '/{{key...}}/{{variant}}'\nurl_key = 'web'\nbase_url = 'https://o/'\n",
+        secret.path().display()
+    );
+    let config = crate::Config::read(&format!("{text}{keys}")).unwrap_or_else(|errors| panic!("{errors}"));
+    let of =
+        |method: &str| config.grants.granted(&Caller::new("c"), METHODS.of_name(method).unwrap()).unwrap();
+    let known = |name: &str| access::Name::Known(name.to_owned());
+    assert_eq!(of("SignUrl").key("web").unwrap_err().name, known("web"));
+    assert_eq!(of("GetUploadToken").account("second").unwrap_err().name, known("second"));
+    assert_eq!(of("AuthorizeDelivery").delivery("photos", []).unwrap_err().name, known("photos"));
+    let put = of("SignOriginRequest").origin_request("PUT", "https://o/a");
+    assert_eq!(put.unwrap_err().name, known("PUT"));
+    let token = "fake-token-in-a-wrong-field";
+    let hidden = access::Name::Unknown(token.len());
+    assert_eq!(of("SignUrl").key(token).unwrap_err().name, hidden);
+    assert_eq!(of("GetUploadToken").account(token).unwrap_err().name, hidden);
 }

@@ -68,7 +68,7 @@ fn read(section: &mut Section, keyring: &Keyring) -> Delivery {
     let scheme = url_key.as_deref().and_then(|name| match keyring.url(name) {
         Ok(key) => Some(key.scheme),
         Err(error) => {
-            section.error("url_key", no_key(error, "URLs"));
+            no_key(section, "url_key", keyring, name, error, "URLs");
             None
         }
     });
@@ -173,7 +173,7 @@ fn check_signing(section: &mut Section, keyring: &Keyring, signing: &Signing, ba
         Err(error) => section.error("base_url", error.to_string()),
     }
     match keyring.aws_sigv4(&signing.key) {
-        Err(error) => section.error("signing_key", no_key(error, "requests to S3")),
+        Err(error) => no_key(section, "signing_key", keyring, &signing.key, error, "requests to S3"),
         Ok(key) if !key.allowed.covers_host(base_url) => {
             section.error("base_url", "the signing key's allowed_hosts do not have its host");
         }
@@ -181,9 +181,13 @@ fn check_signing(section: &mut Section, keyring: &Keyring, signing: &Signing, ba
     }
 }
 
-fn no_key(error: KeyError, signs: &str) -> String {
+/// Records that a key cannot be used, unless why it could not be read is recorded already.
+fn no_key(section: &mut Section, option: &str, keyring: &Keyring, name: &str, error: KeyError, signs: &str) {
     match error {
-        KeyError::NotFound => "there is no key of that name, or it could not be read".to_owned(),
-        KeyError::SchemeMismatch => format!("that key's scheme does not sign {signs}"),
+        KeyError::NotFound if keyring.is_unread(name) => {}
+        KeyError::NotFound => section.error(option, "there is no key of that name"),
+        KeyError::SchemeMismatch => {
+            section.error(option, format!("that key's scheme does not sign {signs}"));
+        }
     }
 }

@@ -40,7 +40,7 @@ mod schemes;
 mod version;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::PathBuf,
 };
 
@@ -63,16 +63,22 @@ impl Keyring {
     /// added to `seen`.
     pub(crate) fn read(section: &mut Section, seen: &Seen) -> Self {
         let files = read_files(section, seen);
-        let mut names = HashSet::new();
+        let (mut names, mut unread) = (HashSet::new(), BTreeSet::new());
         let keys = section.tables("keys", |section| {
             let name = read_name(section, &mut names);
             let key = read_key(section, &files, name.as_deref().unwrap_or_default());
-            Some((name?, key?))
+            match (name?, key) {
+                (name, Some(key)) => Some((name, key)),
+                (name, None) => {
+                    unread.insert(name);
+                    None
+                }
+            }
         });
         if keys.is_empty() {
             section.error("keys", "at least one key is needed");
         }
-        Self { keys: keys.into_iter().flatten().collect::<BTreeMap<_, _>>() }
+        Self { keys: keys.into_iter().flatten().collect::<BTreeMap<_, _>>(), unread }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::write;
+use crate::{Signer, write};
 
 fn check(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_safelight-signer"));
@@ -75,8 +75,66 @@ fn a_good_file_is_ok_and_connecting_says_what_a_start_would_miss() {
     assert!(!audit.exists(), "nothing is written");
 
     let file = config(dir.path(), "/nowhere/audit.jsonl");
-    let (code, out, errors) = check(&[&file, "--connect"], &AWS);
-    assert_eq!(code, Some(69), "{out}{errors}");
-    assert!(errors.contains("audit.path: the folder /nowhere is not there"), "{errors}");
-    assert!(!format!("{out}{errors}").contains("fake-"), "no secret: {out}{errors}");
+    for arguments in [&[file.as_str(), "--connect"][..], &[file.as_str()]] {
+        let (code, out, errors) = check(arguments, &AWS);
+        assert_eq!(code, Some(69), "{out}{errors}");
+        assert!(errors.contains("audit.path: the folder /nowhere is not there"), "{errors}");
+        assert!(!out.contains("ok: "), "{out}");
+        assert!(!format!("{out}{errors}").contains("fake-"), "no secret: {out}{errors}");
+    }
+}
+
+/// A grant of a key that is gone keeps no signer from starting, or from dropping the key.
+#[test]
+fn grants_of_what_is_not_configured_are_a_problem_and_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let audit = dir.path().join("audit.jsonl");
+    let file = config(dir.path(), &audit.display().to_string());
+    let text = std::fs::read_to_string(&file).unwrap();
+    write(
+        Path::new(&file),
+        &text.replace("keys = ['web']", "keys = ['web', 'wbe']\ndeliveries = ['photos']"),
+    );
+    let (code, out, errors) = check(&[&file], &AWS);
+    assert_eq!((code, out.as_str()), (Some(69), ""), "{errors}");
+    let problems: Vec<&str> = errors.lines().collect();
+    assert_eq!(
+        problems,
+        [
+            "problem: grants[0].deliveries: names a delivery that is not configured",
+            "problem: grants[0].keys: names a key that is not configured",
+        ]
+    );
+    let signer = Signer::start_with(Path::new(&file), &AWS);
+    let line = signer.logged("grants[0].keys: names a key that is not configured", 1);
+    assert!(line.contains("WARN"), "{line}");
+}
+
+/// One file, one line: what uses its key is not wrong besides.
+#[test]
+fn a_secret_that_cannot_be_read_is_one_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    let audit = dir.path().join("audit.jsonl");
+    let file = config(dir.path(), &audit.display().to_string());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let delivery = "[[deliveries]]\nname = 'photos'\npath = '/{key...}/{variant}'\nurl_key = 'KEY'\n\
+        signing_key = 's3'\nregion = 'eu-west-1'\nbase_url = 'https://o.example.com/'\n";
+    let gone = format!("id = 1\nstate = 'primary'\nsecret_file = '{}/gone'\n", dir.path().display());
+    let read = format!("id = 1\nstate = 'primary'\nsecret_file = '{}/secret'\n", dir.path().display());
+    let text = text.replace(&read, &gone).replace("credentials = { provider = 'environment' }", "");
+    let text = text.replace(
+        "scheme = 'aws-sigv4'\n[[keys.versions]]\nid = 1\nstate = 'primary'\n",
+        "scheme = 'aws-sigv4'\n[[keys.versions]]\nid = 1\nstate = 'primary'\naccess_key_id = 'AKIAFAKE'\nsecret_file = '/gone'\n",
+    );
+    write(Path::new(&file), &format!("{text}{}", delivery.replace("KEY", "web")));
+    let (code, _, errors) = check(&[&file], &AWS);
+    assert_eq!(code, Some(64), "{errors}");
+    assert_eq!(errors.lines().count(), 2, "{errors}");
+    for at in ["keys[0].versions[0].secret_file: ", "keys[1].versions[0].secret_file: "] {
+        assert!(errors.contains(at), "{at}: {errors}");
+    }
+    // A name that is wrong is told all the same.
+    write(Path::new(&file), &format!("{text}{}", delivery.replace("KEY", "wbe")));
+    let (_, _, errors) = check(&[&file], &AWS);
+    assert!(errors.contains("deliveries[0].url_key: there is no key of that name"), "{errors}");
 }

@@ -400,13 +400,13 @@ async fn a_reload_keeps_a_provider_whose_settings_have_not_changed() {
     let signer = setup.start();
     let channel = ready(&signer).await;
     setup.configure(WEB_IDENTITY, "2h");
-    tokio::task::block_in_place(|| signer.logged("keys and grants reloaded", 1));
+    tokio::task::block_in_place(|| signer.logged("keys, grants and tokens reloaded", 1));
     assert_eq!(number(&sign(&channel, SignatureLocation::Headers).await.unwrap()), 1);
     assert_eq!(aws.issued(), 1, "nothing was asked again");
 
     setup.configure("provider = 'web-identity', role_arn = 'arn:aws:iam::123456789012:role/other'", "2h");
     tokio::task::block_in_place(|| {
-        signer.logged("keys and grants reloaded", 2);
+        signer.logged("keys, grants and tokens reloaded", 2);
         signer.logged("credentials obtained", 2);
     });
     assert_eq!(number(&sign(&channel, SignatureLocation::Headers).await.unwrap()), 2);

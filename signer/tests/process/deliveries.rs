@@ -182,14 +182,14 @@ async fn deliveries_are_reloaded() {
     let (_, mut verifier) = clients(&signer).await;
     assert!(listed(&mut verifier).await.is_empty());
     replace(&config, &text(&place, &DELIVERY.replace("URL_KEY", "web")));
-    signer.logged("keys and grants reloaded", 1);
+    signer.logged("keys, grants and tokens reloaded", 1);
     let first = listed(&mut verifier).await;
     // One that cannot be changes nothing.
     replace(&config, &text(&place, &DELIVERY.replace("URL_KEY", "nope")));
     signer.logged("deliveries[0].url_key", 1);
     assert_eq!(listed(&mut verifier).await, first);
     replace(&config, &text(&place, &DELIVERY.replace("URL_KEY", "ip")));
-    signer.logged("keys and grants reloaded", 2);
+    signer.logged("keys, grants and tokens reloaded", 2);
     let request = AuthorizeDeliveryRequest {
         delivery_digest: first[0].clone(),
         request_target: "/a/b/thumb".to_owned(),

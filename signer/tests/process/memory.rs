@@ -240,7 +240,7 @@ async fn pitfall_18_nothing_of_a_destroyed_key_is_left_in_memory() {
         fs::remove_file(place.file(key, 1, option)).unwrap();
     }
     signer.hangup();
-    tokio::task::block_in_place(|| signer.logged("keys and grants reloaded", 1));
+    tokio::task::block_in_place(|| signer.logged("keys, grants and tokens reloaded", 1));
     // All calls that began before have been answered. Nothing more is needed, such as calls that would write over it.
     assert_eq!(look(&old, &signer).unwrap(), Found::new(), "at once");
     use_all(&signer, 2).await;

@@ -16,8 +16,9 @@ use safelight_proto::signer::v1::{
     key_service_client::KeyServiceClient, signer_service_client::SignerServiceClient,
     verifier_service_client::VerifierServiceClient,
 };
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tonic::transport::Channel;
+use tonic::{Code, transport::Channel};
 
 use crate::{PATIENCE, Signer, replace, write};
 
@@ -106,7 +107,7 @@ async fn a_rotation_under_load_refuses_nothing() {
     );
     replace(&path, &config(directory.path(), &rotation));
     for signer in &signers {
-        signer.logged("keys and grants reloaded", 1);
+        signer.logged("keys, grants and tokens reloaded", 1);
     }
     assert_eq!(states(&channels[0]).await[1].1, KeyVersionState::Pending);
     let since = Instant::now();
@@ -154,9 +155,52 @@ async fn a_bad_file_changes_nothing_and_is_said_once() {
     // Set right, it is taken: the second version signs.
     let second = r#"{ id = 2, state = "primary", secret_file = "DIR/two" }"#;
     replace(&path, &config(directory.path(), second));
-    signer.logged("keys and grants reloaded", 1);
+    signer.logged("keys, grants and tokens reloaded", 1);
     assert_eq!(sign(&channel).await.1, 2);
     assert!(!verify(&channel, &url).await, "version 1 is gone");
+}
+
+/// A token that was revoked is refused from the reload on, also on a connection that is there; one that was added is taken.
+/// What is not reloaded is said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_are_reloaded_and_what_is_not_is_named() {
+    let (directory, path) = setup(FIRST);
+    let text = |token: &str, more: &str| {
+        let hash = hex::encode(Sha256::digest(token));
+        let tokens = format!("[[tokens]]\ncaller = \"backend\"\nsha256 = \"{hash}\"\n");
+        let config = config(directory.path(), FIRST).replace("anonymous", "backend");
+        format!("{config}{tokens}{more}")
+    };
+    let sign = async |channel: &Channel, token: &str| {
+        let request =
+            SignUrlRequest { key: "web".into(), url: "https://h/a".into(), ..SignUrlRequest::default() };
+        let mut request = tonic::Request::new(request);
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        SignerServiceClient::new(channel.clone()).sign_url(request).await.map(|_| ()).map_err(|s| s.code())
+    };
+    write(&path, &text("fake-token-one", ""));
+    let signer = Signer::start(&path);
+    let channel = connect(&signer).await;
+    assert_eq!(sign(&channel, "fake-token-one").await, Ok(()));
+    assert_eq!(sign(&channel, "fake-token-two").await, Err(Code::Unauthenticated));
+
+    replace(&path, &text("fake-token-two", "[server]\nmax_connections = 100\n"));
+    signer.logged("keys, grants and tokens reloaded", 1);
+    assert_eq!(sign(&channel, "fake-token-one").await, Err(Code::Unauthenticated));
+    assert_eq!(sign(&channel, "fake-token-two").await, Ok(()));
+    let line = signer.logged("a restart is needed", 1);
+    assert!(line.contains("WARN") && line.contains("not reloaded: server;"), "{line}");
+
+    // As the process was started: nothing is left to say.
+    replace(&path, &text("fake-token-one", ""));
+    signer.logged("keys, grants and tokens reloaded", 2);
+    assert_eq!(sign(&channel, "fake-token-one").await, Ok(()));
+    assert_eq!(sign(&channel, "fake-token-two").await, Err(Code::Unauthenticated));
+    signer.hangup();
+    signer.logged("nothing has changed", 1);
+    let log = signer.whole_log();
+    assert_eq!(log.matches("a restart is needed").count(), 1, "{log}");
+    assert!(!log.contains("fake-token"), "{log}");
 }
 
 /// A Secret that Kubernetes mounts: `secret` → `..data/secret`, `..data` → a folder with the time in its name, swapped
@@ -178,7 +222,7 @@ async fn the_swap_of_a_kubernetes_volume_is_seen() {
     let (url, _) = sign(&channel).await;
 
     publish("..2026_11_22_2", "fake-reload-secret-two");
-    signer.logged("keys and grants reloaded", 1);
+    signer.logged("keys, grants and tokens reloaded", 1);
     assert!(!verify(&channel, &url).await, "the secret is another one");
     let (url, _) = sign(&channel).await;
     assert!(verify(&channel, &url).await);

@@ -249,3 +249,17 @@ async fn grants_are_reloaded_and_a_bad_file_changes_nothing() {
     fs::write(&guarded.path, &without).unwrap();
     eventually("the old grants", async || resize_object(&mut client, "b.png").await.err()).await;
 }
+
+/// On a connection that is there, from the next call on.
+#[tokio::test]
+async fn tokens_are_reloaded() {
+    let guarded = guarded(GRANTS).await;
+    let (mut revoked, mut added) = (guarded.client(Some("small")).await, guarded.client(Some("new")).await);
+    resize(&mut revoked, 20).await.unwrap();
+    refused(resize(&mut added, 20).await, Reason::CallerUnknown);
+    let text = fs::read_to_string(&guarded.path).unwrap();
+    let hash = |caller: &str| hex::encode(Sha256::digest(format!("fake-token-of-{caller}")));
+    fs::write(&guarded.path, text.replace(&hash("small"), &hash("new"))).unwrap();
+    eventually("the new token", async || resize(&mut added, 20).await.ok()).await;
+    refused(resize(&mut revoked, 20).await, Reason::CallerUnknown);
+}
