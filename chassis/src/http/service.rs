@@ -37,6 +37,9 @@ type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 type Handle = dyn Fn(Request<Incoming>, Peer) -> Answering + Send + Sync;
 type Refuse = dyn Fn(&CallError, &str) -> Response<Body> + Send + Sync;
 
+/// How long an HTTP/2 client may leave no room for a part of an answer before the answer is reset.
+const STALL_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// A handler, and what is around it.
 #[derive(Clone)]
 pub(crate) struct Service {
@@ -86,7 +89,8 @@ impl Service {
     ) -> impl Future<Output = Result<Response<Logged>, Infallible>> + Send + use<> {
         let start = Instant::now();
         // An HTTP/1.1 connection is cut as a whole.
-        stream::cut_at(start.checked_add(limit));
+        let end = start.checked_add(limit);
+        stream::cut_at(end);
         let id = self.ids.of(request.headers());
         let method = method(request.method());
         let (is_head, is_http2) = (request.method() == Method::HEAD, request.version() == Version::HTTP_2);
@@ -152,7 +156,7 @@ impl Service {
                 record.cut = None;
             }
             let left = http_body::Body::size_hint(response.body()).exact().filter(|_| !is_http2);
-            Ok(response.map(|body| Logged { body, left, record }))
+            Ok(response.map(|body| Logged { body, left, end, record }))
         }
     }
 }
@@ -216,6 +220,8 @@ pub(crate) struct Logged {
     body: Body,
     /// Bytes to come, where hyper asks no more once it has what was announced: over HTTP/1.1.
     left: Option<u64>,
+    /// When it is cut off, however it is read.
+    end: Option<Instant>,
     record: Record,
 }
 
@@ -228,6 +234,7 @@ impl http_body::Body for Logged {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        stream::cut_at(this.end);
         let entered = this.record.span.enter();
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx)));
         drop(entered);
@@ -239,6 +246,9 @@ impl http_body::Body for Logged {
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
                 this.left = this.left.map(|left| left.saturating_sub(length));
+                // The connection asks for the next part once there was room for this one.
+                let stalled = Instant::now().checked_add(STALL_TIMEOUT);
+                stream::cut_at(stalled.into_iter().chain(this.end).min());
                 if this.left == Some(0) || this.body.is_end_stream() {
                     this.record.cut = None;
                 }
