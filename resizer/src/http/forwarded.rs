@@ -1,9 +1,9 @@
 //! Who asked, of which scheme and host: by the connection and the request, or by what trusted proxies say of theirs.
 //!
 //! A header that a client can send is believed only from a trusted proxy, which must write it or take it away: what it
-//! passes on of an `X-Forwarded-Host` is believed as its own. Lists are read from the right,
-//! where the nearest proxy writes: the viewer is the first address that is no trusted proxy's. They are split as bytes: what
-//! is no text, or no address, is a hop that is not known, and never one that is left out.
+//! passes on of an `X-Forwarded-Host` is believed as its own. Lists are read from the right, where the nearest proxy writes:
+//! the viewer is the first address that is no trusted proxy's. They are split as bytes: what is no text, or no address, is a
+//! hop that is not known, and never one that is left out.
 
 use std::{net::IpAddr, str::FromStr as _};
 

@@ -17,6 +17,7 @@ use safelight_tests::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
+    task::block_in_place,
     time::timeout,
 };
 
@@ -170,7 +171,7 @@ async fn curl_sees_that_an_answer_broke_off() {
     origin.at("/a.png", Reply::ok(noise_file(2400, 2000, ImageFormat::Png)));
     let local = start_large(&origin).await;
     let file = tempfile::NamedTempFile::new().unwrap();
-    let mut curl = Command::new(program)
+    let curl = Command::new(program)
         .args(["--silent", "--show-error", "--http1.1", "--limit-rate", "2M", "-o"])
         .arg(file.path())
         .arg(format!("http://{}/web/a.png/whole", address(&local)))
@@ -186,15 +187,11 @@ async fn curl_sees_that_an_answer_broke_off() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    timeout(Duration::from_secs(60), freed).await.expect("the place");
+    let is_freed = timeout(Duration::from_secs(60), freed).await.is_ok();
     kill_process(process, Signal::CONT).unwrap();
-    let (status, said) = tokio::task::spawn_blocking(move || {
-        let status = curl.wait().unwrap();
-        (status, std::io::read_to_string(curl.stderr.take().unwrap()).unwrap())
-    })
-    .await
-    .unwrap();
-    assert_eq!(status.code(), Some(18), "a part of the file: {said}");
+    let output = block_in_place(|| curl.wait_with_output()).unwrap();
+    assert!(is_freed, "the place");
+    assert_eq!(output.status.code(), Some(18), "a part of the file: {output:?}");
 }
 
 #[tokio::test]
