@@ -159,6 +159,9 @@ async fn a_refused_request_is_found_in_the_log_by_its_id() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let lines = tracing_subscriber::fmt::layer().json().with_writer(file.reopen().unwrap());
     let lines = lines.with_filter(Targets::new().with_target("safelight", LevelFilter::INFO));
+    // With a single one in the process, what another thread meets first is never logged by this one: tracing asks the
+    // dispatcher of that thread.
+    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = tracing_subscriber::registry().with(lines).set_default();
     let local = start_with("").await;
     for (id, target, status, reason) in [

@@ -8,7 +8,6 @@ use std::{
 use bytes::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use image::ImageFormat;
-use rustix::process::{Pid, Signal, kill_process};
 use safelight_local::Settings;
 use safelight_tests::{
     counterpart,
@@ -16,7 +15,7 @@ use safelight_tests::{
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpSocket, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::block_in_place,
     time::timeout,
 };
@@ -167,30 +166,35 @@ async fn pictures_that_a_window_keeps_out_are_accounted_for_and_given_up() {
 async fn curl_sees_that_an_answer_broke_off() {
     let Some(program) = counterpart::program("curl") else { return };
     let origin = FaultyOrigin::start().await.unwrap();
-    // More than sockets hold.
-    origin.at("/a.png", Reply::ok(noise_file(2400, 2000, ImageFormat::Png)));
+    origin.at("/a.png", Reply::ok(large()));
     let local = start_large(&origin).await;
-    let file = tempfile::NamedTempFile::new().unwrap();
+    let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let curl = Command::new(program)
-        .args(["--silent", "--show-error", "--http1.1", "--limit-rate", "2M", "-o"])
-        .arg(file.path())
-        .arg(format!("http://{}/web/a.png/whole", address(&local)))
+        .args(["--silent", "--show-error", "--http1.1", "-o", "/dev/null", "-w", "%{http_code}"])
+        .arg(format!("http://{}/web/a.png/whole", relay.local_addr().unwrap()))
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    eventually("its beginning", async || (std::fs::metadata(file.path()).unwrap().len() > 0).then_some(()))
-        .await;
-    let process = Pid::from_child(&curl);
-    kill_process(process, Signal::STOP).unwrap();
+    // Between them stands one that stops reading, and then hands on all that came.
+    let (mut client, _) = timeout(PATIENCE, relay.accept()).await.unwrap().unwrap();
+    let mut door = narrow(&local).await;
+    let mut request = vec![0; 4096];
+    let length = client.read(&mut request).await.unwrap();
+    door.write_all(&request[..length]).await.unwrap();
+    let mut beginning = vec![0; 4096];
+    timeout(PATIENCE, door.read_exact(&mut beginning)).await.unwrap().unwrap();
     let freed = async {
         while get(&local, "/web/none/whole", &[]).await.status != 404 {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    let is_freed = timeout(Duration::from_secs(60), freed).await.is_ok();
-    kill_process(process, Signal::CONT).unwrap();
+    timeout(Duration::from_secs(60), freed).await.expect("the place");
+    client.write_all(&beginning).await.unwrap();
+    _ = timeout(PATIENCE, tokio::io::copy(&mut door, &mut client)).await.expect("an end");
+    drop(client);
     let output = block_in_place(|| curl.wait_with_output()).unwrap();
-    assert!(is_freed, "the place");
+    assert_eq!(output.stdout, b"200", "{output:?}");
     assert_eq!(output.status.code(), Some(18), "a part of the file: {output:?}");
 }
 
