@@ -13,7 +13,8 @@ pub struct Limits {
     pub max_concurrent_streams: u32,
     /// Bytes of a request's head, the target included. More is answered with 431.
     pub max_header_list_size: u32,
-    /// Bytes of an answer buffered for one request whose client does not read. At least 8 KiB.
+    /// Bytes of an answer buffered for one request whose client does not read. At least 8 KiB. A client of HTTP/2 that leaves
+    /// no room for more within 20 s is given up.
     pub max_send_buffer: usize,
     /// How long a connection may wait: from an answer's end, or its beginning, to the end of the next request's head.
     pub idle_timeout: Duration,

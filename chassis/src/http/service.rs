@@ -12,15 +12,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use safelight_proto::reason::{CallError, Reason};
 use tracing::Span;
 
-use super::{Body, Handler, Peer, Reason};
+use super::{Body, Handler, Peer};
 use crate::{
     BoxError,
-    layer::request_id::{self, Maker},
+    layer::request_id::{self, Maker, TRACE_PARENT, TraceParent},
     metrics::ports::Requests,
     server::{census::Busy, headers::TOO_LARGE, stream},
 };
@@ -34,11 +35,16 @@ type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// A handler of any type.
 type Handle = dyn Fn(Request<Incoming>, Peer) -> Answering + Send + Sync;
+type Refuse = dyn Fn(&CallError, &str) -> Response<Body> + Send + Sync;
+
+/// How long an HTTP/2 client may leave no room for a part of an answer before the answer is reset.
+const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A handler, and what is around it.
 #[derive(Clone)]
 pub(crate) struct Service {
     handle: Arc<Handle>,
+    refuse: Arc<Refuse>,
     ids: Maker,
     counts: Requests,
     /// Whether success is not worth a line in the log.
@@ -53,11 +59,19 @@ impl fmt::Debug for Service {
 
 impl Service {
     pub(crate) fn new(handler: impl Handler, counts: Requests) -> Self {
+        let refusing = handler.clone();
+        let refuse = move |error: &CallError, id: &str| refusing.refuse(error, id);
         let handle = move |request, peer| -> Answering {
             let handler = handler.clone();
             Box::pin(async move { handler.handle(request, peer).await })
         };
-        Self { handle: Arc::new(handle), ids: Maker::new(), counts, is_quiet: false }
+        Self {
+            handle: Arc::new(handle),
+            refuse: Arc::new(refuse),
+            ids: Maker::new(),
+            counts,
+            is_quiet: false,
+        }
     }
 
     /// Does not log success: probes come every few seconds.
@@ -74,16 +88,22 @@ impl Service {
         limit: Duration,
     ) -> impl Future<Output = Result<Response<Logged>, Infallible>> + Send + use<> {
         let start = Instant::now();
+        let end = start.checked_add(limit);
         let id = self.ids.of(request.headers());
         let method = method(request.method());
-        let is_head = request.method() == Method::HEAD;
+        let (is_head, is_http2) = (request.method() == Method::HEAD, request.version() == Version::HTTP_2);
         // At the level of the worst line written in it: a filter that lets the line through must let its fields through.
         let span = tracing::error_span!(
             "request",
             http.method = method,
             request.id = id.as_str(),
+            trace.id = tracing::field::Empty,
             peer = peer.remote.map(tracing::field::display)
         );
+        if let Some(parent) = request.headers().get(TRACE_PARENT).and_then(TraceParent::accept) {
+            span.record("trace.id", parent.trace_id());
+            request.extensions_mut().insert(parent);
+        }
         request.extensions_mut().insert(id.clone());
         let (counts, is_quiet) = (self.counts.clone(), self.is_quiet);
         let mut record = Record {
@@ -97,10 +117,10 @@ impl Service {
             is_quiet,
             _busy: busy,
         };
-        let handle = Arc::clone(&self.handle);
+        let (handle, refuse) = (Arc::clone(&self.handle), Arc::clone(&self.refuse));
         async move {
             // In the request's own task, of HTTP/2. An HTTP/1.1 connection is cut as a whole.
-            stream::cut_at(start.checked_add(limit));
+            stream::cut_at(end);
             let mut answering = None;
             // HTTP/1.1's are bounded by hyper.
             let is_large = request.headers().contains_key(TOO_LARGE);
@@ -121,10 +141,13 @@ impl Service {
             })
             .await;
             drop(answering);
-            let mut response = answer.unwrap_or_else(|| match is_large {
-                true => refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "METADATA_TOO_LARGE"),
-                // It panicked. What it said is in the log (see `telemetry`).
-                false => refusal(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
+            let mut response = answer.unwrap_or_else(|| {
+                let error = match is_large {
+                    true => Reason::MetadataTooLarge.error("the request's head is too large"),
+                    // It panicked. What it said is in the log (see `telemetry`).
+                    false => Reason::Internal.error("the request could not be answered"),
+                };
+                refuse(&error, id.as_str())
             });
             response.headers_mut().insert(request_id::HEADER, id.value().clone());
             record.status = Some(response.status());
@@ -132,19 +155,10 @@ impl Service {
             if is_head || http_body::Body::is_end_stream(response.body()) {
                 record.cut = None;
             }
-            let left = http_body::Body::size_hint(response.body()).exact();
-            Ok(response.map(|body| Logged { body, left, record }))
+            let left = http_body::Body::size_hint(response.body()).exact().filter(|_| !is_http2);
+            Ok(response.map(|body| Logged { body, left, end, record }))
         }
     }
-}
-
-/// An answer for want of a handler's.
-fn refusal(status: StatusCode, reason: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::full(format!("{reason}; the log knows it by its x-request-id\n")));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response.extensions_mut().insert(Reason(reason.into()));
-    response
 }
 
 /// The methods that there are. Others may hold what must not be logged.
@@ -169,7 +183,7 @@ struct Record {
     /// Once there is an answer.
     status: Option<StatusCode>,
     /// What the handler said of it.
-    reason: Option<Reason>,
+    reason: Option<super::Reason>,
     /// Why the answer was not handed on whole; `None` if it was.
     cut: Option<&'static str>,
     method: &'static str,
@@ -184,7 +198,7 @@ impl Drop for Record {
         let duration_ms = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX) / 1000;
         let status = self.status.map(|status| status.as_u16());
         self.counts.count(self.method, status, duration.as_secs_f64());
-        let reason = self.cut.or_else(|| self.reason.as_ref().map(|Reason(reason)| &**reason));
+        let reason = self.cut.or_else(|| self.reason.as_ref().map(|super::Reason(reason)| &**reason));
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(parent: &self.span, http.status = status, reason, duration_ms, "answered")
@@ -204,8 +218,10 @@ impl Drop for Record {
 #[derive(Debug)]
 pub(crate) struct Logged {
     body: Body,
-    /// Bytes to come, where that is known.
+    /// Bytes to come, where hyper asks no more once it has what was announced: over HTTP/1.1.
     left: Option<u64>,
+    /// When it is cut off, however it is read.
+    end: Option<Instant>,
     record: Record,
 }
 
@@ -218,6 +234,7 @@ impl http_body::Body for Logged {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        stream::cut_at(this.end);
         let entered = this.record.span.enter();
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx)));
         drop(entered);
@@ -229,7 +246,9 @@ impl http_body::Body for Logged {
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
                 this.left = this.left.map(|left| left.saturating_sub(length));
-                // hyper asks no more once it has what was announced.
+                // The connection asks for the next part once there was room for this one.
+                let stalled = Instant::now().checked_add(STALL_TIMEOUT);
+                stream::cut_at(stalled.into_iter().chain(this.end).min());
                 if this.left == Some(0) || this.body.is_end_stream() {
                     this.record.cut = None;
                 }

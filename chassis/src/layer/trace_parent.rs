@@ -24,7 +24,7 @@ impl TraceParent {
 
     /// Version `00`: `00-TRACE-PARENT-FLAGS`, in 2, 32, 16 and 2 lower-case digits. Those of later versions begin alike; what
     /// follows could hold anything and is not accepted.
-    pub(super) fn accept(value: &HeaderValue) -> Option<Self> {
+    pub(crate) fn accept(value: &HeaderValue) -> Option<Self> {
         let mut parts = value.to_str().ok()?.split('-');
         let mut part = |digits: usize| {
             let part = parts.next()?;

@@ -31,7 +31,7 @@ pub(crate) fn cut_after(deadline: Deadline) {
     cut_at(deadline.instant().checked_add(STALLED));
 }
 
-/// Cuts the current call's task off then.
+/// Cuts the current call's task off then, and no more when it was told before.
 pub(crate) fn cut_at(instant: Option<Instant>) {
     // Outside such a task there is nothing to cut.
     _ = CUT.try_with(|cut| cut.set(instant));
@@ -59,7 +59,14 @@ async fn bounded(call: impl Future<Output = ()>) {
             return Poll::Ready(());
         }
         match CUT.with(Cell::get) {
-            Some(at) => sleep.get_or_insert_with(|| Box::pin(sleep_until(at.into()))).as_mut().poll(cx),
+            Some(at) => {
+                let at = at.into();
+                let sleep = sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+                if sleep.deadline() != at {
+                    sleep.as_mut().reset(at);
+                }
+                sleep.as_mut().poll(cx)
+            }
             None => Poll::Pending,
         }
     })

@@ -189,6 +189,9 @@ async fn a_panic_is_a_500_and_the_connection_goes_on() {
     let answer = http1(served.addr, &both).await;
     assert!(answer.starts_with("HTTP/1.1 500") && answer.ends_with("the whole answer"), "{answer}");
     assert!(!answer.contains("told to"), "{answer}");
+    for line in ["cache-control: no-store\r\n", "x-content-type-options: nosniff\r\n"] {
+        assert!(answer.contains(line), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -67,6 +67,9 @@ pub struct Head {
     pub etag: String,
     /// When the original was last changed, by its origin.
     pub last_modified: Option<SystemTime>,
+    /// When what is made of it may have changed last: with the original, or with routes and variants, which change with a
+    /// start of the process.
+    pub changed: Option<SystemTime>,
     /// Who may share the answer.
     pub scope: Scope,
     /// Whether the answer depends on `Accept`.
@@ -88,6 +91,7 @@ impl Head {
         Self {
             etag: String::new(),
             last_modified: None,
+            changed: None,
             scope,
             vary_accept: false,
             hints: Vec::new(),
@@ -164,9 +168,11 @@ impl App {
         let verification = began.elapsed();
         let Found { opened, signer, started } = self.find(object, proof.fetch(), context).await?;
 
+        let last_modified = opened.last_modified();
         let mut head = Head {
             etag: String::new(),
-            last_modified: opened.last_modified(),
+            last_modified,
+            changed: last_modified.map(|original| original.max(self.began)),
             scope: match (asked.caller.is_empty() || asked.share_publicly, resolved.url_key) {
                 _ if proof.is_viewer_bound() => Scope::Caller,
                 (false, _) => Scope::Caller,
@@ -312,7 +318,7 @@ fn is_unchanged(head: &Head, asked: Asked<'_>) -> bool {
     if !asked.if_none_match.is_empty() {
         return cache::none_match_holds(asked.if_none_match, &head.etag);
     }
-    head.last_modified.zip(asked.if_modified_since).is_some_and(|(changed, since)| changed <= since)
+    head.changed.zip(asked.if_modified_since).is_some_and(|(changed, since)| changed <= since)
 }
 
 /// Bounds that clamp decide the output's bytes as well.

@@ -32,7 +32,11 @@ pub mod render;
 pub mod signer;
 pub mod sink;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use safelight_chassis::metrics::Registry;
 use safelight_image::limits::Limits;
@@ -59,6 +63,8 @@ pub struct App {
     agreements: Vec<agreement::Agreement>,
     signer: Arc<dyn Signer>,
     metrics: metrics::Metrics,
+    /// When its configuration took effect, in whole seconds, as HTTP has dates.
+    began: SystemTime,
 }
 
 /// Why the use cases cannot be set up.
@@ -96,6 +102,8 @@ impl App {
             agreements,
             signer,
             metrics: metrics::Metrics::new(),
+            began: SystemTime::UNIX_EPOCH
+                + Duration::from_secs(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs()),
         })
     }
 

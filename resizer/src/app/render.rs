@@ -118,7 +118,7 @@ impl App {
         };
         self.metrics.stages(&timings);
         let summary = Summary { source: info, outputs: orders.len(), timings };
-        sink.end(summary, Held { _memory: pixels, _place: place }).await.map_err(error::send)
+        sink.end(summary, Held { memory: pixels, place }).await.map_err(error::send)
     }
 }
 

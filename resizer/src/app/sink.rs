@@ -58,8 +58,10 @@ pub struct Timings {
 /// What outputs occupy of the process: their memory and the request's place. To be kept for as long as they are.
 #[derive(Debug)]
 pub struct Held {
-    pub(super) _memory: Reserved,
-    pub(super) _place: Place,
+    /// Their memory.
+    pub memory: Reserved,
+    /// The request's place.
+    pub place: Place,
 }
 
 /// Takes outputs one after the other: the head of one, its bytes, the head of the next, and the end.

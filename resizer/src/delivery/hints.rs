@@ -53,13 +53,15 @@ impl Hints {
             options.width = NonZeroU32::new(self.auto_width());
             options.auto_width = false;
         } else if (options.width.is_some() || options.height.is_some()) && is_one(options.dpr) {
-            dependencies.push(Hint::Dpr);
+            dependencies.extend([Hint::Dpr, Hint::SaveData]);
             if let Some(dpr) = self.dpr.filter(|_| !self.save_data) {
                 options.dpr = DPRS.into_iter().find(|step| *step >= dpr).unwrap_or(MAX_DPR);
             }
         }
         if options.quality < LOSSLESS_WEBP_QUALITY {
-            dependencies.push(Hint::SaveData);
+            if !dependencies.contains(&Hint::SaveData) {
+                dependencies.push(Hint::SaveData);
+            }
             if self.save_data {
                 options.quality = options.quality.min(SAVING_QUALITY);
             }
@@ -116,6 +118,47 @@ mod tests {
         assert!(dpr("q=50", 2.0).contains("dpr=1,"));
         // The hint is the width on the screen, ratio and all.
         assert!(dpr("w=auto", 2.0).starts_with("width=1200,fit=scale-down,gravity=center,dpr=1,"));
+    }
+
+    /// Caches of what differs by a hint that `Vary` does not name give it to the wrong viewers.
+    #[test]
+    fn what_a_hint_changes_depends_on_it() {
+        let lists = ["w=auto", "w=100", "h=100", "w=100,h=100"].into_iter().flat_map(|size| {
+            ["", ",dpr=1", ",dpr=1.5"].into_iter().flat_map(move |dpr| {
+                ["", ",q=40", ",q=100", ",f=webp,q=100"].map(|quality| format!("{size}{dpr}{quality}"))
+            })
+        });
+        let lists: Vec<String> =
+            lists.chain(["q=50", "q=100", "f=png", "dpr=2,q=100"].map(str::to_owned)).collect();
+        let mut all = Vec::new();
+        for width in [None, Some(1), Some(500), Some(9999)] {
+            for dpr in [None, Some(0.5), Some(1.2), Some(2.0)] {
+                for (mobile, save_data) in [(false, false), (false, true), (true, false), (true, true)] {
+                    all.push(Hints { width, dpr, mobile, save_data });
+                }
+            }
+        }
+        for list in &lists {
+            for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (*one, *other))) {
+                let differences: Vec<Hint> = [
+                    (one.width != other.width, Hint::Width),
+                    (one.dpr != other.dpr, Hint::Dpr),
+                    (one.mobile != other.mobile, Hint::Mobile),
+                    (one.save_data != other.save_data, Hint::SaveData),
+                ]
+                .into_iter()
+                .filter_map(|(differs, hint)| differs.then_some(hint))
+                .collect();
+                let [difference] = differences[..] else { continue };
+                let (first, second) = (settled(list, one), settled(list, other));
+                assert_eq!(first.1, second.1, "{list}: dependencies do not depend on hints");
+                let times = first.1.iter().filter(|hint| **hint == difference).count();
+                assert!(
+                    times <= 1 && (times == 1 || first.0 == second.0),
+                    "{list}: {difference:?} {first:?} {second:?}"
+                );
+            }
+        }
     }
 
     #[test]

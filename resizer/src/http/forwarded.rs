@@ -1,7 +1,9 @@
 //! Who asked, of which scheme and host: by the connection and the request, or by what trusted proxies say of theirs.
 //!
-//! A header that a client can send is believed only where a trusted proxy has written it. Lists are read from the right,
-//! where the nearest proxy writes: the viewer is the first address that is no trusted proxy's.
+//! A header that a client can send is believed only from a trusted proxy, which must write it or take it away: what it
+//! passes on of an `X-Forwarded-Host` is believed as its own. Lists are read from the right, where the nearest proxy writes:
+//! the viewer is the first address that is no trusted proxy's. They are split as bytes: what is no text, or no address, is a
+//! hop that is not known, and never one that is left out.
 
 use std::{net::IpAddr, str::FromStr as _};
 
@@ -143,61 +145,99 @@ fn is_host(text: &str) -> bool {
 /// The hops of `X-Forwarded-*`, the nearest first. Where schemes or hosts are fewer than addresses, the last one read is
 /// that of all hops beyond: most proxies write only one.
 fn x_forwarded(headers: &HeaderMap) -> Vec<Hop> {
-    let list = |name: HeaderName| -> Vec<String> {
-        let lines = headers.get_all(name).iter().rev().filter_map(|line| line.to_str().ok());
-        lines.flat_map(|line| line.rsplit(',')).map(|item| item.trim().to_owned()).collect()
+    let list = |name: HeaderName| -> Vec<&[u8]> {
+        let lines = headers.get_all(name).iter().rev();
+        lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')).map(<[u8]>::trim_ascii).collect()
     };
     let (clients, schemes, hosts) = (list(FORWARDED_FOR), list(FORWARDED_PROTO), list(FORWARDED_HOST));
-    let at = |list: &[String], index: usize| {
-        list.get(index).or_else(|| list.last()).filter(|text| !text.is_empty()).cloned()
+    let at = |list: &[&[u8]], index: usize| {
+        list.get(index).or_else(|| list.last()).filter(|item| !item.is_empty()).map(|item| text(item))
     };
     // A proxy that names scheme or host and hides its client.
     let count = clients.len().max(usize::from(!(schemes.is_empty() && hosts.is_empty())));
     (0..count)
         .map(|index| Hop {
-            client: clients.get(index).and_then(|text| node(text)),
+            client: clients.get(index).and_then(|item| node(item)),
             scheme: at(&schemes, index),
             host: at(&hosts, index),
         })
         .collect()
 }
 
-/// The hops of `Forwarded`, the nearest first.
+/// The hops of `Forwarded`, the nearest first. A line whose quotes are not closed is one hidden hop: which of its commas
+/// separate elements is not known.
 fn forwarded(headers: &HeaderMap) -> Vec<Hop> {
-    let lines = headers.get_all(header::FORWARDED).iter().filter_map(|line| line.to_str().ok());
-    let mut hops: Vec<Hop> = lines
-        .flat_map(|line| split(line, ','))
-        .map(|element| {
-            let mut hop = Hop::default();
-            for pair in split(element, ';') {
-                let Some((name, value)) = pair.trim().split_once('=') else { continue };
-                let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
-                match name.to_ascii_lowercase().as_str() {
-                    "for" => hop.client = node(value),
-                    "proto" => hop.scheme = Some(value.to_owned()),
-                    "host" => hop.host = Some(value.to_owned()),
-                    _ => {}
-                }
+    let lines = headers.get_all(header::FORWARDED).iter().rev();
+    lines
+        .flat_map(|line| match split(line.as_bytes(), b',') {
+            Some(elements) => {
+                elements.into_iter().rev().map(|element| hop(element).unwrap_or_default()).collect()
             }
-            hop
+            None => vec![Hop::default()],
         })
-        .collect();
-    hops.reverse();
-    hops
+        .collect()
 }
 
-/// Splits at a separator that does not stand in quotes.
-fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut is_quoted = false;
-    text.split(move |character| {
-        is_quoted ^= character == '"';
-        character == separator && !is_quoted
-    })
+/// What an element of `Forwarded` says; `None` if it is malformed.
+fn hop(element: &[u8]) -> Option<Hop> {
+    let mut hop = Hop::default();
+    for pair in split(element, b';')? {
+        let pair = pair.trim_ascii();
+        if pair.is_empty() {
+            continue;
+        }
+        let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+        let value = unquoted(value.get(1..)?)?;
+        match name.to_ascii_lowercase().as_slice() {
+            b"for" => hop.client = node(&value),
+            b"proto" => hop.scheme = Some(text(&value)),
+            b"host" => hop.host = Some(text(&value)),
+            _ => {}
+        }
+    }
+    Some(hop)
+}
+
+/// Splits at a separator that does not stand in quotes; `None` if they are not closed.
+fn split(line: &[u8], separator: u8) -> Option<Vec<&[u8]>> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let parts = line
+        .split(|byte| {
+            match byte {
+                _ if is_escaped => is_escaped = false,
+                b'"' => is_quoted = !is_quoted,
+                b'\\' => is_escaped = is_quoted,
+                _ => {}
+            }
+            *byte == separator && !is_quoted
+        })
+        .collect();
+    (!is_quoted).then_some(parts)
+}
+
+/// A token, or what a quoted string holds (RFC 9110, section 5.6.4); `None` if it is neither.
+fn unquoted(value: &[u8]) -> Option<Vec<u8>> {
+    let Some(rest) = value.strip_prefix(b"\"") else {
+        return (!value.contains(&b'"')).then(|| value.to_vec());
+    };
+    let (mut rest, mut held) = (rest.iter(), Vec::new());
+    loop {
+        match rest.next()? {
+            b'"' => return rest.next().is_none().then_some(held),
+            b'\\' => held.push(*rest.next()?),
+            byte => held.push(*byte),
+        }
+    }
+}
+
+/// As text; what is none becomes something that is neither scheme nor host.
+fn text(item: &[u8]) -> String {
+    String::from_utf8_lossy(item).into_owned()
 }
 
 /// The address of a node, with or without a port: `192.0.2.1:80`, `[2001:db8::1]:80`. `None` of `unknown`, and of hidden ones.
-fn node(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
+fn node(item: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(item).ok()?.trim();
     let address = match text.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?.0,
         None if text.matches(':').count() == 1 => text.split_once(':')?.0,
@@ -210,6 +250,7 @@ fn node(text: &str) -> Option<IpAddr> {
 mod tests {
     use std::net::SocketAddr;
 
+    use http::HeaderValue;
     use safelight_chassis::config;
 
     use super::*;
@@ -224,7 +265,7 @@ mod tests {
         let proxies = config::read(settings, Proxies::read).unwrap();
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let peer = Peer { remote: Some(peer.parse::<SocketAddr>().unwrap()), is_tls: false };
         let viewer = proxies.viewer(peer, None, &headers).map_err(|error| error.to_string())?;
@@ -263,6 +304,10 @@ mod tests {
             ("10.1.1.1, 10.2.2.2", "10.1.1.1"),
             ("198.51.100.7, unknown", ""),
             ("198.51.100.7, evil\u{9}x", ""),
+            ("", ""),
+            // What is no text is an item like others, and hides no line.
+            ("198.51.100.7\u{fc}, 192.0.2.1", "192.0.2.1"),
+            ("192.0.2.1, \u{fc}", ""),
         ] {
             let found = viewer(TRUST, PROXY, &[HOST, ("x-forwarded-for", list)]).unwrap();
             assert_eq!(found, ("http://h".to_owned(), client.to_owned()), "{list}");
@@ -292,7 +337,7 @@ mod tests {
         // Only the two hops that are believed count.
         assert_eq!(viewer(TRUST, PROXY, &lines("x, https, http", "evil, a, b")).unwrap().0, "https://a");
         assert!(viewer(TRUST, PROXY, &lines("ftp", "a")).is_err());
-        for host in ["a/b", "u@a", "a b", "a?b", "[::1"] {
+        for host in ["a/b", "u@a", "a b", "a?b", "[::1", "a\u{fc}"] {
             assert!(viewer(TRUST, PROXY, &lines("https", host)).is_err(), "{host}");
         }
     }
@@ -307,6 +352,14 @@ mod tests {
             ("for=192.0.2.43;host=\"a b\"", "", ""),
             ("for=9.9.9.9;host=evil, for=192.0.2.43;proto=https, for=10.1.1.1", "https://h", "192.0.2.43"),
             ("for=9.9.9.9, for=_hidden", "http://h", ""),
+            ("for=192.0.2.43;", "http://h", "192.0.2.43"),
+            (r#"for="192.0.2.4\3";ext="a\",b", for=10.1.1.1"#, "http://h", "192.0.2.43"),
+            ("for=9.9.9.9\u{fc}, for=192.0.2.43", "http://h", "192.0.2.43"),
+            // Which element is the proxy's own is not known.
+            ("for=9.9.9.9;x=\", for=192.0.2.43;proto=https", "http://h", ""),
+            ("for=9.9.9.9, for=192.0.2.43;junk", "http://h", ""),
+            ("for=9.9.9.9, for=\"192.0.2.43\"1", "http://h", ""),
+            ("", "http://h", ""),
         ] {
             // The other kind of header is the client's own.
             let found =
@@ -315,6 +368,80 @@ mod tests {
                 "" => assert!(found.is_err(), "{line}"),
                 _ => assert_eq!(found, Ok((origin.to_owned(), client.to_owned())), "{line}"),
             }
+        }
+    }
+
+    /// Every sequence of up to four of what could confuse a parser, and every single byte, in front of what the proxy appends,
+    /// or in a line of its own.
+    #[test]
+    fn whatever_a_client_sends_the_address_is_the_appended_one_or_none() {
+        const PARTS: [&[u8]; 14] = [
+            b"for=198.51.100.7",
+            b"198.51.100.7",
+            b"10.0.0.9",
+            b"\"",
+            b"\\",
+            b",",
+            b";",
+            b"=",
+            b" ",
+            b"x=",
+            b"[",
+            b"]",
+            b":1",
+            b"\xfc",
+        ];
+        let mut prefixes = vec![Vec::new()];
+        let mut last = prefixes.clone();
+        for _ in 0..4 {
+            last = last.iter().flat_map(|prefix| PARTS.map(|part| [prefix, part].concat())).collect();
+            prefixes.extend(last.iter().cloned());
+        }
+        prefixes.extend((0..=u8::MAX).map(|byte| vec![byte]));
+
+        let peer = Peer { remote: Some(PROXY.parse().unwrap()), is_tls: false };
+        for (kind, name, appended) in [
+            ("x-forwarded", &FORWARDED_FOR, &["203.0.113.9"][..]),
+            (
+                "forwarded",
+                &header::FORWARDED,
+                &[
+                    "for=203.0.113.9;proto=http",
+                    "for=\"203.0.113.9:4711\"",
+                    "by=\"[fd00::1]\";for=203.0.113.9;host=\"a\"",
+                ],
+            ),
+        ] {
+            let settings = format!("trusted_proxies = ['10.0.0.0/8']\nforwarded_headers = '{kind}'");
+            let proxies = config::read(&settings, Proxies::read).unwrap();
+            let mut found = [0_usize; 2];
+            for (prefix, appended) in
+                prefixes.iter().flat_map(|prefix| appended.iter().map(move |appended| (prefix, appended)))
+            {
+                let own = HeaderValue::from_static(appended);
+                let joined = [prefix, &b", "[..], appended.as_bytes()].concat();
+                // Bytes that no header can have are refused before.
+                let lines = [
+                    HeaderValue::from_bytes(&joined).ok().map(|joined| vec![joined]),
+                    HeaderValue::from_bytes(prefix).ok().map(|prefix| vec![prefix, own]),
+                ];
+                for lines in lines.into_iter().flatten() {
+                    let mut headers = HeaderMap::new();
+                    headers.insert(header::HOST, HeaderValue::from_static("h"));
+                    for line in lines {
+                        headers.append(name, line);
+                    }
+                    let client = proxies.viewer(peer, None, &headers).unwrap().client;
+                    let client = client.map(|client| client.to_string());
+                    assert!(
+                        [None, Some("203.0.113.9")].contains(&client.as_deref()),
+                        "{client:?} {headers:?}"
+                    );
+                    found[usize::from(client.is_some())] += 1;
+                }
+            }
+            assert!(found[1] > 10_000, "{kind}: {found:?}");
+            assert_eq!(found[0] > 0, kind == "forwarded", "{found:?}");
         }
     }
 

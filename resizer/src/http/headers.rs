@@ -36,7 +36,7 @@ pub(super) fn guard(headers: &mut HeaderMap, presentation: Option<&Presentation>
 pub(super) fn describe(headers: &mut HeaderMap, head: &Head, presentation: &Presentation, now: SystemTime) {
     insert(headers, header::ETAG, &head.etag);
     insert(headers, header::CACHE_CONTROL, &cache_control(head, presentation, now));
-    if let Some(changed) = head.last_modified {
+    if let Some(changed) = head.changed {
         insert(headers, header::LAST_MODIFIED, &httpdate::fmt_http_date(changed));
     }
     if head.vary_accept {

@@ -1,7 +1,7 @@
 //! The HTTP door: GET and HEAD of every route, for browsers, CDNs and proxies. Translates, and calls [`app`](crate::app).
 //!
 //! The signed URL, or that its variant is public, is the authority: there are no callers. The target is verified as it was
-//! received, byte for byte.
+//! received, byte for byte but for a fragment, which is no part of a target: the parser drops what follows a `#`.
 //!
 //! # Layout
 //! - [`config`]: the `[http]` table
@@ -28,12 +28,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use ::http::{Method, Request, Response, StatusCode, header, request::Parts};
+use ::http::{Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use safelight_chassis::{
     http::{Body, Handler, Peer},
-    request_id::RequestId,
+    request_id::{RequestId, TraceParent},
     server::Server,
 };
 use safelight_proto::reason::{CallError, Reason};
@@ -80,6 +80,7 @@ impl Handler for Door {
         let request_id = parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default();
         let context = Context {
             request_id: Some(request_id.clone()),
+            trace_parent: parts.extensions.get::<TraceParent>().map(|parent| parent.as_str().to_owned()),
             ..Context::until(Instant::now() + self.deadline)
         };
         let mut route = None;
@@ -92,6 +93,10 @@ impl Handler for Door {
         }
         // The head is the same, `Content-Length` included.
         if parts.method == Method::HEAD { response.map(|_| Body::empty()) } else { response }
+    }
+
+    fn refuse(&self, error: &CallError, request_id: &str) -> Response<Body> {
+        problem::answer(error, request_id, None)
     }
 }
 
@@ -119,6 +124,9 @@ impl Door {
         context: Context,
         found: &mut Option<&'a Route>,
     ) -> Result<Response<Body>, CallError> {
+        if parts.version == Version::HTTP_11 && !parts.headers.contains_key(header::HOST) {
+            return Err(CallError::field("url", "there is no Host header"));
+        }
         if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method) {
             return Err(Reason::HttpMethodUnsupported.error(format!("only {METHODS} are answered here")));
         }
@@ -137,7 +145,6 @@ impl Door {
         }
 
         let asking = Asking::read(&parts.headers);
-        let context = Context { trace_parent: asking.trace_parent.clone(), ..context };
         let caller = CallerHeaders::default();
         let asked = Asked {
             target,

@@ -6,9 +6,6 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::delivery::Hints;
 
-/// `traceparent` (W3C Trace Context).
-const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
-
 /// The headers that count for a delivery.
 #[derive(Debug, Default)]
 pub(super) struct Asking {
@@ -16,7 +13,6 @@ pub(super) struct Asking {
     pub(super) if_none_match: String,
     pub(super) if_modified_since: Option<SystemTime>,
     pub(super) cookies: String,
-    pub(super) trace_parent: Option<String>,
 }
 
 impl Asking {
@@ -30,7 +26,6 @@ impl Asking {
             if_modified_since: since,
             // HTTP/2 clients may send one line for each cookie (RFC 9113, section 8.2.3).
             cookies: joined(headers, &header::COOKIE, "; "),
-            trace_parent: only(headers, &TRACE_PARENT).map(str::to_owned),
         }
     }
 }
@@ -56,20 +51,22 @@ pub(super) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a 
     line.to_str().ok().map(str::trim)
 }
 
-/// All lines of a header as one.
+/// All lines of a header as one. What is no text in it spoils no more than the item that it stands in.
 fn joined(headers: &HeaderMap, name: &HeaderName, separator: &str) -> String {
-    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    let lines = headers.get_all(name).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
     lines.collect::<Vec<_>>().join(separator)
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         headers
     }
@@ -93,6 +90,9 @@ mod tests {
         ]));
         assert_eq!(asking.if_none_match, "\"a\", W/\"b\"");
         assert_eq!((asking.cookies.as_str(), asking.accept.as_str()), ("a=1; b=2", "image/avif, image/webp"));
+        // What is no ASCII takes nothing else with it.
+        let asking = Asking::read(&headers(&[("cookie", "a=1; b=\u{fc}; c=3")]));
+        assert_eq!(asking.cookies, "a=1; b=\u{fc}; c=3");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use safelight_local::{Settings, keys, picture::sample};
 use safelight_proto::{
     reason::Reason,
-    resizer::v1::{CallerHeaders, DeliverRequest},
-    signer::v1::SignUrlRequest,
+    resizer::v1::{CacheScope, CallerHeaders, DeliverRequest},
+    signer::v1::{SignUrlRequest, SignatureCarrier, sign_url_request::Expiry},
 };
 use safelight_signer::Clock;
 use safelight_tests::faulty_origin::{FaultyOrigin, Reply};
@@ -145,6 +145,84 @@ async fn a_key_that_is_bound_to_hosts_verifies_for_these_alone() {
     {
         refused(local.get(&format!("{origin}{target}")).await, Reason::UrlRefused);
     }
+}
+
+/// An edge tells who its viewer is, and what cookies came.
+#[tokio::test]
+async fn what_is_of_one_viewer_is_delivered_to_that_viewer() {
+    let secrets = tempfile::tempdir().unwrap();
+    let key = |name: &str, scheme: &str| {
+        keys::write(secrets.path(), name, "00112233445566778899aabbccddeeff").unwrap();
+        format!(
+            "[[keys]]\nname = '{name}'\nscheme = '{scheme}'\nmax_ttl = '1h'\n\
+             versions = [{{ id = 1, state = 'primary', secret_file = '{}/{name}' }}]\n",
+            secrets.path().display()
+        )
+    };
+    let route = |name: &str| {
+        format!(
+            "[[routes]]\npath = '/{name}/{{key...}}/{{variant}}'\norigin = 'photos'\nurl_key = '{name}'\n"
+        )
+    };
+    let local = start(Settings {
+        signer_toml: key("address", "akamai-edgeauth") + &key("cookies", "cloudinary-auth-token"),
+        resizer_toml: route("address") + &route("cookies"),
+        ..Settings::default()
+    })
+    .await;
+    local.put("a.jpg", sample::jpeg(96, 64).unwrap()).await;
+    let mut signer = local.stack.signer_client().await.unwrap();
+    let expiry = Some(Expiry::Ttl(prost_types::Duration { seconds: 600, nanos: 0 }));
+
+    let request = SignUrlRequest {
+        key: "address".to_owned(),
+        url: "https://img.example.com/address/a.jpg/card".to_owned(),
+        client_ip: "192.0.2.7".to_owned(),
+        expiry,
+        ..SignUrlRequest::default()
+    };
+    let url = signer.sign_url(request).await.unwrap().into_inner().signed_url;
+    let ask = |client_ip: &str| {
+        local.deliver(DeliverRequest {
+            url: url.clone(),
+            client_ip: client_ip.to_owned(),
+            ..Default::default()
+        })
+    };
+    let (delivery, picture) = ask("192.0.2.7").await.unwrap();
+    assert_eq!((delivery.cache_scope(), size(&picture.unwrap())), (CacheScope::Caller, (96, 64)));
+    for other in ["", "192.0.2.8", "2001:db8::1"] {
+        refused(ask(other).await, Reason::UrlRefused);
+    }
+    assert_eq!(fields(&refused(ask("192.0.2").await, Reason::FieldInvalid)), ["client_ip"]);
+
+    let request = SignUrlRequest {
+        key: "cookies".to_owned(),
+        url: "https://img.example.com/cookies/a.jpg/card".to_owned(),
+        scope: vec!["/cookies/*".to_owned()],
+        carrier: SignatureCarrier::Cookies.into(),
+        expiry,
+        ..SignUrlRequest::default()
+    };
+    let signed = signer.sign_url(request).await.unwrap().into_inner();
+    assert_eq!(signed.signed_url, "https://img.example.com/cookies/a.jpg/card");
+    let pairs: Vec<_> =
+        signed.cookies.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
+    let cookies = pairs.join("; ");
+    let ask = |cookies: String| {
+        local.deliver(DeliverRequest { url: signed.signed_url.clone(), cookies, ..Default::default() })
+    };
+    // Others beside them do not matter.
+    for cookies in [cookies.clone(), format!("theme=dark; {cookies}; name=\u{fc}")] {
+        let (delivery, _) = ask(cookies).await.unwrap();
+        assert_eq!(delivery.cache_scope(), CacheScope::Caller);
+    }
+    for cookies in [String::new(), "theme=dark".to_owned(), format!("{cookies}0")] {
+        refused(ask(cookies).await, Reason::UrlRefused);
+    }
+    // What they cover is all that they open.
+    let elsewhere = DeliverRequest { url: "/acct/a.jpg/card".to_owned(), cookies, ..Default::default() };
+    refused(local.deliver(elsewhere).await, Reason::UrlRefused);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What a picture comes with, conditions, methods.
 
+use std::time::Duration;
+
 use safelight_local::picture::sample;
 use safelight_tests::faulty_origin::{FaultyOrigin, Reply};
 
@@ -169,6 +171,46 @@ async fn the_origin_may_have_no_tag_and_no_date() {
             .status,
         200
     );
+}
+
+#[tokio::test]
+async fn a_date_does_not_hide_that_the_variant_changed() {
+    const ORIGINAL: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let origin = FaultyOrigin::start().await.unwrap();
+    let at =
+        |date| origin.at("/a.png", Reply::ok(sample::png(48, 32).unwrap()).header("last-modified", date));
+    at(ORIGINAL);
+    let variant = "[variants.small]\nwidth = 40\nformat = 'png'\npublic = true\n";
+    let local = start_with(origins(&origin) + WEB_ROUTE + variant).await;
+    let url = "/web/a.png/small";
+    let before = get(&local, url, &[]).await;
+    let date = before.header("last-modified").unwrap().to_owned();
+    for (since, status) in [(&*date, 304), (ORIGINAL, 200)] {
+        assert_eq!(
+            get(&local, url, &[&format!("If-Modified-Since: {since}")]).await.status,
+            status,
+            "{since}"
+        );
+    }
+    // Over gRPC it is said of the original.
+    assert_eq!(local.get(url).await.unwrap().0.last_modified.unwrap().seconds, 784_111_777);
+
+    // Dates have whole seconds.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let changed = another(&local, |text| text.replace("width = 40", "width = 20")).await;
+    let ask = async |lines: &[&str]| {
+        parse(&exchange_at(changed.http().unwrap(), head("GET", url, lines).as_bytes()).await)
+    };
+    let after = ask(&[&format!("If-Modified-Since: {date}")]).await;
+    assert_eq!((after.status, before.size().0, after.size().0), (200, 40, 20));
+    let date = after.header("last-modified").unwrap();
+    assert_eq!(ask(&[&format!("If-Modified-Since: {date}")]).await.status, 304);
+
+    // An original that is changed later says so itself.
+    const LATER: &str = "Fri, 06 Nov 2093 08:49:37 GMT";
+    at(LATER);
+    let later = ask(&[&format!("If-Modified-Since: {date}")]).await;
+    assert_eq!((later.status, later.header("last-modified")), (200, Some(LATER)));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use safelight_local::picture::sample;
 use safelight_tests::counterpart;
 use tokio::{net::TcpStream, task::block_in_place};
 
-use super::wire::address;
+use super::wire::{address, another};
 use crate::harness::*;
 
 fn curl(program: &Path, arguments: &[&str]) -> Output {
@@ -66,6 +66,42 @@ async fn curl_in_both_versions() {
     for (target, bytes) in &files {
         assert!(files.iter().all(|(other, theirs)| (other == target) <= (theirs == bytes)), "versions agree");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_over_tls_by_the_files_of_grpc() {
+    let Some(program) = counterpart::program("curl") else { return };
+    let local = start_with("").await;
+    local.put("a.jpg", sample::jpeg(96, 64).unwrap()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let certified = rcgen::generate_simple_self_signed(["img.example.com".to_owned()]).unwrap();
+    std::fs::write(at("tls.crt"), certified.cert.pem()).unwrap();
+    std::fs::write(at("tls.key"), certified.signing_key.serialize_pem()).unwrap();
+    // Whoever calls over gRPC must show a certificate; a browser need not.
+    let tls = format!(
+        "\n[tls]\ncert_file = '{0}'\nkey_file = '{1}'\nclient_ca_file = '{0}'\n",
+        at("tls.crt"),
+        at("tls.key")
+    );
+    let resizer = another(&local, |text| text + &tls).await;
+    let port = resizer.http().unwrap().port();
+    let resolve = format!("img.example.com:{port}:127.0.0.1");
+    let signed = local.sign("/acct/a.jpg/card").await;
+    let url = format!("https://img.example.com:{port}{signed}");
+    let (certificate, file) = (at("tls.crt"), at("a.jpg"));
+    let common = ["--resolve", &resolve, "-o", &file, "-w", "%{http_code} %{http_version}", &url];
+    for (version, expected) in [("--http1.1", "200 1.1"), ("--http2", "200 2")] {
+        let got = curl(&program, &[&[version, "--cacert", &certificate][..], &common].concat());
+        assert_eq!(String::from_utf8_lossy(&got.stdout), expected, "{version}: {got:?}");
+        assert!(image::load_from_memory(&std::fs::read(&file).unwrap()).is_ok());
+        // The certificate is looked at.
+        let got = curl(&program, &[&[version][..], &common].concat());
+        assert_eq!(got.status.code(), Some(60), "{version}: {got:?}");
+    }
+    let plain = format!("http://img.example.com:{port}{signed}");
+    let got = curl(&program, &["--resolve", &resolve, &plain]);
+    assert!(!got.status.success() && got.stdout.is_empty(), "{got:?}");
 }
 
 #[tokio::test]

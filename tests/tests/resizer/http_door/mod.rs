@@ -9,6 +9,7 @@
 //! - [`viewers`]: hosts and addresses, by connections and by proxies
 //! - [`clients`]: curl, HTTP/2, Chromium
 //! - [`readers`]: slow ones, and those that go away
+//! - [`traces`]: ids that are passed on to origins, by both doors
 
 mod answers;
 mod clients;
@@ -16,5 +17,6 @@ mod errors;
 mod hints;
 mod readers;
 mod routes;
+mod traces;
 mod viewers;
 pub(crate) mod wire;

@@ -120,8 +120,27 @@ async fn a_url_for_one_address_is_no_one_elses() {
         ("192.0.2.8", 403),
         ("unknown", 403),
         ("", 403),
+        // Bytes that are no ASCII hide nothing of what the proxy says.
+        ("\u{fc}, 192.0.2.7", 200),
+        ("192.0.2.7, \u{fc}", 403),
     ] {
         let answer = get(&local, &other, &[&format!("X-Forwarded-For: {list}")]).await;
+        assert_eq!(answer.status, status, "{list}");
+    }
+    // The proxy's own address is nobody else's.
+    let proxy = signed(&local, "address", "127.0.0.1").await;
+    get(&local, &proxy, &["X-Forwarded-For: \u{fc}, 192.0.2.8"]).await.refused(403, "URL_REFUSED");
+
+    let local = start_bound(&format!("{TRUSTED}\nforwarded_headers = 'forwarded'")).await;
+    let other = signed(&local, "address", "192.0.2.7").await;
+    for (list, status) in [
+        ("for=192.0.2.7;proto=http", 200),
+        ("\u{fc}, for=192.0.2.7;proto=http", 200),
+        // A quote that the client does not close.
+        ("for=192.0.2.7;x=\", for=192.0.2.8;proto=http", 403),
+        ("for=192.0.2.7;x=\"\\\", for=192.0.2.8;proto=http", 403),
+    ] {
+        let answer = get(&local, &other, &[&format!("Forwarded: {list}")]).await;
         assert_eq!(answer.status, status, "{list}");
     }
 }

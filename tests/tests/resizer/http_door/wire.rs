@@ -1,7 +1,10 @@
 //! HTTP/1.1 to the byte: what a library would put right is sent as it is.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, time::Duration};
 
+use safelight_chassis::server::Server;
+use safelight_local::running::Running;
+use safelight_resizer::{Config, Resizer};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -80,9 +83,24 @@ pub(crate) fn head(method: &str, target: &str, lines: &[&str]) -> String {
     text + "\r\n"
 }
 
+/// Starts another resizer beside a stack's own, with its configuration changed.
+pub(crate) async fn another(local: &Local, change: impl FnOnce(String) -> String) -> Running {
+    let dir = local.stack.dir();
+    let path = dir.join("another.toml");
+    fs::write(&path, change(fs::read_to_string(dir.join("resizer.toml")).unwrap())).unwrap();
+    let config = Config::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+    let server = Resizer::new(config).unwrap().add_to(Server::new(safelight_resizer::limits()));
+    Running::start(server, 0).await.unwrap()
+}
+
 /// Sends bytes and reads to the end of the connection.
 pub(crate) async fn exchange(local: &Local, request: &[u8]) -> Vec<u8> {
-    let mut tcp = TcpStream::connect(address(local)).await.unwrap();
+    exchange_at(address(local), request).await
+}
+
+/// The same, wherever the door is.
+pub(crate) async fn exchange_at(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut tcp = TcpStream::connect(address).await.unwrap();
     // A server may close before it has read all: what it said is still there.
     _ = tcp.write_all(request).await;
     let mut answer = Vec::new();
