@@ -15,13 +15,14 @@ use safelight_resizer::{
 use safelight_tests::faulty_origin::{Behaviour, FaultyOrigin, Reply};
 use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::harness::*;
 
 /// What this thread logs, as JSON lines. The stack of a test runs on the test's thread.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -35,11 +36,20 @@ impl io::Write for Log {
 }
 
 impl Log {
-    /// The fields of every `origin.failed` since the last call.
-    fn take(&self) -> Vec<Json> {
+    /// Begins to listen, until the guard is dropped.
+    pub(crate) fn start() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let lines = tracing_subscriber::fmt::layer().json().with_writer(move || writer.clone());
+        (log, tracing_subscriber::registry().with(lines).set_default())
+    }
+
+    /// The fields of every event since the last call whose message begins so.
+    pub(crate) fn take(&self, message: &str) -> Vec<Json> {
         let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
-        lines.map(|line| line["fields"].clone()).filter(|f| f["message"] == "origin.failed").collect()
+        let fields = lines.map(|line| line["fields"].clone());
+        fields.filter(|f| f["message"].as_str().is_some_and(|m| m.starts_with(message))).collect()
     }
 }
 
@@ -87,11 +97,7 @@ fn origins(origin: &FaultyOrigin, closed: u16, plain: u16) -> String {
 
 #[tokio::test]
 async fn the_cause_stands_once_in_the_log() {
-    let log = Log::default();
-    let writer = log.clone();
-    let lines = tracing_subscriber::fmt::layer().json().with_writer(move || writer.clone());
-    let _guard = tracing_subscriber::registry().with(lines).set_default();
-
+    let (log, _guard) = Log::start();
     let origin = FaultyOrigin::start().await.unwrap();
     let closed = {
         let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -225,9 +231,9 @@ async fn the_cause_stands_once_in_the_log() {
         println!("{name} {expected:?}");
         origin.at("/a.png", behaviour.clone());
         origin.at("/private-photos/a.png", behaviour);
-        log.take();
+        log.take("");
         let status = refused(local.resize_object(object_of(name, "a.png")).await, reason);
-        let events = log.take();
+        let events = log.take("origin.failed");
         let [event] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!((event["origin"].as_str(), event["reason"].as_str()), (Some(name), Some(reason.as_str())));
         for (field, part) in expected {
