@@ -12,6 +12,7 @@
 //! - [`fetch`]: an object of an origin, into bytes
 //! - [`deliver`]: a URL, into an entity tag and the work to do
 //! - [`render`]: a source and orders, into outputs
+//! - [`source`]: the bytes of a source, and where they are from
 //! - [`sink`]: where outputs go, as a trait
 //! - [`inspect`]: what a picture is
 //! - `metrics`: what is counted
@@ -31,6 +32,7 @@ pub mod permits;
 pub mod render;
 pub mod signer;
 pub mod sink;
+pub mod source;
 
 use std::{collections::BTreeMap, sync::Arc};
 

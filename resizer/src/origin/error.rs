@@ -68,6 +68,20 @@ pub struct Cause {
     pub hint: Option<String>,
 }
 
+impl Cause {
+    /// With what happened.
+    pub(super) fn with_detail(self, detail: &str) -> Self {
+        Self { detail: Some(detail.to_owned()), ..self }
+    }
+
+    /// Of an object with more bytes than are accepted.
+    pub(super) fn too_large(self, limit: u64, how: &str) -> OriginError {
+        let mut error = OriginError::new(Kind::TooLarge(limit), self.with_detail(how));
+        error.set_hint("limits.max_source_bytes is how much is taken");
+        error
+    }
+}
+
 impl OriginError {
     /// A failure and its cause.
     #[must_use]

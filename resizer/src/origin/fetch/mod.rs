@@ -1,9 +1,11 @@
 //! The request on the wire.
 //!
 //! # Layout
-//! - [`opened`]: an answer whose head has come, and its body
+//! - [`opened`]: an answer whose head has come
+//! - [`body`]: its body, and content codings
 //! - [`transport`]: what an error of the HTTP client means
 
+mod body;
 mod opened;
 pub(super) mod transport;
 
@@ -27,6 +29,7 @@ use super::{
     text,
 };
 
+pub use body::Body;
 pub use opened::Opened;
 
 /// How often a request is sent at the most. Only failures before the first byte of a body are tried again.
@@ -134,7 +137,7 @@ impl Fetcher {
         let address = response.remote_addr().map(|address| address.to_string());
         let cause = Cause { address, status: Some(response.status().as_u16()), ..self.cause() };
         if response.status() == StatusCode::OK {
-            return Ok(Opened::new(response, until, cause));
+            return Ok(Opened::new(response, until, cause, request.headers.clone()));
         }
         Err(self.refused(request, response, until, cause).await)
     }
