@@ -50,7 +50,7 @@ pub(super) struct Found {
 }
 
 impl App {
-    /// Fetches a named object that the caller may have. With it come the largest outputs that the caller may make of it.
+    /// Fetches a named object that the caller may have. With it comes how large outputs the caller may make of it.
     ///
     /// # Errors
     /// `CALLER_DENIED`, `ORIGIN_UNKNOWN`, `OBJECT_KEY_UNSUPPORTED`, the signer's and the origin's failures, `BUSY`.
@@ -60,7 +60,7 @@ impl App {
         permits: &dyn Permits,
         place: Place,
         context: &Context,
-    ) -> Result<(Source, Option<OutputBounds>), CallError> {
+    ) -> Result<(Source, Vec<OutputBounds>), CallError> {
         let wanted = Wanted { route: None, origin: object.origin, key: object.key, public: false };
         let bounds = permits.object(&wanted)?;
         let Found { opened, signer, started } = self.find(object, None, context).await?;

@@ -53,7 +53,7 @@ pub struct Work {
     pub orders: Vec<Order>,
     /// What the viewer accepts.
     pub accepts: Accepts,
-    /// Largest outputs, each bound to be kept: the route's and the grant's.
+    /// How large outputs may be: by the route, and by the grants.
     pub bounds: Vec<OutputBounds>,
 }
 
