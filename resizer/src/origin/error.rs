@@ -26,7 +26,7 @@ pub enum Kind {
     /// HTTP 3xx.
     #[error("the origin answered with a redirect (HTTP {0}), which is not followed")]
     Redirected(u16),
-    /// HTTP 5xx, 408, 429 or an answer that is none.
+    /// HTTP 5xx, 408, 429, an answer to another request than ours (304, 409, 412, 416), or one that is none.
     #[error("the origin failed (HTTP {0})")]
     Failed(u16),
     /// No connection, or one to an address that is not allowed.

@@ -170,6 +170,22 @@ async fn the_cause_stands_once_in_the_log() {
             Reason::OriginDenied,
             &[("hint", "set signing_key")],
         ),
+        (
+            "unsigned",
+            s3_error(403, "InvalidAccessKeyId", "").into(),
+            Reason::OriginDenied,
+            &[("hint", "has no signing_key")],
+        ),
+        (
+            "s3",
+            s3_error(412, "PreconditionFailed", "").into(),
+            Reason::OriginUnavailable,
+            &[("s3.code", "PreconditionFailed"), ("hint", "no condition")],
+        ),
+        ("s3", Reply::status(304).into(), Reason::OriginUnavailable, &[("hint", "no condition")]),
+        ("web", Reply::status(304).into(), Reason::OriginUnavailable, &[("hint", "no condition")]),
+        ("web", Reply::status(416).into(), Reason::OriginUnavailable, &[("hint", "no range")]),
+        ("web", Reply::status(409).into(), Reason::OriginUnavailable, &[("hint", "being changed")]),
         ("web", Reply::status(500).body("hush").into(), Reason::OriginUnavailable, &[("host", "127.0.0.1:")]),
         (
             "web",

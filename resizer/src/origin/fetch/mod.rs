@@ -160,6 +160,8 @@ impl Fetcher {
         let kind = match status {
             StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Kind::Failed(code),
+            // Not of this request: it has no condition and no range.
+            _ if refusal::conditional_hint(code).is_some() => Kind::Failed(code),
             _ if status.is_redirection() => Kind::Redirected(code),
             _ if status.is_client_error() => Kind::Denied(code),
             _ => Kind::Failed(code),
@@ -169,7 +171,7 @@ impl Fetcher {
         let refusal = Refusal::read(&headers, &body, &request.headers);
         let hint = refusal.hint(code, &self.origin, request, &headers).or_else(|| match kind {
             Kind::Redirected(_) => Some("set the base to where the objects are".into()),
-            _ => None,
+            _ => refusal::conditional_hint(code).map(str::to_owned),
         });
         OriginError::new(kind, Cause { refusal, detail: redirected_to(request, &headers), hint, ..cause })
     }
