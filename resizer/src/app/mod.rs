@@ -85,6 +85,9 @@ impl App {
             .origins
             .into_iter()
             .map(|(name, origin)| {
+                if let Some(doubt) = &origin.doubt {
+                    tracing::warn!(origin = name, "origin.doubtful: {doubt}");
+                }
                 let fetcher = Fetcher::new(&origin)?;
                 Ok((name, (origin, fetcher)))
             })

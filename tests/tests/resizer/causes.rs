@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use safelight_local::Settings;
+use safelight_local::{Settings, picture::sample};
 use safelight_proto::reason::Reason;
 use safelight_resizer::{
-    Config,
+    Config, Resizer,
     origin::{Fetcher, check},
 };
 use safelight_tests::faulty_origin::{Behaviour, FaultyOrigin, Reply};
@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::harness::*;
+use crate::{deliver::WEB_ROUTE, harness::*};
 
 /// What this thread logs, as JSON lines. The stack of a test runs on the test's thread.
 #[derive(Clone, Default)]
@@ -270,6 +270,109 @@ async fn the_cause_stands_once_in_the_log() {
         ] {
             assert!(!told.contains(hidden), "{hidden}: {told}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_an_object_is_that_is_no_picture_stands_once_in_the_log() {
+    let (log, _guard) = Log::start();
+    let origin = FaultyOrigin::start().await.unwrap();
+    let closed = 1;
+    let local = start_with(origins(&origin, closed, closed) + WEB_ROUTE).await;
+    let jpeg = sample::jpeg(96, 64).unwrap();
+    let cut = |at: usize| jpeg[..at].to_vec();
+    let document = s3_error(200, "InternalError", "");
+    type Case = (Reply, Reason, &'static [(&'static str, &'static str)]);
+    let cases: Vec<Case> = vec![
+        (
+            Reply::ok("<!doctype html>\n<title>Log in</title>")
+                .header("content-type", "text/html; charset=utf-8"),
+            Reason::FormatUnsupported,
+            &[("first_bytes", "html"), ("content_type", "text/html; charset=utf-8"), ("hint", "a page")],
+        ),
+        (Reply::ok(""), Reason::FormatUnsupported, &[("first_bytes", "empty"), ("hint", "upload it again")]),
+        (
+            Reply::ok("<svg xmlns='http://www.w3.org/2000/svg'/>"),
+            Reason::FormatUnsupported,
+            &[("first_bytes", "image"), ("error", "SVG")],
+        ),
+        (
+            Reply::ok("iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB").header("content-encoding", "base64"),
+            Reason::FormatUnsupported,
+            &[("first_bytes", "text"), ("content_encoding", "base64")],
+        ),
+        (Reply::ok(&b"\xfd7zXZ\0\0"[..]), Reason::FormatUnsupported, &[("first_bytes", "unknown")]),
+        (
+            document,
+            Reason::FormatUnsupported,
+            &[
+                ("first_bytes", "xml"),
+                ("s3.code", "InternalError"),
+                ("s3.request_id", "4442587FB7D0A2F9"),
+                ("hint", "HTTP 200"),
+            ],
+        ),
+        (Reply::ok(cut(30)), Reason::ImageCorrupt, &[("first_bytes", "image")]),
+    ];
+    for (reply, reason, expected) in cases {
+        println!("{expected:?}");
+        origin.at("/a.png", reply);
+        log.take("");
+        refused(local.resize_object(object_of("web", "a.png")).await, reason);
+        let by_object = log.take("image.refused");
+        refused(local.get("/web/a.png/thumbnail").await, reason);
+        let by_url = log.take("image.refused");
+        let ([event], [other]) = (by_object.as_slice(), by_url.as_slice()) else {
+            panic!("{by_object:?} {by_url:?}")
+        };
+        assert_eq!(event, other);
+        assert_eq!(
+            (event["origin"].as_str(), event["reason"].as_str()),
+            (Some("web"), Some(reason.as_str()))
+        );
+        let more = [("host", "127.0.0.1:"), ("error", "")];
+        for (field, part) in expected.iter().chain(&more) {
+            assert!(event[field].as_str().is_some_and(|text| text.contains(part)), "{field} {part}: {event}");
+        }
+        assert!(!event.to_string().contains("hush"), "{event}");
+    }
+    // The caller that sends the bytes gets the cause.
+    refused(local.resize_one(png(), "<html>").await, Reason::FormatUnsupported);
+    refused(local.inspect("<html>").await, Reason::FormatUnsupported);
+    assert_eq!(log.take("image.refused"), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_names_the_bucket_is_said_at_the_start() {
+    let (log, _guard) = Log::start();
+    let config = Config::read(
+        "[origins.o]\nkind = 's3'\nbucket = 'photos'\nregion = 'x'\nendpoint = 'https://photos.s3.example.com'\n",
+    );
+    let config = config.unwrap();
+    let text = "the endpoint already names the bucket \"photos\"";
+    assert!(config.summary().contains(&format!("warning: origins.o: {text}")), "{}", config.summary());
+    Resizer::new(config).unwrap();
+    let events = log.take("origin.doubtful");
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(event["origin"], "o");
+    assert!(event["message"].as_str().is_some_and(|message| message.contains(text)), "{event}");
+}
+
+#[tokio::test]
+async fn why_a_url_is_not_served_stands_once_in_the_log() {
+    let (log, _guard) = Log::start();
+    let local = start_with("").await;
+    for (url, reason, route) in [
+        ("/a", Reason::RouteNotFound, None),
+        ("/acct/a.png/none", Reason::VariantNotFound, Some("/{account}/{key...}/{variant}")),
+        ("/acct/a.png/w=0", Reason::FieldInvalid, Some("/{account}/{key...}/{variant}")),
+    ] {
+        log.take("");
+        refused(local.get(url).await, reason);
+        let events = log.take("url.not_served");
+        let [event] = events.as_slice() else { panic!("{url}: {events:?}") };
+        assert_eq!((event["reason"].as_str(), event["route"].as_str()), (Some(reason.as_str()), route));
+        assert!(event["cause"].as_str().is_some_and(|cause| !cause.is_empty()), "{event}");
     }
 }
 

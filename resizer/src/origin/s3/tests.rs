@@ -144,6 +144,20 @@ fn what_does_not_go_together_is_said_at_the_start() {
         ("bucket = 'photos'\nregion = 'aws-global'", "region", "eu-west-1"),
         ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a?b'", "endpoint", "query"),
         ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a/../b'", "endpoint", "change"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'HTTP://s'", "endpoint", "capitals"),
+        ("bucket = 'xn--abc'\nregion = 'eu-west-1'", "bucket", "path_style"),
+        ("bucket = 'xn--abc'\nregion = 'x'\nendpoint = 'https://s'", "bucket", "path_style"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a:b'", "endpoint", "write http://s/a%3Ab/"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a,b'", "endpoint", "write http://s/a%2Cb/"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/(a)'", "endpoint", "write http://s/%28a%29/"),
+        (
+            "bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/A~b/+c'",
+            "endpoint",
+            "write http://s/A~b/%2Bc/",
+        ),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a%2bb'", "endpoint", "write http://s/a%2Bb/"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/%41'", "endpoint", "write http://s/A/"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a%zz'", "endpoint", "write http://s/a%25zz/"),
     ] {
         let errors = origin(settings).map(|origin| origin.base).unwrap_err();
         assert_eq!(errors.lines().count(), 1, "{errors}");
@@ -152,6 +166,23 @@ fn what_does_not_go_together_is_said_at_the_start() {
             "{settings}\n{errors}"
         );
     }
+}
+
+#[test]
+fn an_endpoint_that_names_the_bucket_is_doubted() {
+    for (endpoint, is_doubted) in [
+        ("https://photos.s3.eu-west-1.amazonaws.com", true),
+        ("https://s3.example.com/photos", true),
+        ("https://s3.example.com/photos/", true),
+        ("https://s3.example.com", false),
+        ("https://photos-store.example.com", false),
+        ("https://s3.example.com/storage/v1", false),
+        ("https://s3.example.com/a%20b", false),
+    ] {
+        let origin = origin(&format!("bucket = 'photos'\nregion = 'x'\nendpoint = '{endpoint}'")).unwrap();
+        assert_eq!(origin.doubt.is_some(), is_doubted, "{endpoint}: {:?}", origin.doubt);
+    }
+    assert_eq!(origin("bucket = 'photos'\nregion = 'eu-west-1'").unwrap().doubt, None);
 }
 
 fn hint(authority: Authority, status: u16, document: &str) -> String {
