@@ -134,7 +134,7 @@ impl Grant {
             origins: names(section, "origins", methods, &OF_ORIGINS, |name| origins.contains_key(name)),
             key_prefixes: prefixes(section),
             routes: names(section, "routes", methods, &OF_ROUTES, has_route),
-            size: OutputBounds { max_width, max_height, max_area, on_exceed: OnExceed::Refuse },
+            size: OutputBounds { max_width, max_height, max_area, on_exceed: OnExceed::AnyOf },
         }
     }
 }

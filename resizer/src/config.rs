@@ -79,12 +79,15 @@ impl Config {
         config::read(text, Self::from_section)
     }
 
-    /// What is in it, in a line.
+    /// What is in it, in a line, and what is odd about it.
     #[must_use]
     pub fn summary(&self) -> String {
+        let doubts = self.origins.values().filter_map(|origin| Some((&origin.name, origin.doubt.as_ref()?)));
+        let doubts: String =
+            doubts.map(|(name, doubt)| format!("\nwarning: origins.{name}: {doubt}")).collect();
         let http = self.http.as_ref().map_or_else(String::new, |http| format!(", HTTP on {}", http.listen));
         format!(
-            "{} origins, {} variants, {} routes, signer at {}{http}",
+            "{} origins, {} variants, {} routes, signer at {}{http}{doubts}",
             self.origins.len(),
             self.delivery.variants.len(),
             self.delivery.routes.len(),

@@ -75,7 +75,7 @@ impl Plan {
 
 /// Plans one output of a source of `source` pixels (as a viewer sees it).
 ///
-/// `bounds` are what the route and the caller's grant allow, each to be kept; `limits` are the process's own. The options must
+/// `bounds` are what the route and the caller's grants allow, as each says; `limits` are the process's own. The options must
 /// have passed [`Options::validate`].
 ///
 /// # Errors
@@ -95,7 +95,12 @@ pub fn plan(
         match bounds.on_exceed {
             OnExceed::Refuse => return Err(PlanError::BoundsExceeded),
             OnExceed::Clamp => geometry = geometry.shrunk_to(within),
+            OnExceed::AnyOf => {} // below, by what the others have made of it
         }
+    }
+    let mut any_of = bounds.iter().filter(|bounds| bounds.on_exceed == OnExceed::AnyOf).peekable();
+    if any_of.peek().is_some() && !any_of.any(|bounds| bounds.shrink(geometry.canvas).is_none()) {
+        return Err(PlanError::BoundsExceeded);
     }
     let canvas = geometry.canvas.narrow().ok_or(PlanError::OutputTooLarge)?;
     if canvas.longest() > limits.max_output_side || canvas.area() > limits.max_output_pixels {

@@ -1,7 +1,5 @@
 //! What the grants of one caller for one method allow.
 
-use std::cmp::Reverse;
-
 use http::Extensions;
 use safelight_chassis::access::{self, Denied, Method, Names};
 use safelight_image::plan::OutputBounds;
@@ -65,23 +63,18 @@ impl Granted {
         self.0.narrow("route", name, |grant| has(grant.routes.as_ref(), name))
     }
 
-    /// The largest output, to be planned with; `None` for no limit. Of several grants the one with the largest area, width
-    /// and height, in this order: never more than one grant allows.
+    /// How large outputs may be, to be planned with: as one of these allows. None of them is no limit.
     #[must_use]
-    pub fn bounds(&self) -> Option<OutputBounds> {
-        // `None` is no limit: the largest.
-        let order = |bounds: &&OutputBounds| {
-            let OutputBounds { max_width, max_height, max_area, .. } = bounds;
-            (max_area.map(Reverse), max_width.map(Reverse), max_height.map(Reverse))
+    pub fn bounds(&self) -> Vec<OutputBounds> {
+        let sizes = || self.0.iter().map(|grant| grant.size);
+        let is_limited = |size: OutputBounds| {
+            size.max_width.is_some() || size.max_height.is_some() || size.max_area.is_some()
         };
-        let largest = self.0.iter().map(|grant| &grant.size).min_by_key(order)?;
-        let limits =
-            largest.max_width.is_some() || largest.max_height.is_some() || largest.max_area.is_some();
-        limits.then_some(*largest)
+        if sizes().all(is_limited) { sizes().collect() } else { Vec::new() }
     }
 
-    /// Whether the caller may have an object, and how large an output at the most; `None` for no limit. `route` is the name
-    /// of the route for a URL. A public variant needs no grant: it is as large as its operator made it.
+    /// Whether the caller may have an object, and how large outputs may be, as [`Self::bounds`]. `route` is the name of the
+    /// route for a URL. A public variant needs no grant: it is as large as its operator made it.
     ///
     /// # Errors
     /// No grant allows all of it.
@@ -91,9 +84,9 @@ impl Granted {
         origin: &str,
         key: &str,
         is_public: bool,
-    ) -> Result<Option<OutputBounds>, Denied> {
+    ) -> Result<Vec<OutputBounds>, Denied> {
         if is_public {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         if self.is_public_only() {
             return Err(self.0.denied("route", route.unwrap_or_default()));

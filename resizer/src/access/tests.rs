@@ -97,9 +97,11 @@ fn what_is_not_granted_is_denied_but_for_what_is_public() {
 fn one_grant_must_allow_origin_key_and_size() {
     let backend = granted("backend", "ResizeObject").unwrap();
     let missing = |origin, key| backend.allows(None, origin, key, false).map_err(|denied| denied.what);
-    let photos = missing("photos", "albums/a.jpg").unwrap().unwrap();
-    assert_eq!((photos.max_width.map(NonZeroU32::get), photos.max_height), (Some(2000), None));
-    assert_eq!(missing("secrets", "x").unwrap().unwrap().max_width.map(NonZeroU32::get), Some(10));
+    let widths = |bounds: Vec<OutputBounds>| {
+        bounds.iter().map(|bounds| bounds.max_width.map(NonZeroU32::get)).collect::<Vec<_>>()
+    };
+    assert_eq!(widths(missing("photos", "albums/a.jpg").unwrap()), [Some(2000)]);
+    assert_eq!(widths(missing("secrets", "x").unwrap()), [Some(10)]);
     assert!(missing("photos", "avatars/b/c.jpg").is_ok());
     for key in
         ["albums", "album/a", "albums-of-others/a", "albums/../secret", "albums/x\\..\\y", "/albums/a", ""]
@@ -113,19 +115,39 @@ fn one_grant_must_allow_origin_key_and_size() {
         "origin"
     );
 
-    assert_eq!(granted("ops", "Resize").unwrap().bounds(), None);
+    assert_eq!(granted("ops", "Resize").unwrap().bounds(), []);
+
+    // Of two grants neither takes from the other.
+    let two = |second: &str| {
+        let text = format!(
+            "[[grants]]\ncaller = 'a'\nmethods = ['Resize']\nmax_width = 1000\nmax_area = 1000000\n\
+             [[grants]]\ncaller = 'a'\nmethods = ['Resize']\n{second}"
+        );
+        let config = Config::read(&text).unwrap_or_else(|errors| panic!("{errors}"));
+        let grants = config.access.grants.load();
+        let granted = grants.granted(&Caller::new("a"), METHODS.of_name("Resize").unwrap()).map(Granted::new);
+        let bounds = granted.unwrap().bounds();
+        [(500, 400), (10, 5000), (2000, 400), (500, 5000)].map(|(width, height)| {
+            let size = safelight_image::size::Size::new(width, height);
+            let limits = safelight_image::limits::Limits::default();
+            safelight_image::plan::plan(size, &Default::default(), &bounds, &limits).is_ok()
+        })
+    };
+    assert_eq!(two("max_width = 10"), [true, true, false, false]);
+    assert_eq!(two("max_height = 400"), [true, true, true, false]);
+    assert_eq!(two(""), [true; 4]);
 }
 
 #[test]
 fn a_delivery_needs_its_route_unless_it_is_public() {
     let edge = granted("edge", "Deliver").unwrap();
-    assert_eq!(edge.allows(Some("web"), "photos", "albums/a", false), Ok(None));
+    assert_eq!(edge.allows(Some("web"), "photos", "albums/a", false), Ok(vec![]));
     assert!(edge.allows(Some("/other/{key...}/{variant}"), "secrets", "albums/a", false).is_ok());
     assert_eq!(edge.allows(Some("third"), "photos", "albums/a", false).unwrap_err().what, "route");
     assert_eq!(edge.allows(Some("web"), "photos", "x", false).unwrap_err().what, "object key");
     let anonymous = granted("anonymous", "Deliver").unwrap();
     for granted in [&edge, &anonymous] {
-        assert_eq!(granted.allows(Some("third"), "photos", "x", true), Ok(None));
+        assert_eq!(granted.allows(Some("third"), "photos", "x", true), Ok(vec![]));
     }
     assert!(anonymous.allows(Some("web"), "photos", "albums/a", false).is_err());
 }

@@ -5,12 +5,12 @@
 //! resizer needs grants.
 
 use std::{
-    sync::atomic::{AtomicU8, Ordering},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use safelight_client::SignerError;
-use safelight_proto::{delivery::Identity, signer::v1::Delivery as Listed};
+use safelight_client::{Failure, SignerError};
+use safelight_proto::{delivery::Identity, reason::Reason, signer::v1::Delivery as Listed};
 
 use super::{App, Context};
 use crate::{
@@ -22,38 +22,69 @@ use crate::{
 const INTERVAL: Duration = Duration::from_secs(30);
 /// The same while the signer gives no answer.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long a refusal counts. It is longer than [`INTERVAL`]: where the signer lists its deliveries, the list decides.
+const LAPSE: Duration = Duration::from_secs(35);
 
 /// What is known of one route.
 #[derive(Debug)]
 pub(super) struct Agreement {
     digest: String,
-    state: AtomicU8,
+    /// Until when one call is not tried; `None` while nothing says that the signer does not take one.
+    differs_until: Mutex<Option<Instant>>,
 }
 
-/// The signer was not asked yet: one call is tried.
-const UNKNOWN: u8 = 0;
-/// It has a delivery of this digest.
-const AGREED: u8 = 1;
-/// It has none, or does not let this resizer use it.
-const DIFFERS: u8 = 2;
-
 impl Agreement {
-    /// The digest, unless it is known that the signer has no such delivery.
-    pub(super) fn digest(&self) -> Option<&str> {
-        (self.state.load(Ordering::Relaxed) != DIFFERS).then_some(self.digest.as_str())
+    fn new(digest: String) -> Self {
+        Self { digest, differs_until: Mutex::new(None) }
     }
 
-    /// Whether an answer says that the signer does not take this route in one call. Then two are made from now on.
+    /// The digest, unless the signer is known to have no such delivery, or not to let this resizer use it.
+    pub(super) fn digest(&self) -> Option<&str> {
+        self.digest_at(Instant::now())
+    }
+
+    fn digest_at(&self, now: Instant) -> Option<&str> {
+        let until = *self.differs_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_none_or(|until| now >= until).then_some(self.digest.as_str())
+    }
+
+    /// Whether an answer says that the signer does not take this route in one call. Then two are made for a while. What
+    /// depends on the URL, which anyone may send, says nothing of the route.
     pub(super) fn is_refused_by(&self, error: &SignerError, route: &str) -> bool {
         let SignerError::Refused(failure) = error else { return false };
-        if self.state.load(Ordering::Relaxed) == AGREED
-            && failure.reason.as_deref() != Some("DELIVERY_UNKNOWN")
-        {
-            return false;
+        let Some(hint) = hint(failure) else { return false };
+        // Of calls at the same time one says it.
+        if self.digest().is_some() {
+            self.set(Some(Instant::now() + LAPSE));
+            tracing::warn!(
+                route,
+                cause = %failure,
+                hint,
+                "delivery.two_calls: the signer does not take this route in one call"
+            );
         }
-        tracing::warn!(route, cause = %failure, "delivery.two_calls: the signer does not take this route in one call");
-        self.state.store(DIFFERS, Ordering::Relaxed);
         true
+    }
+
+    fn set(&self, differs_until: Option<Instant>) {
+        *self.differs_until.lock().unwrap_or_else(PoisonError::into_inner) = differs_until;
+    }
+}
+
+/// What to do about a refusal of the route; `None` where it is of one URL.
+fn hint(failure: &Failure) -> Option<&'static str> {
+    const UNKNOWN: &str = Reason::DeliveryUnknown.as_str();
+    const DENIED: &str = Reason::CallerDenied.as_str();
+    const NO_METHOD: &str = Reason::MethodUnknown.as_str();
+    match (failure.reason().as_str(), failure.denied.as_deref()) {
+        (UNKNOWN, _) => Some("make [[deliveries]] of the signer and [[routes]] of the resizer agree"),
+        (DENIED, Some("method" | "delivery" | "key")) => {
+            Some("the signer must grant this caller AuthorizeDelivery, the delivery and its keys")
+        }
+        (NO_METHOD | "Unimplemented", _) => {
+            Some("the signer, or what is before it, has no AuthorizeDelivery")
+        }
+        _ => None,
     }
 }
 
@@ -62,7 +93,7 @@ pub(super) fn of(delivery: &Delivery, origins: &Origins) -> Vec<Agreement> {
     let agreement = |route: &Route| {
         let public = delivery.public_variants(route);
         let digest = origins.get(&route.origin).map(|origin| identity(route, &public, origin).digest());
-        Agreement { digest: digest.unwrap_or_default(), state: AtomicU8::new(UNKNOWN) }
+        Agreement::new(digest.unwrap_or_default())
     };
     delivery.routes.iter().map(agreement).collect()
 }
@@ -124,7 +155,7 @@ impl App {
         let mut differences = Vec::new();
         for (route, agreement) in self.delivery.routes.iter().zip(&self.agreements) {
             let known = listed.iter().any(|delivery| delivery.digest == agreement.digest);
-            agreement.state.store(if known { AGREED } else { DIFFERS }, Ordering::Relaxed);
+            agreement.set((!known).then(|| Instant::now() + LAPSE));
             if !known && (route.url_key.is_some() || self.is_signed(route)) {
                 differences.push((route.name.clone(), self.difference(route, listed)));
             }
@@ -149,6 +180,45 @@ impl App {
                 format!("the signer's delivery {name:?} has another {}", differences.join(", "))
             }
             None => "the signer has no [[deliveries]] that this resizer may use".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(reason: &str, denied: Option<&str>) -> SignerError {
+        SignerError::Refused(Box::new(Failure {
+            endpoint: String::new(),
+            address: None,
+            code: Reason::CallerDenied.code(),
+            reason: Some(reason.to_owned()),
+            message: String::new(),
+            denied: denied.map(str::to_owned),
+        }))
+    }
+
+    #[test]
+    fn only_what_is_said_of_the_route_ends_one_call_and_it_lapses() {
+        for (reason, denied, ends) in [
+            ("DELIVERY_UNKNOWN", None, true),
+            ("CALLER_DENIED", Some("method"), true),
+            ("CALLER_DENIED", Some("delivery"), true),
+            ("CALLER_DENIED", Some("key"), true),
+            ("METHOD_UNKNOWN", None, true),
+            // By the URL, which is the viewer's.
+            ("CALLER_DENIED", Some("URL"), false),
+            ("CALLER_DENIED", None, false),
+            ("OBJECT_KEY_UNSUPPORTED", None, false),
+            ("INPUT_TOO_LONG", None, false),
+            ("URL_NOT_ALLOWED", None, false),
+            ("FIELD_INVALID", None, false),
+        ] {
+            let agreement = Agreement::new("digest".to_owned());
+            assert_eq!(agreement.is_refused_by(&refused(reason, denied), "web"), ends, "{reason} {denied:?}");
+            assert_eq!(agreement.digest().is_none(), ends, "{reason} {denied:?}");
+            assert_eq!(agreement.digest_at(Instant::now() + LAPSE), Some("digest"), "{reason} {denied:?}");
         }
     }
 }

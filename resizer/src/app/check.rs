@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use safelight_chassis::check::Finding;
-use safelight_client::SignerError;
+use safelight_client::{Failure, SignerError};
+use safelight_proto::reason::Reason;
 
 use super::{App, Context};
 use crate::origin;
@@ -45,10 +46,56 @@ impl App {
             Err(SignerError::Unavailable(failure)) => {
                 vec![Finding::problem(format!("signer: does not answer: {failure}"))]
             }
-            Err(SignerError::Refused(failure)) => vec![Finding::problem(format!(
-                "signer: does not list its deliveries to this resizer: {failure}; there this caller needs a grant for \
-                 AuthorizeDelivery and ListDeliveries"
-            ))],
+            Err(SignerError::Refused(failure)) => {
+                let hint = hint(&failure);
+                vec![Finding::problem(format!(
+                    "signer: does not list its deliveries to this resizer: {failure}{hint}"
+                ))]
+            }
+        }
+    }
+}
+
+/// What to do about a signer that does not list its deliveries.
+fn hint(failure: &Failure) -> &'static str {
+    const UNKNOWN: &str = Reason::CallerUnknown.as_str();
+    const DENIED: &str = Reason::CallerDenied.as_str();
+    const NO_METHOD: &str = Reason::MethodUnknown.as_str();
+    match failure.reason().as_str() {
+        UNKNOWN => "; the credentials of [signer] (token_file) are none of the signer's [[tokens]]",
+        DENIED => "; there this caller needs a grant for AuthorizeDelivery and ListDeliveries",
+        NO_METHOD => "; the signer is older than this resizer",
+        // The HTTP client's words for an answer that is not of gRPC.
+        _ if failure.reason.is_none() => {
+            "; what answers there seems to be no signer: check endpoint of [signer]"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_its_own_way_out() {
+        for (reason, words) in [
+            (Some(Reason::CallerUnknown), "[[tokens]]"),
+            (Some(Reason::CallerDenied), "ListDeliveries"),
+            (Some(Reason::MethodUnknown), "older"),
+            (Some(Reason::FieldInvalid), ""),
+            (None, "no signer"),
+        ] {
+            let failure = Failure {
+                endpoint: String::new(),
+                address: None,
+                code: Reason::MethodUnknown.code(),
+                reason: reason.map(|reason| reason.as_str().to_owned()),
+                message: String::new(),
+                denied: None,
+            };
+            let told = hint(&failure);
+            assert!(told.contains(words) && told.is_empty() == words.is_empty(), "{reason:?}: {told}");
         }
     }
 }

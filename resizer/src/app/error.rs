@@ -119,14 +119,19 @@ pub(crate) fn target(error: TargetError) -> CallError {
     }
 }
 
+/// A URL that asks for nothing: why, and of which route, is for the log as well. Most viewers show no error's text.
 pub(crate) fn delivery(error: DeliveryError) -> CallError {
-    match error {
-        DeliveryError::RouteNotFound => Reason::RouteNotFound.error(error.to_string()),
-        DeliveryError::VariantNotFound => Reason::VariantNotFound.error(error.to_string()),
-        DeliveryError::Options(violations) => {
-            CallError::fields(violations.into_iter().map(|v| (format!("url.{}", v.field), v.description)))
+    let text = error.to_string();
+    let (told, route) = match error {
+        DeliveryError::RouteNotFound => (Reason::RouteNotFound.error(text), None),
+        DeliveryError::VariantNotFound { route } => (Reason::VariantNotFound.error(text), Some(route)),
+        DeliveryError::Options { route, violations } => {
+            let fields = violations.into_iter().map(|v| (format!("url.{}", v.field), v.description));
+            (CallError::fields(fields), Some(route))
         }
-    }
+    };
+    tracing::info!(reason = told.reason().as_str(), route, cause = told.message(), "url.not_served");
+    told
 }
 
 /// One answer for every cause: a caller who learns which check failed can forge step by step. The cause is for the log.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use safelight_client::{Fetch, OriginRequest};
-use safelight_image::{error::ImageError, plan::OutputBounds, sniff::sniff};
+use safelight_image::{cancel::Cancel, error::ImageError, plan::OutputBounds, sniff::sniff};
 use safelight_proto::{
     reason::{CallError, Reason},
     signer::v1::Header,
@@ -16,12 +16,15 @@ use super::{
     error,
     metrics::FETCHED,
     permits::{Permits, Wanted},
-    render::Source,
+    render::{CancelOnDrop, Source},
+    source::SourceBytes,
 };
 use crate::{
     admission::{Place, Rejected, Reserved},
     delivery::Route,
-    origin::{CallerHeaders, Fetcher, Opened, Origin, OriginError, SignedGet, Trace, request},
+    origin::{
+        Body, CallerHeaders, Fetcher, Opened, Origin, OriginError, Provenance, SignedGet, Trace, request,
+    },
 };
 
 /// Part of the remaining time that may be spent fetching: the rest is for making the picture.
@@ -47,7 +50,7 @@ pub(super) struct Found {
 }
 
 impl App {
-    /// Fetches a named object that the caller may have. With it come the largest outputs that the caller may make of it.
+    /// Fetches a named object that the caller may have. With it comes how large outputs the caller may make of it.
     ///
     /// # Errors
     /// `CALLER_DENIED`, `ORIGIN_UNKNOWN`, `OBJECT_KEY_UNSUPPORTED`, the signer's and the origin's failures, `BUSY`.
@@ -57,7 +60,7 @@ impl App {
         permits: &dyn Permits,
         place: Place,
         context: &Context,
-    ) -> Result<(Source, Option<OutputBounds>), CallError> {
+    ) -> Result<(Source, Vec<OutputBounds>), CallError> {
         let wanted = Wanted { route: None, origin: object.origin, key: object.key, public: false };
         let bounds = permits.object(&wanted)?;
         let Found { opened, signer, started } = self.find(object, None, context).await?;
@@ -115,35 +118,71 @@ impl App {
     }
 
     /// Reads the body, with memory reserved as it grows.
-    pub(super) async fn read(&self, origin: &str, opened: Opened) -> Result<(Bytes, Reserved), CallError> {
-        /// What can end the reading: the origin, or our own memory.
-        enum Ended {
-            Origin(OriginError),
-            Memory(Rejected),
-        }
-        impl From<OriginError> for Ended {
-            fn from(error: OriginError) -> Self {
-                Self::Origin(error)
-            }
-        }
+    pub(super) async fn read(
+        &self,
+        origin: &str,
+        opened: Opened,
+    ) -> Result<(SourceBytes, Reserved), CallError> {
         let mut reserved = self.admission.upload();
-        // Images that are not decoded here are images all the same: they are to be refused by name.
-        let is_image = |bytes: &[u8]| !matches!(sniff(bytes), Err(ImageError::NotAnImage));
         let read = opened.read(self.limits.max_source_bytes, is_image, |bytes| {
             reserved.grow_to(bytes).map_err(Ended::Memory)
         });
-        let bytes = read.await.map_err(|ended| match ended {
+        let body = read.await.map_err(|ended| self.ended(origin, ended))?;
+        let ((bytes, provenance), reserved) = if body.is_coded() {
+            let (decoded, reserved) = self.decode(body, reserved).await.map_err(error::rejected)?;
+            (decoded.map_err(|ended| self.ended(origin, ended))?, reserved)
+        } else {
+            (body.into_bytes(), reserved)
+        };
+        self.metrics.fetched(origin, FETCHED);
+        Ok((SourceBytes::fetched(bytes, provenance), reserved))
+    }
+
+    /// Undoes content codings on a CPU slot.
+    async fn decode(
+        &self,
+        body: Body,
+        mut reserved: Reserved,
+    ) -> Result<(Result<(Bytes, Provenance), Ended>, Reserved), Rejected> {
+        let deadline = body.deadline();
+        let cancel = Cancel::new();
+        let _cancelled_when_dropped = CancelOnDrop(cancel.clone());
+        let job = move || {
+            let reserve = |bytes| reserved.grow_to(bytes).map_err(Ended::Memory);
+            let decoded = body.decode(is_image, reserve, &|| cancel.check().is_err());
+            (decoded, reserved)
+        };
+        self.admission.start(deadline, job).await?.finish().await
+    }
+
+    fn ended(&self, origin: &str, ended: Ended) -> CallError {
+        match ended {
             Ended::Origin(error) => self.failed(origin, error::origin(&error)),
             Ended::Memory(rejected) => error::rejected(rejected),
-        })?;
-        self.metrics.fetched(origin, FETCHED);
-        Ok((bytes, reserved))
+        }
     }
 
     fn failed(&self, origin: &str, error: CallError) -> CallError {
         self.metrics.fetched(origin, error.reason().as_str());
         error
     }
+}
+
+/// What can end the reading: the origin, or our own memory.
+enum Ended {
+    Origin(OriginError),
+    Memory(Rejected),
+}
+
+impl From<OriginError> for Ended {
+    fn from(error: OriginError) -> Self {
+        Self::Origin(error)
+    }
+}
+
+/// Images that are not decoded here are images all the same: they are to be refused by name.
+fn is_image(bytes: &[u8]) -> bool {
+    !matches!(sniff(bytes), Err(ImageError::NotAnImage))
 }
 
 /// A request with the signer's headers.

@@ -12,6 +12,7 @@
 //! - [`fetch`]: an object of an origin, into bytes
 //! - [`deliver`]: a URL, into an entity tag and the work to do
 //! - [`render`]: a source and orders, into outputs
+//! - [`source`]: the bytes of a source, and where they are from
 //! - [`sink`]: where outputs go, as a trait
 //! - [`inspect`]: what a picture is
 //! - `metrics`: what is counted
@@ -31,6 +32,7 @@ pub mod permits;
 pub mod render;
 pub mod signer;
 pub mod sink;
+pub mod source;
 
 use std::{
     collections::BTreeMap,
@@ -89,6 +91,9 @@ impl App {
             .origins
             .into_iter()
             .map(|(name, origin)| {
+                if let Some(doubt) = &origin.doubt {
+                    tracing::warn!(origin = name, "origin.doubtful: {doubt}");
+                }
                 let fetcher = Fetcher::new(&origin)?;
                 Ok((name, (origin, fetcher)))
             })

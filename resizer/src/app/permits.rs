@@ -20,11 +20,11 @@ pub struct Wanted<'a> {
 
 /// Decides for one caller.
 pub trait Permits: fmt::Debug + Send + Sync {
-    /// Whether the caller may have pictures of this object, and how large at the most.
+    /// Whether the caller may have pictures of this object, and how large: as the bounds say, none for no limit.
     ///
     /// # Errors
     /// `CALLER_DENIED`.
-    fn object(&self, wanted: &Wanted<'_>) -> Result<Option<OutputBounds>, CallError>;
+    fn object(&self, wanted: &Wanted<'_>) -> Result<Vec<OutputBounds>, CallError>;
 }
 
 /// The URL is the authority: its signature, or that its variant is public. For doors that know no callers.
@@ -32,7 +32,7 @@ pub trait Permits: fmt::Debug + Send + Sync {
 pub struct ByUrl;
 
 impl Permits for ByUrl {
-    fn object(&self, _: &Wanted<'_>) -> Result<Option<OutputBounds>, CallError> {
-        Ok(None)
+    fn object(&self, _: &Wanted<'_>) -> Result<Vec<OutputBounds>, CallError> {
+        Ok(Vec::new())
     }
 }

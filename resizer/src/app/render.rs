@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use safelight_image::{
     accept::Accepts,
     cancel::Cancel,
@@ -17,6 +16,7 @@ use tokio::sync::mpsc;
 use super::{
     App, Context, error,
     sink::{Held, OutputHead, Sink, Summary, Timings},
+    source::SourceBytes,
 };
 use crate::admission::{Place, Reserved};
 
@@ -33,7 +33,7 @@ pub struct Order {
 #[derive(Debug)]
 pub struct Source {
     /// The encoded picture.
-    pub bytes: Bytes,
+    pub bytes: SourceBytes,
     /// Memory for `bytes`.
     pub reserved: Reserved,
     /// The request's place.
@@ -53,7 +53,7 @@ pub struct Work {
     pub orders: Vec<Order>,
     /// What the viewer accepts.
     pub accepts: Accepts,
-    /// Largest outputs, each bound to be kept: the route's and the grant's.
+    /// How large outputs may be: by the route, and by the grants.
     pub bounds: Vec<OutputBounds>,
 }
 
@@ -90,6 +90,7 @@ impl App {
                 kept += encoded.bytes.len() as u64;
                 _ = made.send(Output::new(index, encoded)); // the receiver is gone: `cancel` is set
             });
+            let report = report.map_err(|error| (error, bytes.clone()));
             // From here on memory is needed for the outputs alone, until they have been read.
             drop((bytes, reserved));
             pixels.shrink_to(kept);
@@ -107,7 +108,7 @@ impl App {
             sink.bytes(bytes.into()).await.map_err(error::send)?;
         }
         let (report, pixels, info) = running.finish().await.map_err(error::rejected)?;
-        let report = report.map_err(error::image)?;
+        let report = report.map_err(|(error, bytes)| bytes.refused(error))?;
         let timings = Timings {
             signer,
             receive,
@@ -137,7 +138,7 @@ impl Output {
 }
 
 /// Tells the job to stop when its outputs are waited for no more.
-struct CancelOnDrop(Cancel);
+pub(super) struct CancelOnDrop(pub(super) Cancel);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

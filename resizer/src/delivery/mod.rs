@@ -91,10 +91,18 @@ pub enum DeliveryError {
     RouteNotFound,
     /// The route does not have or allow the variant.
     #[error("the route has no such variant")]
-    VariantNotFound,
+    VariantNotFound {
+        /// Its name.
+        route: String,
+    },
     /// The option list of a flexible variant is not valid.
     #[error("the variant's options are not valid")]
-    Options(Vec<Violation>),
+    Options {
+        /// The route's name.
+        route: String,
+        /// What is wrong with it.
+        violations: Vec<Violation>,
+    },
 }
 
 impl Delivery {
@@ -173,20 +181,22 @@ impl Delivery {
             path,
         };
 
+        let not_found = || DeliveryError::VariantNotFound { route: route.name.clone() };
         let segment = captures.raw("variant").or(route.variant.as_deref()).unwrap_or_default();
         if segment.contains('=') {
             if !route.flexible {
-                return Err(DeliveryError::VariantNotFound);
+                return Err(not_found());
             }
-            let options = Options::parse(segment).map_err(DeliveryError::Options)?;
+            let invalid = |violations| DeliveryError::Options { route: route.name.clone(), violations };
+            let options = Options::parse(segment).map_err(invalid)?;
             return Ok(resolved(options.to_string(), options, false));
         }
-        let name = template::decode(segment).ok_or(DeliveryError::VariantNotFound)?;
+        let name = template::decode(segment).ok_or_else(not_found)?;
         let variant = self
             .variants
             .get(&name)
             .filter(|_| route.variants.is_empty() || route.variants.contains(&name))
-            .ok_or(DeliveryError::VariantNotFound)?;
+            .ok_or_else(not_found)?;
         Ok(resolved(name, variant.options.clone(), variant.public))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::guard;
+use percent_encoding::percent_decode_str;
+
+use super::{guard, key};
 
 /// An absolute URL in three parts, as it is written.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +25,12 @@ impl<'a> Url<'a> {
     pub fn parse(url: &'a str) -> Result<Self, &'static str> {
         const NOT_A_URL: &str = "is not an absolute http or https URL";
         let (scheme, rest) = url.split_once("://").ok_or(NOT_A_URL)?;
-        if !matches!(scheme, "http" | "https") {
-            return Err(NOT_A_URL);
+        match scheme {
+            "http" | "https" => {}
+            _ if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
+                return Err("has a scheme in capitals: write http or https");
+            }
+            _ => return Err(NOT_A_URL),
         }
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
         if authority.contains('@') {
@@ -38,6 +44,13 @@ impl<'a> Url<'a> {
             return Err("has a path that HTTP clients would change");
         }
         Ok(Self { scheme, authority, path })
+    }
+
+    /// The path as S3 spells it, which is the only one that can be signed; `None` where it is spelled so.
+    #[must_use]
+    pub fn path_for_s3(&self) -> Option<String> {
+        let decoded = percent_decode_str(self.path).decode_utf8_lossy();
+        key::encode(&decoded).ok().filter(|path| path != self.path)
     }
 
     /// Whether the host is an address: no name can stand before it.

@@ -26,6 +26,8 @@ pub struct Origin {
     pub connect_timeout: Duration,
     /// Longest time for a whole fetch.
     pub timeout: Duration,
+    /// What is odd about it, though it may be meant.
+    pub doubt: Option<String>,
 }
 
 /// What authorizes a request at the origin.
@@ -79,8 +81,13 @@ impl Origin {
 pub fn read(section: &mut Section) -> BTreeMap<String, Origin> {
     section.named("origins", |name, section| {
         let kind: String = section.required("kind");
+        let mut doubt = None;
         let (kind, base) = match kind.as_str() {
-            "s3" => s3::read(section),
+            "s3" => {
+                let (kind, base, doubtful) = s3::read(section);
+                doubt = doubtful;
+                (kind, base)
+            }
             "http" => http::read(section),
             "" => (OriginKind::Http, String::new()), // already reported as missing
             _ => {
@@ -90,8 +97,8 @@ pub fn read(section: &mut Section) -> BTreeMap<String, Origin> {
         };
         let allow_private_network = section.or("allow_private_network", false);
         if !base.is_empty() && reqwest::Url::parse(&base).is_err() {
-            section
-                .error("endpoint", "does not make a URL with the bucket in its host: set path_style = true");
+            // The endpoint alone is one.
+            section.error("bucket", "does not make a URL that has it in its host: set path_style = true");
         }
         if !allow_private_network && base::has_internal_host(&base) {
             section.error(
@@ -106,6 +113,7 @@ pub fn read(section: &mut Section) -> BTreeMap<String, Origin> {
             allow_private_network,
             connect_timeout: section.duration("connect_timeout").unwrap_or(DEFAULT_CONNECT_TIMEOUT),
             timeout: section.duration("timeout").unwrap_or(DEFAULT_TIMEOUT),
+            doubt,
         }
     })
 }

@@ -26,7 +26,7 @@ pub enum Kind {
     /// HTTP 3xx.
     #[error("the origin answered with a redirect (HTTP {0}), which is not followed")]
     Redirected(u16),
-    /// HTTP 5xx, 408, 429 or an answer that is none.
+    /// HTTP 5xx, 408, 429, an answer to another request than ours (304, 409, 412, 416), or one that is none.
     #[error("the origin failed (HTTP {0})")]
     Failed(u16),
     /// No connection, or one to an address that is not allowed.
@@ -66,6 +66,20 @@ pub struct Cause {
     pub detail: Option<String>,
     /// What to do.
     pub hint: Option<String>,
+}
+
+impl Cause {
+    /// With what happened.
+    pub(super) fn with_detail(self, detail: &str) -> Self {
+        Self { detail: Some(detail.to_owned()), ..self }
+    }
+
+    /// Of an object with more bytes than are accepted.
+    pub(super) fn too_large(self, limit: u64, how: &str) -> OriginError {
+        let mut error = OriginError::new(Kind::TooLarge(limit), self.with_detail(how));
+        error.set_hint("limits.max_source_bytes is how much is taken");
+        error
+    }
 }
 
 impl OriginError {

@@ -11,6 +11,7 @@
 //! - [`fetch`]: the request on the wire: bounded, no redirects, retried where that is safe
 //! - [`encoding`]: content codings, undone where they are real
 //! - [`error`]: what the caller is told, and the cause for the log
+//! - [`provenance`]: where bytes are from that are no picture, for the log
 //! - [`text`]: text of others in the log
 //! - [`check`]: whether an origin answers, before a roll-out
 //!
@@ -25,6 +26,7 @@ pub mod fetch;
 pub mod guard;
 pub mod http;
 pub mod key;
+pub mod provenance;
 pub mod request;
 pub mod s3;
 pub mod text;
@@ -33,7 +35,8 @@ use std::collections::BTreeMap;
 
 pub use config::{Origin, OriginKind};
 pub use error::{Kind, OriginError};
-pub use fetch::{Fetcher, Opened};
+pub use fetch::{Body, Fetcher, Opened};
+pub use provenance::Provenance;
 pub use request::{CallerHeaders, InvalidHeader, SignedGet, Trace};
 
 /// The configured origins, by name.

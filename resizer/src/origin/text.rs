@@ -6,8 +6,8 @@ use reqwest::header::HeaderMap;
 const MAX_CHARS: usize = 300;
 /// A part of a header as long as this may be a secret, or a piece of one.
 const MIN_SECRET: usize = 6;
-/// Longer than any word: a token or a signature.
-const MAX_WORD: usize = 48;
+/// Longer than any word, codes of S3 among them: a signature has 64 digits.
+const MAX_WORD: usize = 63;
 
 /// The text as it may be logged. `secrets` are the headers of the request that it answers.
 #[must_use]

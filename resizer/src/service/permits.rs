@@ -16,7 +16,7 @@ pub(super) fn permits<T>(request: &mut Request<T>) -> Result<Granted, CallError>
 }
 
 impl Permits for Granted {
-    fn object(&self, wanted: &Wanted<'_>) -> Result<Option<OutputBounds>, CallError> {
+    fn object(&self, wanted: &Wanted<'_>) -> Result<Vec<OutputBounds>, CallError> {
         let Wanted { route, origin, key, public } = *wanted;
         self.allows(route, origin, key, public).map_err(Denied::refuse)
     }

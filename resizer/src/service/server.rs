@@ -68,7 +68,7 @@ impl ResizerService for Handlers {
         let (bytes, reserved) = upload::receive(&mut stream, app, open.declared_length).await?;
         let source = Source { bytes, reserved, place, receive: started.elapsed(), signer: None };
         let accepts = Accepts::from_header(&open.accept);
-        let work = Work { source, orders, accepts, bounds: permits.bounds().into_iter().collect() };
+        let work = Work { source, orders, accepts, bounds: permits.bounds() };
         Ok(Response::new(answer::stream(Arc::clone(app), work, context, || None)))
     }
 
@@ -87,7 +87,7 @@ impl ResizerService for Handlers {
         let object = Object { origin: &object.origin, key: &object.key, caller: &caller };
         let (source, bounds) = app.fetch(object, &permits, place, &context).await?;
         let accepts = Accepts::from_header(&request.accept);
-        let work = Work { source, orders, accepts, bounds: bounds.into_iter().collect() };
+        let work = Work { source, orders, accepts, bounds };
         Ok(Response::new(answer::stream(Arc::clone(app), work, context, || None)))
     }
 

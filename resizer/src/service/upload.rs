@@ -12,7 +12,7 @@ use tonic::{Code, Status, Streaming};
 
 use crate::{
     admission::Reserved,
-    app::{App, error},
+    app::{App, error, source::SourceBytes},
     transfer::receive::Upload,
 };
 
@@ -68,7 +68,7 @@ pub(super) async fn receive<M: Message>(
     stream: &mut Streaming<M>,
     app: &App,
     declared: Option<u64>,
-) -> Result<(Bytes, Reserved), Status> {
+) -> Result<(SourceBytes, Reserved), Status> {
     let mut upload = Upload::new(app.limits().max_source_bytes, declared).map_err(error::receive)?;
     let mut reserved = app.admission().upload();
     reserved.grow_to(declared.unwrap_or(0)).map_err(error::rejected)?;
@@ -84,7 +84,7 @@ pub(super) async fn receive<M: Message>(
             }
             Part::Finish(UploadFinish { length, crc32c }) => {
                 let bytes = upload.finish(length, crc32c).map_err(error::receive)?;
-                return Ok((bytes, reserved));
+                return Ok((bytes.into(), reserved));
             }
             Part::Open(_) => return Err(protocol("`open` must come once")),
             Part::Nothing => return Err(protocol("a message must be `open`, `chunk` or `finish`")),

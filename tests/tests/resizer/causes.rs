@@ -6,22 +6,23 @@ use std::{
     time::Duration,
 };
 
-use safelight_local::Settings;
+use safelight_local::{Settings, picture::sample};
 use safelight_proto::reason::Reason;
 use safelight_resizer::{
-    Config,
+    Config, Resizer,
     origin::{Fetcher, check},
 };
 use safelight_tests::faulty_origin::{Behaviour, FaultyOrigin, Reply};
 use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::harness::*;
+use crate::{deliver::WEB_ROUTE, harness::*};
 
 /// What this thread logs, as JSON lines. The stack of a test runs on the test's thread.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -35,11 +36,20 @@ impl io::Write for Log {
 }
 
 impl Log {
-    /// The fields of every `origin.failed` since the last call.
-    fn take(&self) -> Vec<Json> {
+    /// Begins to listen, until the guard is dropped.
+    pub(crate) fn start() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let lines = tracing_subscriber::fmt::layer().json().with_writer(move || writer.clone());
+        (log, tracing_subscriber::registry().with(lines).set_default())
+    }
+
+    /// The fields of every event since the last call whose message begins so.
+    pub(crate) fn take(&self, message: &str) -> Vec<Json> {
         let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
-        lines.map(|line| line["fields"].clone()).filter(|f| f["message"] == "origin.failed").collect()
+        let fields = lines.map(|line| line["fields"].clone());
+        fields.filter(|f| f["message"].as_str().is_some_and(|m| m.starts_with(message))).collect()
     }
 }
 
@@ -87,11 +97,7 @@ fn origins(origin: &FaultyOrigin, closed: u16, plain: u16) -> String {
 
 #[tokio::test]
 async fn the_cause_stands_once_in_the_log() {
-    let log = Log::default();
-    let writer = log.clone();
-    let lines = tracing_subscriber::fmt::layer().json().with_writer(move || writer.clone());
-    let _guard = tracing_subscriber::registry().with(lines).set_default();
-
+    let (log, _guard) = Log::start();
     let origin = FaultyOrigin::start().await.unwrap();
     let closed = {
         let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -164,6 +170,22 @@ async fn the_cause_stands_once_in_the_log() {
             Reason::OriginDenied,
             &[("hint", "set signing_key")],
         ),
+        (
+            "unsigned",
+            s3_error(403, "InvalidAccessKeyId", "").into(),
+            Reason::OriginDenied,
+            &[("hint", "has no signing_key")],
+        ),
+        (
+            "s3",
+            s3_error(412, "PreconditionFailed", "").into(),
+            Reason::OriginUnavailable,
+            &[("s3.code", "PreconditionFailed"), ("hint", "no condition")],
+        ),
+        ("s3", Reply::status(304).into(), Reason::OriginUnavailable, &[("hint", "no condition")]),
+        ("web", Reply::status(304).into(), Reason::OriginUnavailable, &[("hint", "no condition")]),
+        ("web", Reply::status(416).into(), Reason::OriginUnavailable, &[("hint", "no range")]),
+        ("web", Reply::status(409).into(), Reason::OriginUnavailable, &[("hint", "being changed")]),
         ("web", Reply::status(500).body("hush").into(), Reason::OriginUnavailable, &[("host", "127.0.0.1:")]),
         (
             "web",
@@ -225,9 +247,9 @@ async fn the_cause_stands_once_in_the_log() {
         println!("{name} {expected:?}");
         origin.at("/a.png", behaviour.clone());
         origin.at("/private-photos/a.png", behaviour);
-        log.take();
+        log.take("");
         let status = refused(local.resize_object(object_of(name, "a.png")).await, reason);
-        let events = log.take();
+        let events = log.take("origin.failed");
         let [event] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!((event["origin"].as_str(), event["reason"].as_str()), (Some(name), Some(reason.as_str())));
         for (field, part) in expected {
@@ -248,6 +270,109 @@ async fn the_cause_stands_once_in_the_log() {
         ] {
             assert!(!told.contains(hidden), "{hidden}: {told}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_an_object_is_that_is_no_picture_stands_once_in_the_log() {
+    let (log, _guard) = Log::start();
+    let origin = FaultyOrigin::start().await.unwrap();
+    let closed = 1;
+    let local = start_with(origins(&origin, closed, closed) + WEB_ROUTE).await;
+    let jpeg = sample::jpeg(96, 64).unwrap();
+    let cut = |at: usize| jpeg[..at].to_vec();
+    let document = s3_error(200, "InternalError", "");
+    type Case = (Reply, Reason, &'static [(&'static str, &'static str)]);
+    let cases: Vec<Case> = vec![
+        (
+            Reply::ok("<!doctype html>\n<title>Log in</title>")
+                .header("content-type", "text/html; charset=utf-8"),
+            Reason::FormatUnsupported,
+            &[("first_bytes", "html"), ("content_type", "text/html; charset=utf-8"), ("hint", "a page")],
+        ),
+        (Reply::ok(""), Reason::FormatUnsupported, &[("first_bytes", "empty"), ("hint", "upload it again")]),
+        (
+            Reply::ok("<svg xmlns='http://www.w3.org/2000/svg'/>"),
+            Reason::FormatUnsupported,
+            &[("first_bytes", "image"), ("error", "SVG")],
+        ),
+        (
+            Reply::ok("iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB").header("content-encoding", "base64"),
+            Reason::FormatUnsupported,
+            &[("first_bytes", "text"), ("content_encoding", "base64")],
+        ),
+        (Reply::ok(&b"\xfd7zXZ\0\0"[..]), Reason::FormatUnsupported, &[("first_bytes", "unknown")]),
+        (
+            document,
+            Reason::FormatUnsupported,
+            &[
+                ("first_bytes", "xml"),
+                ("s3.code", "InternalError"),
+                ("s3.request_id", "4442587FB7D0A2F9"),
+                ("hint", "HTTP 200"),
+            ],
+        ),
+        (Reply::ok(cut(30)), Reason::ImageCorrupt, &[("first_bytes", "image")]),
+    ];
+    for (reply, reason, expected) in cases {
+        println!("{expected:?}");
+        origin.at("/a.png", reply);
+        log.take("");
+        refused(local.resize_object(object_of("web", "a.png")).await, reason);
+        let by_object = log.take("image.refused");
+        refused(local.get("/web/a.png/thumbnail").await, reason);
+        let by_url = log.take("image.refused");
+        let ([event], [other]) = (by_object.as_slice(), by_url.as_slice()) else {
+            panic!("{by_object:?} {by_url:?}")
+        };
+        assert_eq!(event, other);
+        assert_eq!(
+            (event["origin"].as_str(), event["reason"].as_str()),
+            (Some("web"), Some(reason.as_str()))
+        );
+        let more = [("host", "127.0.0.1:"), ("error", "")];
+        for (field, part) in expected.iter().chain(&more) {
+            assert!(event[field].as_str().is_some_and(|text| text.contains(part)), "{field} {part}: {event}");
+        }
+        assert!(!event.to_string().contains("hush"), "{event}");
+    }
+    // The caller that sends the bytes gets the cause.
+    refused(local.resize_one(png(), "<html>").await, Reason::FormatUnsupported);
+    refused(local.inspect("<html>").await, Reason::FormatUnsupported);
+    assert_eq!(log.take("image.refused"), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_names_the_bucket_is_said_at_the_start() {
+    let (log, _guard) = Log::start();
+    let config = Config::read(
+        "[origins.o]\nkind = 's3'\nbucket = 'photos'\nregion = 'x'\nendpoint = 'https://photos.s3.example.com'\n",
+    );
+    let config = config.unwrap();
+    let text = "the endpoint already names the bucket \"photos\"";
+    assert!(config.summary().contains(&format!("warning: origins.o: {text}")), "{}", config.summary());
+    Resizer::new(config).unwrap();
+    let events = log.take("origin.doubtful");
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(event["origin"], "o");
+    assert!(event["message"].as_str().is_some_and(|message| message.contains(text)), "{event}");
+}
+
+#[tokio::test]
+async fn why_a_url_is_not_served_stands_once_in_the_log() {
+    let (log, _guard) = Log::start();
+    let local = start_with("").await;
+    for (url, reason, route) in [
+        ("/a", Reason::RouteNotFound, None),
+        ("/acct/a.png/none", Reason::VariantNotFound, Some("/{account}/{key...}/{variant}")),
+        ("/acct/a.png/w=0", Reason::FieldInvalid, Some("/{account}/{key...}/{variant}")),
+    ] {
+        log.take("");
+        refused(local.get(url).await, reason);
+        let events = log.take("url.not_served");
+        let [event] = events.as_slice() else { panic!("{url}: {events:?}") };
+        assert_eq!((event["reason"].as_str(), event["route"].as_str()), (Some(reason.as_str()), route));
+        assert!(event["cause"].as_str().is_some_and(|cause| !cause.is_empty()), "{event}");
     }
 }
 

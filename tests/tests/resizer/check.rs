@@ -33,6 +33,7 @@ async fn what_is_wrong_is_named_and_what_is_right_is_fine() {
         ("url_key = \"web\"", "url_key = \"uploads\"", ["route /", "url_key"]),
         ("bucket = \"photos\"", "bucket = \"paintings\"", ["route /", "base_url"]),
         ("resizer-token", "web-1", ["signer: ", "CALLER_UNKNOWN"]),
+        ("resizer-token", "web-1", ["signer: ", "[[tokens]]"]),
     ] {
         assert!(resizer.contains(right), "{right}");
         let findings = found(&resizer.replace(right, wrong)).await;

@@ -1,10 +1,14 @@
 //! Content codings of stored objects: undone where they are real, passed over where they are only said to be.
 
-use std::io::Write as _;
+use std::{
+    cell::Cell,
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 use flate2::{Compression, write};
 use safelight_local::{Settings, picture::sample};
-use safelight_proto::reason::Reason;
+use safelight_proto::{reason::Reason, resizer::v1::ListVariantsRequest};
 use safelight_tests::faulty_origin::{FaultyOrigin, Reply};
 
 use crate::{harness::*, http_origin::origins};
@@ -110,6 +114,36 @@ async fn what_cannot_be_undone_is_refused() {
         origin.at("/a.png", Reply::ok(stored).header("content-encoding", coding));
         refused(local.resize_object(object_of("web", "a.png")).await, reason);
     }
+}
+
+/// An object that is long to undo and comes to nothing: members of no byte.
+#[tokio::test]
+async fn others_are_answered_while_a_coding_is_undone() {
+    let (origin, local) = start_web("").await;
+    let nothing = gzip(b"");
+    origin.at(
+        "/a.png",
+        Reply::ok(nothing.repeat((48 << 20) / nothing.len())).header("content-encoding", "gzip"),
+    );
+    let (mut others, fetched) = (local.client.clone(), Cell::new(false));
+    let fetching = async {
+        let answer = tokio::time::timeout(PATIENCE, local.resize_object(object_of("web", "a.png"))).await;
+        fetched.set(true);
+        refused(answer.expect("an answer"), Reason::FormatUnsupported);
+    };
+    let asking = async {
+        let (mut longest, mut answered) = (Duration::ZERO, Instant::now());
+        while !fetched.get() {
+            others.list_variants(ListVariantsRequest::default()).await.unwrap();
+            longest = longest.max(answered.elapsed());
+            answered = Instant::now();
+            tokio::time::sleep(LOOK).await;
+        }
+        longest.max(answered.elapsed())
+    };
+    let ((), longest) = tokio::join!(fetching, asking);
+    // All of it takes more than ten seconds.
+    assert!(longest < Duration::from_secs(4), "{longest:?}");
 }
 
 #[tokio::test]

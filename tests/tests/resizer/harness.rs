@@ -39,7 +39,7 @@ pub(crate) struct Local {
 }
 
 /// What the resizer needs at the signer for routes and origins that a test adds, of which the signer has no delivery.
-const TWO_CALLS: &str =
+pub(crate) const TWO_CALLS: &str =
     "[[grants]]\ncaller = 'resizer'\nmethods = ['VerifyUrl', 'SignOriginRequest']\nkeys = ['*']\n";
 
 /// Starts a stack.

@@ -12,6 +12,7 @@
 //! - [`deliver`], [`policy`], [`cache`]: URLs: who gets what, how large, and for how long
 //! - [`path_signatures`]: URLs of schemes that sign in the path
 //! - [`http_door`]: URLs over HTTP
+//! - [`agreement`]: whether the signer takes a route in one call
 //! - [`signer`]: a signer that is away, silent, or has other keys
 //! - [`lifecycle`], [`load`]: deadlines, drain, cancellation; more than fits
 //! - [`nginx`], [`envoy`]: real proxies in front of the HTTP door, as `deploy` has them
@@ -21,6 +22,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and what they share")]
 
 mod access;
+mod agreement;
 mod cache;
 mod causes;
 mod check;

@@ -25,6 +25,8 @@ pub enum OnExceed {
     Refuse,
     /// It is made smaller, as little as fits; what is seen of the source stays the same.
     Clamp,
+    /// It is refused unless other bounds that say this hold it: one of them must.
+    AnyOf,
 }
 
 impl OutputBounds {

@@ -194,6 +194,19 @@ fn bounds(width: u32, height: u32, area: u64, on_exceed: OnExceed) -> OutputBoun
 }
 
 #[test]
+fn one_of_the_bounds_that_are_alternatives_must_hold() {
+    let (source, full, limits) = (Size::new(1080, 720), Options::default(), Limits::default());
+    let plan_in = |bounds: &[OutputBounds]| plan(source, &full, bounds, &limits).map(|plan| plan.canvas);
+    let any_of = |width, height| bounds(width, height, 0, OnExceed::AnyOf);
+    assert_eq!(plan_in(&[any_of(10, 0), any_of(2000, 0)]), Ok(source));
+    assert_eq!(plan_in(&[any_of(2000, 10), any_of(10, 2000)]), Err(PlanError::BoundsExceeded));
+    // After what the route has made of it.
+    let route = bounds(300, 0, 0, OnExceed::Clamp);
+    assert_eq!(plan_in(&[any_of(10, 0), any_of(300, 0), route]), Ok(Size::new(300, 200)));
+    assert_eq!(plan_in(&[any_of(10, 0), any_of(299, 0), route]), Err(PlanError::BoundsExceeded));
+}
+
+#[test]
 fn bounds_refuse_or_clamp() {
     let source = Size::new(1080, 720);
     let limits = Limits::default();

@@ -1,9 +1,11 @@
 //! The request on the wire.
 //!
 //! # Layout
-//! - [`opened`]: an answer whose head has come, and its body
+//! - [`opened`]: an answer whose head has come
+//! - [`body`]: its body, and content codings
 //! - [`transport`]: what an error of the HTTP client means
 
+mod body;
 mod opened;
 pub(super) mod transport;
 
@@ -27,6 +29,7 @@ use super::{
     text,
 };
 
+pub use body::Body;
 pub use opened::Opened;
 
 /// How often a request is sent at the most. Only failures before the first byte of a body are tried again.
@@ -134,7 +137,7 @@ impl Fetcher {
         let address = response.remote_addr().map(|address| address.to_string());
         let cause = Cause { address, status: Some(response.status().as_u16()), ..self.cause() };
         if response.status() == StatusCode::OK {
-            return Ok(Opened::new(response, until, cause));
+            return Ok(Opened::new(response, until, cause, request.headers.clone()));
         }
         Err(self.refused(request, response, until, cause).await)
     }
@@ -157,6 +160,8 @@ impl Fetcher {
         let kind = match status {
             StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Kind::Failed(code),
+            // Not of this request: it has no condition and no range.
+            _ if refusal::conditional_hint(code).is_some() => Kind::Failed(code),
             _ if status.is_redirection() => Kind::Redirected(code),
             _ if status.is_client_error() => Kind::Denied(code),
             _ => Kind::Failed(code),
@@ -166,7 +171,7 @@ impl Fetcher {
         let refusal = Refusal::read(&headers, &body, &request.headers);
         let hint = refusal.hint(code, &self.origin, request, &headers).or_else(|| match kind {
             Kind::Redirected(_) => Some("set the base to where the objects are".into()),
-            _ => None,
+            _ => refusal::conditional_hint(code).map(str::to_owned),
         });
         OriginError::new(kind, Cause { refusal, detail: redirected_to(request, &headers), hint, ..cause })
     }

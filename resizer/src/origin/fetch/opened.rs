@@ -1,24 +1,19 @@
 //! An answer whose head has come, and its body.
 
-use std::{
-    io::Read as _,
-    time::{Instant, SystemTime},
-};
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
 
 use super::{
     super::{
         OriginError,
         encoding::{self, LooksLikeImage},
         error::{Cause, Kind},
+        provenance::Provenance,
     },
-    READ_TIMEOUT, Until,
+    Body, READ_TIMEOUT, Until,
 };
-
-/// How much is decoded between two looks at the clock and at other tasks: a few milliseconds.
-const DECODE_STEP: u64 = 1 << 20;
 
 /// An answer whose headers have come and whose body has not been read.
 pub struct Opened {
@@ -27,18 +22,20 @@ pub struct Opened {
     declared: Option<u64>,
     until: Until,
     cause: Cause,
+    /// The request's headers: what they hold is not for the log.
+    secrets: HeaderMap,
 }
 
 impl Opened {
-    pub(super) fn new(response: reqwest::Response, until: Until, cause: Cause) -> Self {
-        Self { declared: response.content_length(), response, until, cause }
+    pub(super) fn new(response: reqwest::Response, until: Until, cause: Cause, secrets: HeaderMap) -> Self {
+        Self { declared: response.content_length(), response, until, cause, secrets }
     }
 
-    /// The origin's entity tag, if it gave a strong one that is text. A weak one may stay when bytes change
-    /// (RFC 9110, section 8.8.1).
+    /// The origin's entity tag, if it gave a strong one: in quotes (RFC 9110, section 8.8.3). A weak one may stay when bytes
+    /// change, and so may what is no tag.
     #[must_use]
     pub fn etag(&self) -> Option<String> {
-        self.text(&ETAG).filter(|tag| !tag.starts_with("W/")).map(str::to_owned)
+        self.text(&ETAG).filter(|tag| is_strong(tag)).map(str::to_owned)
     }
 
     /// When the origin says that the object changed last.
@@ -59,9 +56,8 @@ impl Opened {
         self.declared
     }
 
-    /// Reads the body and undoes its content codings, as far as they are real: bytes that look like an image are
-    /// taken as they are. `reserve` is asked before the bytes held grow to a number; what it refuses ends the reading
-    /// with its error.
+    /// Reads the body. `reserve` is asked before the bytes held grow to a number; what it refuses ends the reading with its
+    /// error.
     ///
     /// # Errors
     /// [`Kind::TooLarge`], [`Kind::Interrupted`], [`Kind::Timeout`], [`Kind::Deadline`], [`Kind::Encoded`], or
@@ -71,7 +67,7 @@ impl Opened {
         limit: u64,
         looks_like_image: LooksLikeImage,
         mut reserve: impl FnMut(u64) -> Result<(), E>,
-    ) -> Result<Bytes, E> {
+    ) -> Result<Body, E> {
         let bytes = self.collect(limit, &mut reserve).await?;
         if encoding::is_chunk_framed(&bytes, looks_like_image) {
             let mut error =
@@ -81,41 +77,8 @@ impl Opened {
         }
         let codings = encoding::declared(self.response.headers());
         let codings = codings.map_err(|error| self.error(Kind::Encoded, &error.to_string()))?;
-        if codings.is_empty() {
-            return Ok(bytes);
-        }
-        let held = bytes.len() as u64;
-        let memory = held + codings.iter().map(|coding| coding.memory()).sum::<u64>();
-        let broken = |error: std::io::Error| {
-            self.error(Kind::Encoded, &format!("its content coding ({codings:?}) is broken: {error}"))
-        };
-        let Some(mut decoder) =
-            encoding::decoder(&codings, bytes.clone(), looks_like_image).map_err(broken)?
-        else {
-            return Ok(bytes);
-        };
-        let mut decoded = BytesMut::new();
-        let mut piece = vec![0; encoding::PIECE];
-        let mut pause_at = DECODE_STEP;
-        loop {
-            let length = decoder.read(&mut piece).map_err(broken)?;
-            let total = decoded.len() as u64 + length as u64;
-            if total > limit {
-                return Err(self.too_large(limit, "decoded").into());
-            }
-            if length == 0 {
-                return Ok(decoded.freeze());
-            }
-            reserve(memory + total)?;
-            decoded.extend_from_slice(piece.get(..length).unwrap_or_default());
-            if total >= pause_at {
-                pause_at = total + DECODE_STEP;
-                tokio::task::yield_now().await;
-                if Instant::now() >= self.until.at {
-                    return Err(self.error(self.until.passed(), "while decoding its content coding").into());
-                }
-            }
-        }
+        let provenance = Provenance::new(self.cause, self.response.headers().clone(), self.secrets);
+        Ok(Body::new(bytes, codings, limit, self.until, provenance))
     }
 
     async fn collect<E: From<OriginError>>(
@@ -173,16 +136,35 @@ impl Opened {
     }
 
     fn too_large(&self, limit: u64, how: &str) -> OriginError {
-        let mut error = self.error(Kind::TooLarge(limit), how);
-        error.set_hint("limits.max_source_bytes is how much is taken");
-        error
+        self.cause.clone().too_large(limit, how)
     }
 
     fn error(&self, kind: Kind, detail: &str) -> OriginError {
-        OriginError::new(kind, Cause { detail: Some(detail.to_owned()), ..self.cause.clone() })
+        OriginError::new(kind, self.cause.clone().with_detail(detail))
     }
 
     fn text(&self, name: &HeaderName) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
+    }
+}
+
+/// Whether an entity tag is one, and strong.
+fn is_strong(tag: &str) -> bool {
+    let text = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    text.is_some_and(|text| !text.contains('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_in_quotes_is_a_strong_tag() {
+        for tag in ["\"a\"", "\"\"", "\"a b\""] {
+            assert!(is_strong(tag), "{tag}");
+        }
+        for tag in ["", "\"", "a", "W/\"a\"", "\"a", "a\"", "\"a\", \"b\""] {
+            assert!(!is_strong(tag), "{tag}");
+        }
     }
 }

@@ -63,6 +63,12 @@ fn tls_hint(error: &TlsError, origin: &Origin) -> Option<String> {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "the origin's certificate has expired".into()
         }
+        // The verifier's own error, which no variant names.
+        CertificateError::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => {
+            "it is an authority's certificate (CA:TRUE), as `openssl req -x509` makes them, and no server may use one: make it \
+             with -addext basicConstraints=critical,CA:FALSE and add it to the system's roots (SSL_CERT_FILE)"
+                .into()
+        }
         _ => return None,
     })
 }
@@ -92,10 +98,12 @@ mod tests {
     fn certificates_have_a_way_out() {
         let text = "[origins.a]\nkind = 's3'\nbucket = 'photos'\nregion = 'eu-west-1'\n";
         let all = safelight_chassis::config::read(text, super::super::super::config::read).unwrap();
+        let authority = rustls::OtherError(std::sync::Arc::new(io::Error::other("CaUsedAsEndEntity")));
         for (error, words) in [
             (TlsError::InvalidCertificate(CertificateError::NotValidForName), "path_style"),
             (TlsError::InvalidCertificate(CertificateError::UnknownIssuer), "roots"),
             (TlsError::InvalidCertificate(CertificateError::Expired), "expired"),
+            (TlsError::InvalidCertificate(CertificateError::Other(authority)), "CA:FALSE"),
             (TlsError::InvalidMessage(rustls::InvalidMessage::InvalidContentType), "http://"),
         ] {
             // As the client passes it on: an `io::Error` that holds it.

@@ -1,5 +1,7 @@
 //! What `bucket` may be: a name, or the ARN of an access point.
 
+use super::partition;
+
 /// A bucket as it is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bucket<'a> {
@@ -18,6 +20,8 @@ pub enum Bucket<'a> {
 
 /// Longest name: what S3 took in us-east-1 before 2018, capitals and underscores among them.
 const MAX_NAME_BYTES: usize = 255;
+/// Digits of an account's number.
+const ACCOUNT_DIGITS: usize = 12;
 
 impl<'a> Bucket<'a> {
     /// Reads the setting.
@@ -68,8 +72,15 @@ fn parse_arn(text: &str) -> Result<Bucket<'_>, String> {
             use the access point of one region"
             .into());
     }
-    if !region.split('.').chain([account, name]).all(is_host_label) {
+    if !region.split('.').chain([name]).all(is_host_label) {
         return Err(FORM.into());
+    }
+    if account.len() != ACCOUNT_DIGITS || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("is not the ARN of an account: its number has {ACCOUNT_DIGITS} digits"));
+    }
+    let actual = partition::of(region).id;
+    if partition != actual {
+        return Err(format!("names the partition {partition:?}, and {region} is in {actual}"));
     }
     Ok(Bucket::AccessPoint { region, account, name })
 }
@@ -136,6 +147,10 @@ mod tests {
             ("arn:aws:s3:us-west-2:123456789012:bucket/ap", "of the form"),
             ("arn:aws:s3:us-west-2:123456789012", "of the form"),
             ("arn:aws:s3:us_west:123456789012:accesspoint/ap", "of the form"),
+            ("arn:aws:s3:us-west-2:12345:accesspoint/ap", "12 digits"),
+            ("arn:aws:s3:us-west-2:12345678901a:accesspoint/ap", "12 digits"),
+            ("arn:foo:s3:us-west-2:123456789012:accesspoint/ap", "\"foo\", and us-west-2 is in aws"),
+            ("arn:aws:s3:cn-north-1:123456789012:accesspoint/ap", "\"aws\", and cn-north-1 is in aws-cn"),
         ] {
             let message = Bucket::parse(text).unwrap_err();
             assert!(message.contains(word), "{text}: {message}");

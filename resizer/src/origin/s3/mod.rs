@@ -23,7 +23,7 @@ use bucket::Bucket;
 use endpoint::Place;
 
 /// Reads the part of `[origins.*]` that `kind = "s3"` has.
-pub(super) fn read(section: &mut Section) -> (OriginKind, String) {
+pub(super) fn read(section: &mut Section) -> (OriginKind, String, Option<String>) {
     let name: String = section.required("bucket");
     let bucket = Bucket::parse(&name).map_err(|message| {
         if !name.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn read(section: &mut Section) -> (OriginKind, String) {
         bucket: bucket.unwrap_or(Bucket::Name("unreadable")),
         region: &region,
         endpoint: endpoint.as_deref().and_then(|endpoint| {
-            Url::parse(endpoint).map_err(|message| section.error("endpoint", message)).ok()
+            read_endpoint(endpoint).map_err(|message| section.error("endpoint", message)).ok()
         }),
         path_style: section.or("path_style", false),
         dual_stack: section.or("dual_stack", false),
@@ -69,7 +69,32 @@ pub(super) fn read(section: &mut Section) -> (OriginKind, String) {
         Bucket::AccessPoint { region, .. } => region.to_owned(),
         Bucket::Name(_) => region.clone(),
     };
-    (OriginKind::S3 { region: signed_for, signing_key }, base)
+    let doubt = match place.bucket {
+        Bucket::Name(name) => doubt(place.endpoint, name),
+        Bucket::AccessPoint { .. } => None,
+    };
+    (OriginKind::S3 { region: signed_for, signing_key }, base, doubt)
+}
+
+/// An endpoint that requests can be signed for.
+fn read_endpoint(endpoint: &str) -> Result<Url<'_>, String> {
+    let url = Url::parse(endpoint)?;
+    match url.path_for_s3() {
+        None => Ok(url),
+        Some(path) => {
+            let Url { scheme, authority, .. } = url;
+            Err(format!("has a path that S3 spells in another way: write {scheme}://{authority}{path}"))
+        }
+    }
+}
+
+/// What is odd about an endpoint that names the bucket: objects' URLs name it twice then.
+fn doubt(endpoint: Option<Url<'_>>, bucket: &str) -> Option<String> {
+    let url = endpoint?;
+    let in_host = url.authority.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
+    let in_path = url.path.trim_matches('/') == bucket;
+    (in_host || in_path)
+        .then(|| format!("the endpoint already names the bucket {bucket:?}, and URLs name it twice: leave it out of endpoint"))
 }
 
 /// As the signer wants it. Stores that are not AWS's have names of their own.

@@ -13,6 +13,9 @@ use super::super::{
 /// How much of an error's body is read: S3's own are below 1 KiB, those with a canonical request below 4.
 pub const MAX_BODY: usize = 8 * 1024;
 
+/// A difference of clocks that no store minds: AWS takes 15 minutes. The cause is another then.
+const LEAST_SKEW: Duration = Duration::from_secs(5 * 60);
+
 /// The parts of an error document and of its headers that help. Not the string to sign, which stands beside them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refusal {
@@ -26,6 +29,10 @@ pub struct Refusal {
     pub region: Option<String>,
     /// The bucket's endpoint, in an answer that is a redirect.
     pub endpoint: Option<String>,
+    /// When the request was made, as the store read it.
+    pub request_time: Option<String>,
+    /// The store's own time.
+    pub server_time: Option<String>,
 }
 
 impl Refusal {
@@ -43,6 +50,8 @@ impl Refusal {
             request_id: header("x-amz-request-id").or_else(|| tag("RequestId")),
             region: header("x-amz-bucket-region").or_else(|| tag("Region")),
             endpoint: tag("Endpoint"),
+            request_time: tag("RequestTime"),
+            server_time: tag("ServerTime"),
         }
     }
 
@@ -69,12 +78,15 @@ impl Refusal {
             "AccessDenied" | "" if status == 403 && request.authority == Authority::Unsigned => {
                 "the request is not signed: set signing_key, or make the bucket public".into()
             }
+            code if signing_key.is_none() && is_of_key(code) => {
+                "the origin has no signing_key, so its requests are not signed: set one, or make the bucket public".into()
+            }
             "AccessDenied" | "" if status == 403 => format!(
                 "the credentials of key {key} may not read this object; 403 also means a missing key when \
                  s3:ListBucket is not granted"
             ),
-            "" if (300..400).contains(&status) => self.hint_of_region(region),
-            "RequestTimeTooSkewed" => clock_hint(request, headers),
+            "" if (300..400).contains(&status) && status != 304 => self.hint_of_region(region),
+            "RequestTimeTooSkewed" => self.clock_hint(request, headers),
             "SignatureDoesNotMatch" => {
                 format!("the secret of key {key} is wrong, or a proxy changes the request on its way")
             }
@@ -104,8 +116,29 @@ impl Refusal {
             code if code.starts_with("KMS") => {
                 format!("the object's KMS key cannot be used by the credentials of key {key}")
             }
-            _ => return None,
+            _ => return conditional_hint(status).map(str::to_owned),
         })
+    }
+
+    /// Compares the time of the request with the store's: as the document has them, or else the headers.
+    fn clock_hint(&self, request: &SignedGet, headers: &HeaderMap) -> String {
+        let header = |headers: &HeaderMap, name| Some(headers.get(name)?.to_str().ok()?.to_owned());
+        let of_document = |time: &Option<String>| time.as_deref().and_then(amz_date);
+        let date =
+            || header(headers, DATE.as_str())?.parse::<httpdate::HttpDate>().ok().map(SystemTime::from);
+        let store = of_document(&self.server_time).or_else(date);
+        let signed = || amz_date(&header(&request.headers, "x-amz-date")?);
+        let signed = of_document(&self.request_time).or_else(signed);
+        let difference = store.zip(signed).map(|(store, signed)| match store.duration_since(signed) {
+            Ok(behind) => (behind, "behind"),
+            Err(ahead) => (ahead.duration(), "ahead of"),
+        });
+        match difference.filter(|(difference, _)| *difference >= LEAST_SKEW) {
+            Some((difference, how)) => {
+                format!("the signer's clock is {} s {how} the store's", difference.as_secs())
+            }
+            None => "the signer's clock and the store's differ too much: set both by NTP".into(),
+        }
     }
 
     fn hint_of_region(&self, signed_for: &str) -> String {
@@ -121,22 +154,39 @@ impl Refusal {
     }
 }
 
-/// Compares the time in the request's signature with the store's.
-fn clock_hint(request: &SignedGet, headers: &HeaderMap) -> String {
-    let store = headers.get(DATE).and_then(|date| date.to_str().ok()?.parse::<httpdate::HttpDate>().ok());
-    let signed = request.headers.get("x-amz-date").and_then(|date| amz_date(date.to_str().ok()?));
-    let (Some(store), Some(signed)) = (store.map(SystemTime::from), signed) else {
-        return "the signer's clock and the store's differ too much".into();
-    };
-    match store.duration_since(signed) {
-        Ok(behind) => format!("the signer's clock is {} s behind the store's", behind.as_secs()),
-        Err(ahead) => format!("the signer's clock is {} s ahead of the store's", ahead.duration().as_secs()),
+/// What to do about statuses that only conditional requests, requests for a range, and writes have.
+#[must_use]
+pub fn conditional_hint(status: u16) -> Option<&'static str> {
+    match status {
+        304 | 412 => Some(
+            "the request has no condition: something before the origin adds one (If-None-Match, If-Modified-Since)",
+        ),
+        416 => Some(
+            "the request asks for no range: something before the origin adds one (Range), or the object is empty",
+        ),
+        409 => Some(
+            "the object is being changed, or the store is not ready for it: nothing is wrong with the credentials",
+        ),
+        _ => None,
     }
 }
 
-/// `20260131T235959Z`
+/// Whether a code is about the key that signed.
+fn is_of_key(code: &str) -> bool {
+    code.starts_with("KMS")
+        || matches!(
+            code,
+            "SignatureDoesNotMatch"
+                | "InvalidAccessKeyId"
+                | "ExpiredToken"
+                | "InvalidToken"
+                | "TokenRefreshRequired"
+        )
+}
+
+/// `20260131T235959Z`, `2026-01-31T23:59:59.000Z`
 fn amz_date(text: &str) -> Option<SystemTime> {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let digits: String = text.chars().filter(char::is_ascii_digit).take(14).collect();
     if digits.len() != 14 {
         return None;
     }
@@ -150,10 +200,29 @@ fn amz_date(text: &str) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// The text of the first element of that name.
+/// The text of the first element of that name, whatever its namespace and attributes.
 fn element(document: &str, name: &str) -> Option<String> {
-    let (_, rest) = document.split_once(&format!("<{name}>"))?;
-    let (value, _) = rest.split_once('<')?;
+    let mut rest = document;
+    while let Some((_, after)) = rest.split_once('<') {
+        rest = after;
+        let Some((tag, content)) = after.find(['<', '>']).and_then(|end| after.split_at_checked(end)) else {
+            break;
+        };
+        let Some(content) = content.strip_prefix('>') else { continue };
+        let qualified = tag.split_whitespace().next().unwrap_or_default();
+        if qualified.rsplit(':').next() == Some(name) && !tag.ends_with('/') {
+            return text_of(content);
+        }
+    }
+    None
+}
+
+/// The text at the start of an element's content.
+fn text_of(content: &str) -> Option<String> {
+    if let Some(data) = content.trim_start().strip_prefix("<![CDATA[") {
+        return data.split_once("]]>").map(|(data, _)| data.to_owned()).filter(|text| !text.is_empty());
+    }
+    let (value, _) = content.split_once('<')?;
     let unescaped = value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
     Some(unescaped.replace("&apos;", "'").replace("&#39;", "'").replace("&amp;", "&"))
         .filter(|v| !v.is_empty())
@@ -169,6 +238,7 @@ mod tests {
             ("20130524T000000Z", "Fri, 24 May 2013 00:00:00 GMT"),
             ("20240229T235959Z", "Thu, 29 Feb 2024 23:59:59 GMT"),
             ("20260101T000001Z", "Thu, 01 Jan 2026 00:00:01 GMT"),
+            ("2026-01-01T00:00:01.123Z", "Thu, 01 Jan 2026 00:00:01 GMT"),
             ("20000301T120000Z", "Wed, 01 Mar 2000 12:00:00 GMT"),
         ] {
             assert_eq!(amz_date(text), Some(httpdate::parse_http_date(http).unwrap()), "{text}");
@@ -194,7 +264,31 @@ mod tests {
         assert_eq!(refusal.request_id.as_deref(), Some("4442587FB7D0A2F9"));
         assert_eq!((refusal.region, refusal.endpoint), (None, None));
 
-        for body in [&b""[..], b"<html>", b"<Code>", b"<Code></Code>", b"\xff\xfe<Code"] {
+        // A code is shown however long S3 makes it; what is as long as a signature is not.
+        let code = "a".repeat(63);
+        let long = format!("<Code>{code}</Code><Message>{code}a</Message>");
+        let refusal = Refusal::read(&HeaderMap::new(), long.as_bytes(), &secrets);
+        assert_eq!((refusal.code, refusal.message.as_deref()), (Some(code), Some("…")));
+
+        for body in [
+            &b"<Error xmlns='http://s3.amazonaws.com/doc/2006-03-01/'><Code lang=\"en\">SlowDown</Code></Error>"[..],
+            b"<s3:Error><s3:Code>SlowDown</s3:Code></s3:Error>",
+            b"<Error><Code><![CDATA[SlowDown]]></Code></Error>",
+            b"<Error><Codes>x</Codes><Code/><Code\n>SlowDown</Code>",
+        ] {
+            let refusal = Refusal::read(&HeaderMap::new(), body, &secrets);
+            assert_eq!(refusal.code.as_deref(), Some("SlowDown"), "{}", String::from_utf8_lossy(body));
+        }
+        for body in [
+            &b""[..],
+            &b"<".repeat(MAX_BODY),
+            &b"<Code ".repeat(MAX_BODY),
+            b"<Code><![CDATA[x",
+            b"<html>",
+            b"<Code>",
+            b"<Code></Code>",
+            b"\xff\xfe<Code",
+        ] {
             assert_eq!(Refusal::read(&HeaderMap::new(), body, &secrets), Refusal::default());
         }
     }

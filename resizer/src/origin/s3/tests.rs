@@ -5,7 +5,7 @@ use safelight_chassis::config;
 
 use super::{
     super::{
-        Origin,
+        Origin, OriginKind,
         request::{Authority, SignedGet},
     },
     refusal::Refusal,
@@ -118,12 +118,24 @@ fn what_does_not_go_together_is_said_at_the_start() {
             "accelerate",
             "endpoint",
         ),
-        ("bucket = 'arn:aws:s3:us-west-2:1:accesspoint/ap'\npath_style = true", "path_style", "access point"),
-        ("bucket = 'arn:aws:s3:us-west-2:1:accesspoint/ap'\naccelerate = true", "accelerate", "access point"),
-        ("bucket = 'arn:aws:s3:us-west-2:1:accesspoint/ap'\nregion = 'cn-north-1'", "region", "partition"),
+        (
+            "bucket = 'arn:aws:s3:us-west-2:123456789012:accesspoint/ap'\npath_style = true",
+            "path_style",
+            "access point",
+        ),
+        (
+            "bucket = 'arn:aws:s3:us-west-2:123456789012:accesspoint/ap'\naccelerate = true",
+            "accelerate",
+            "access point",
+        ),
+        (
+            "bucket = 'arn:aws:s3:us-west-2:123456789012:accesspoint/ap'\nregion = 'cn-north-1'",
+            "region",
+            "partition",
+        ),
         ("bucket = 'arn:aws:s3::1:accesspoint/ap.mrap'\nregion = 'us-east-1'", "bucket", "multi-region"),
         (
-            "bucket = 'arn:aws:s3:us-west-2:1:accesspoint/ap'\nendpoint = 'http://127.0.0.1:9'",
+            "bucket = 'arn:aws:s3:us-west-2:123456789012:accesspoint/ap'\nendpoint = 'http://127.0.0.1:9'",
             "endpoint",
             "address",
         ),
@@ -132,6 +144,20 @@ fn what_does_not_go_together_is_said_at_the_start() {
         ("bucket = 'photos'\nregion = 'aws-global'", "region", "eu-west-1"),
         ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a?b'", "endpoint", "query"),
         ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a/../b'", "endpoint", "change"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'HTTP://s'", "endpoint", "capitals"),
+        ("bucket = 'xn--abc'\nregion = 'eu-west-1'", "bucket", "path_style"),
+        ("bucket = 'xn--abc'\nregion = 'x'\nendpoint = 'https://s'", "bucket", "path_style"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a:b'", "endpoint", "write http://s/a%3Ab/"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a,b'", "endpoint", "write http://s/a%2Cb/"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/(a)'", "endpoint", "write http://s/%28a%29/"),
+        (
+            "bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/A~b/+c'",
+            "endpoint",
+            "write http://s/A~b/%2Bc/",
+        ),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a%2bb'", "endpoint", "write http://s/a%2Bb/"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/%41'", "endpoint", "write http://s/A/"),
+        ("bucket = 'photos'\nregion = 'x'\nendpoint = 'http://s/a%zz'", "endpoint", "write http://s/a%25zz/"),
     ] {
         let errors = origin(settings).map(|origin| origin.base).unwrap_err();
         assert_eq!(errors.lines().count(), 1, "{errors}");
@@ -142,8 +168,28 @@ fn what_does_not_go_together_is_said_at_the_start() {
     }
 }
 
+#[test]
+fn an_endpoint_that_names_the_bucket_is_doubted() {
+    for (endpoint, is_doubted) in [
+        ("https://photos.s3.eu-west-1.amazonaws.com", true),
+        ("https://s3.example.com/photos", true),
+        ("https://s3.example.com/photos/", true),
+        ("https://s3.example.com", false),
+        ("https://photos-store.example.com", false),
+        ("https://s3.example.com/storage/v1", false),
+        ("https://s3.example.com/a%20b", false),
+    ] {
+        let origin = origin(&format!("bucket = 'photos'\nregion = 'x'\nendpoint = '{endpoint}'")).unwrap();
+        assert_eq!(origin.doubt.is_some(), is_doubted, "{endpoint}: {:?}", origin.doubt);
+    }
+    assert_eq!(origin("bucket = 'photos'\nregion = 'eu-west-1'").unwrap().doubt, None);
+}
+
 fn hint(authority: Authority, status: u16, document: &str) -> String {
-    let origin = origin("bucket = 'photos'\nregion = 'us-east-1'").unwrap();
+    let mut origin = origin("bucket = 'photos'\nregion = 'us-east-1'").unwrap();
+    if authority == Authority::Unsigned {
+        origin.kind = OriginKind::S3 { region: "us-east-1".into(), signing_key: None };
+    }
     let mut headers = HeaderMap::new();
     headers.insert(DATE, "Thu, 01 Jan 2026 00:16:00 GMT".parse().unwrap());
     let mut request = SignedGet { url: origin.base.parse().unwrap(), headers: HeaderMap::new(), authority };
@@ -164,6 +210,24 @@ fn each_refusal_has_a_way_out() {
             "s3.eu-west-1.amazonaws.com",
         ),
         (403, "RequestTimeTooSkewed", "", "960 s behind"),
+        (
+            403,
+            "RequestTimeTooSkewed",
+            "<RequestTime>20260101T000000Z</RequestTime><ServerTime>2026-01-01T00:20:00Z</ServerTime>",
+            "1200 s behind",
+        ),
+        (
+            403,
+            "RequestTimeTooSkewed",
+            "<RequestTime>20260101T003000Z</RequestTime><ServerTime>2026-01-01T00:10:00Z</ServerTime>",
+            "1200 s ahead",
+        ),
+        // What the answer says cannot be the cause.
+        (403, "RequestTimeTooSkewed", "<ServerTime>2026-01-01T00:00:00Z</ServerTime>", "differ too much"),
+        (412, "PreconditionFailed", "", "no condition"),
+        (416, "InvalidRange", "", "no range"),
+        (409, "OperationAborted", "", "being changed"),
+        (304, "", "", "no condition"),
         (403, "SignatureDoesNotMatch", "", "the secret of key photos-key"),
         (403, "InvalidAccessKeyId", "", "photos-key"),
         (400, "ExpiredToken", "", "session token"),
@@ -179,6 +243,10 @@ fn each_refusal_has_a_way_out() {
     }
     assert_eq!(hint(Authority::Signer, 404, "<Error><Code>NoSuchKey</Code></Error>"), "");
     assert!(hint(Authority::Unsigned, 403, "<Code>AccessDenied</Code>").contains("signing_key"));
+    for code in ["SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "KMS.DisabledException"] {
+        let told = hint(Authority::Unsigned, 403, &format!("<Code>{code}</Code>"));
+        assert!(told.contains("has no signing_key"), "{code}: {told}");
+    }
     assert!(hint(Authority::Caller, 403, "<Code>AccessDenied</Code>").contains("caller"));
     assert!(hint(Authority::Signer, 403, "").contains("s3:ListBucket"));
 }
