@@ -1,5 +1,4 @@
 //! SIGTERM while a picture is on its way, as a Kubernetes roll-out sends it: a viewer sees nothing of it.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{
     fs,
