@@ -20,7 +20,7 @@ impl Granted {
         use super::METHODS;
 
         let rest = Grant {
-            place: String::new(),
+            path: String::new(),
             keys: Names::All,
             accounts: Names::All,
             deliveries: Names::All,
