@@ -59,13 +59,13 @@ impl Finding {
     }
 }
 
-/// Reads the file with `load`, prints what `summarise` says of it, the problems that `look` finds without asking, and
-/// with `--connect` all that `look` and `ask` find.
+/// Reads the file with `load`, prints what `summarise` says of it, the problems that `inspect` finds without asking, and
+/// with `--connect` all that `inspect` and `ask` find.
 pub fn run<C, F>(
     args: &CheckArgs,
     load: impl FnOnce(&Path) -> Result<C, ConfigErrors>,
     summarise: impl FnOnce(&C) -> String,
-    look: impl FnOnce(&C) -> Vec<Finding>,
+    inspect: impl FnOnce(&C) -> Vec<Finding>,
     ask: impl FnOnce(C) -> F,
 ) -> ExitCode
 where
@@ -84,7 +84,7 @@ where
             return ExitCode::from(exit::USAGE);
         }
     };
-    let seen = look(&config);
+    let seen = inspect(&config);
     let is_fine = !seen.iter().any(|finding| finding.is_problem);
     if is_fine {
         print(&Finding::fine(format!("ok: {file}: {}", summarise(&config))));

@@ -138,7 +138,7 @@ impl Security {
 
     /// What is wrong with its files although they can be used.
     #[must_use]
-    pub fn look(&self) -> Vec<Finding> {
+    pub fn findings(&self) -> Vec<Finding> {
         let expired = self.tls.as_ref().and_then(|tls| tls.expired());
         expired.into_iter().map(Finding::problem).collect()
     }

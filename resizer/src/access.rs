@@ -86,8 +86,8 @@ impl Access {
     }
 
     /// What is wrong with the files of `[tls]` although they can be used.
-    pub(crate) fn look(&self) -> Vec<Finding> {
-        self.security.look()
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        self.security.findings()
     }
 
     /// Lets in who has a grant; says so if nobody has.

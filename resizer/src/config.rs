@@ -97,8 +97,8 @@ impl Config {
 
     /// What is wrong with what it names, as far as that can be seen from here.
     #[must_use]
-    pub fn look(&self) -> Vec<Finding> {
-        self.access.look()
+    pub fn findings(&self) -> Vec<Finding> {
+        self.access.findings()
     }
 
     fn from_section(section: &mut Section) -> Self {

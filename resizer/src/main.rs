@@ -42,7 +42,7 @@ struct Args {
 fn main() -> ExitCode {
     match cli::parse() {
         Args { command: Some(Command::CheckConfig(args)), .. } => {
-            check::run(&args, Config::load, Config::summary, Config::look, async |config| {
+            check::run(&args, Config::load, Config::summary, Config::findings, async |config| {
                 Ok(Resizer::new(config)?.check().await)
             })
         }

@@ -72,7 +72,7 @@ pub struct Grants(access::Grants<Grant>);
 #[derive(Debug)]
 pub(crate) struct Grant {
     /// Where it stands, such as `grants[1]`.
-    place: String,
+    path: String,
     keys: Names,
     accounts: Names,
     deliveries: Names,
@@ -103,14 +103,14 @@ impl Grants {
     }
 
     /// Where they name keys or deliveries that there are not. No error: that a key is gone must not wait for its grants.
-    pub(crate) fn strangers(&self, keyring: &Keyring, deliveries: &Deliveries) -> Vec<String> {
+    pub(crate) fn unknown_names(&self, keyring: &Keyring, deliveries: &Deliveries) -> Vec<String> {
         let mut found = Vec::new();
         for (_, access::Grant { rest: grant, .. }) in self.0.iter() {
             if !grant.keys.named().all(|name| keyring.get(name).is_some()) {
-                found.push(format!("{}.keys: names a key that is not configured", grant.place));
+                found.push(format!("{}.keys: names a key that is not configured", grant.path));
             }
             if !grant.deliveries.named().all(|name| deliveries.all().contains_key(name)) {
-                found.push(format!("{}.deliveries: names a delivery that is not configured", grant.place));
+                found.push(format!("{}.deliveries: names a delivery that is not configured", grant.path));
             }
         }
         found.sort_unstable();
@@ -180,7 +180,7 @@ impl Grant {
             section.error("http_methods", "expected GET, HEAD or PUT");
         }
         Self {
-            place: section.path().to_owned(),
+            path: section.path().to_owned(),
             keys: Names::new(section.or("keys", Vec::new())),
             accounts: Names::new(section.or("accounts", Vec::new())),
             deliveries: Names::new(section.or("deliveries", vec!["*".to_owned()])),

@@ -30,11 +30,11 @@ impl Config {
         )
     }
 
-    /// Looks for the files that are written to, at the names in grants, and at the server's certificate.
+    /// What is there to say without asking: of the names in grants, the files that are written to, and the server's certificate.
     #[must_use]
-    pub fn look(&self) -> Vec<Finding> {
-        let mut findings = self.security.look();
-        findings.extend(self.strangers().into_iter().map(Finding::problem));
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.security.findings();
+        findings.extend(self.unknown_names().into_iter().map(Finding::problem));
         let audit = self.audit.as_ref().and_then(|audit| audit.path());
         let upload_tokens = self.upload_tokens.as_ref().and_then(|upload_tokens| upload_tokens.path());
         findings.extend(audit.map(|path| writable("audit.path", path)));
@@ -43,14 +43,14 @@ impl Config {
     }
 
     /// Where grants name what is not configured.
-    fn strangers(&self) -> Vec<String> {
-        self.grants.strangers(&self.keyring, &self.deliveries)
+    fn unknown_names(&self) -> Vec<String> {
+        self.grants.unknown_names(&self.keyring, &self.deliveries)
     }
 
     /// Says so in the log.
-    pub(crate) fn warn_of_strangers(&self) {
-        for stranger in self.strangers() {
-            tracing::warn!("configuration: {stranger}");
+    pub(crate) fn warn_of_unknown_names(&self) {
+        for name in self.unknown_names() {
+            tracing::warn!("configuration: {name}");
         }
     }
 

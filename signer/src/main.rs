@@ -49,7 +49,7 @@ enum Beside {
 fn main() -> ExitCode {
     match cli::parse() {
         Args { command: Some(Beside::CheckConfig(args)), .. } => {
-            check::run(&args, Config::load, Config::summary, Config::look, async |config| {
+            check::run(&args, Config::load, Config::summary, Config::findings, async |config| {
                 Ok(config.check(Clock::system()).await)
             })
         }

@@ -50,7 +50,7 @@ impl Reload for Watched {
     }
 
     fn apply(&mut self, mut config: Config) {
-        config.warn_of_strangers();
+        config.warn_of_unknown_names();
         config.keyring.start_providers(Some(&self.held.keyring.load()), &self.tasks);
         let keys = config.keyring.all().len();
         self.held.keyring.store(Arc::new(config.keyring));

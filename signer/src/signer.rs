@@ -140,7 +140,7 @@ impl Signer {
     /// # Errors
     /// The embedded store of upload tokens, or the audit file, cannot be opened: most often because another process has it.
     pub fn open(mut config: Config, clock: Clock) -> Result<Self, StartError> {
-        config.warn_of_strangers();
+        config.warn_of_unknown_names();
         let audit = match config.audit.take() {
             None => Audit::none(),
             Some(settings) => Audit::open(&settings)?,

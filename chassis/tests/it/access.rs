@@ -252,7 +252,7 @@ async fn an_expired_certificate_of_the_server_is_said() {
     let authority = Authority::new();
     authority.sign_until("server", vec![loopback()], 2020);
     let security = config::read(&authority.server_text(false), Security::read).unwrap();
-    let [finding] = &security.look()[..] else { panic!("a finding") };
+    let [finding] = &security.findings()[..] else { panic!("a finding") };
     assert!(finding.is_problem && finding.text.contains("expired at 2020-01-01T00:00:00Z"), "{finding:?}");
     Server::new(Limits::DEFAULT).security(security).bind(LOOPBACK, false).await.unwrap();
     let line = sink.line("the server's certificate expired at 2020-01-01T00:00:00Z").await;
@@ -260,7 +260,7 @@ async fn an_expired_certificate_of_the_server_is_said() {
 
     authority.sign("server", vec![loopback()]);
     let security = config::read(&authority.server_text(false), Security::read).unwrap();
-    assert_eq!(security.look(), []);
+    assert_eq!(security.findings(), []);
 }
 
 #[tokio::test]
@@ -288,6 +288,33 @@ async fn a_token_names_its_caller_and_a_wrong_one_is_not_anonymous() {
     assert_eq!(call(&running, None).await, Ok("anonymous".to_owned()));
     assert_eq!(call(&running, Some("Bearer another")).await, unknown);
     assert_eq!(call(&running, Some("Bearer fake-token-of-dev")).await, denied());
+}
+
+#[tokio::test]
+async fn why_an_authorization_is_refused_is_logged() {
+    let (sink, _guard) = log();
+    let hash = hex::encode(Sha256::digest("fake-token-of-dev"));
+    let running = start(&format!("[[tokens]]\ncaller = 'dev'\nsha256 = '{hash}'"), Some("dev")).await;
+    for (values, why) in [
+        (&["Bearer fake-token-of-other"][..], "the bearer token is not known here"),
+        (&["Basic fake-token-of-dev"], "the authorization is no bearer token"),
+        (&["Bearer fake-token-of-dev", "Bearer fake-token-of-dev"], "there is more than one authorization"),
+        (&["Bearer "], "the bearer token is empty"),
+    ] {
+        let mut request = tonic::Request::new("caller".to_owned());
+        for value in values {
+            request.metadata_mut().append("authorization", value.parse().unwrap());
+        }
+        let answer = running.plain().await.unary::<_, String>(DO, request).await.unwrap_err();
+        assert_eq!((answer.code(), answer.message()), (Code::Unauthenticated, why));
+        assert_eq!(
+            sink.lines(&format!("refused a call of Do: {why}; see [[tokens]]")).len(),
+            1,
+            "{}",
+            sink.text()
+        );
+    }
+    assert!(!sink.text().contains("fake-token"), "{}", sink.text());
 }
 
 #[tokio::test]

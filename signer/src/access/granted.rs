@@ -21,7 +21,7 @@ impl Granted {
         use crate::keyring::Allowed;
 
         let rest = Grant {
-            place: String::new(),
+            path: String::new(),
             keys: Names::All,
             accounts: Names::All,
             deliveries: Names::All,

@@ -139,7 +139,7 @@ fn pitfall_20_a_set_of_grants_allows_what_one_of_them_does() {
             (0..).zip(GRANTS).filter(|(place, _)| set >> place & 1 == 1).map(|(_, grant)| grant).collect();
         let grants = set.iter().map(|(key, prefix, http_method, max_ttl)| {
             let rest = Grant {
-                place: String::new(),
+                path: String::new(),
                 keys: Names::new(vec![(*key).to_owned()]),
                 accounts: Names::new(vec![(*key).to_owned()]),
                 deliveries: Names::All,
