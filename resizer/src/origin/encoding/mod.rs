@@ -6,11 +6,9 @@
 //! # Layout
 //! - `metered`: what goes into a coding
 //! - `gzip`, `zstd`: members and frames, all of them
-//! - `xxh64`: the checksum of a zstd frame
 
 mod gzip;
 mod metered;
-mod xxh64;
 mod zstd;
 
 use std::io::{self, BufRead, BufReader, Read};

@@ -11,14 +11,10 @@ use ruzstd::decoding::{
     errors::{FrameDecoderError, ReadFrameHeaderError},
 };
 
-use super::xxh64::Xxh64;
-
 /// Undoes all frames.
 pub(super) struct Frames<R> {
     source: R,
     decoder: FrameDecoder,
-    /// Of what the frame came to until now.
-    hash: Xxh64,
 }
 
 /// Whether the bytes can begin a frame. pzstd begins with a skippable one.
@@ -30,13 +26,13 @@ impl<R: BufRead> Frames<R> {
     pub(super) fn new(source: R, max_window: u64) -> Self {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(max_window);
-        Self { source, decoder, hash: Xxh64::default() }
+        Self { source, decoder }
     }
 
     /// Begins the next frame, or skips it.
     fn begin(&mut self) -> io::Result<()> {
         match self.decoder.reset(&mut self.source) {
-            Ok(()) => self.hash = Xxh64::default(),
+            Ok(()) => {}
             Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
                 length, ..
             })) => {
@@ -50,10 +46,9 @@ impl<R: BufRead> Frames<R> {
         Ok(())
     }
 
-    /// The checksum is the lower half of the hash.
     fn is_intact(&self) -> bool {
-        let low = |hash: u64| hash & u64::from(u32::MAX);
-        self.decoder.get_checksum_from_data().is_none_or(|sum| u64::from(sum) == low(self.hash.finish()))
+        let told = self.decoder.get_checksum_from_data();
+        told.is_none() || told == self.decoder.get_calculated_checksum()
     }
 }
 
@@ -62,7 +57,6 @@ impl<R: BufRead> Read for Frames<R> {
         loop {
             let length = self.decoder.read(into)?;
             if length > 0 || into.is_empty() {
-                self.hash.update(into.get(..length).unwrap_or_default());
                 return Ok(length);
             }
             if !self.decoder.is_finished() {
