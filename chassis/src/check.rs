@@ -94,7 +94,10 @@ where
         return if is_fine { ExitCode::SUCCESS } else { ExitCode::from(exit::UNAVAILABLE) };
     }
     // What only the log of a running service says, such as why a provider of credentials did not answer.
-    let level = LogLevel(Targets::new().with_default(LevelFilter::WARN));
+    // A peer that does not answer is among the findings.
+    let level =
+        Targets::new().with_default(LevelFilter::WARN).with_target("safelight_client", LevelFilter::ERROR);
+    let level = LogLevel(level);
     telemetry::init(&level, LogFormat::Pretty, telemetry::Output::Stdout);
     let asked = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match asked.map_err(BoxError::from).and_then(|runtime| runtime.block_on(ask(config))) {
