@@ -34,11 +34,12 @@ pub fn load<T>(path: &Path, f: impl FnOnce(&mut Section) -> T) -> Result<T, Conf
 /// Reads the file at `path`.
 ///
 /// # Errors
-/// It cannot be read.
+/// It cannot be read, or is empty, as it is for a moment while it is written in place.
 pub fn text(path: &Path) -> Result<String, ConfigErrors> {
-    std::fs::read_to_string(path).map_err(|error| {
-        ConfigErrors::one(path.display().to_string(), format!("cannot be read: {}", error.kind()))
-    })
+    let wrong = |what| ConfigErrors::one(path.display().to_string(), what);
+    let text =
+        std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {}", error.kind())))?;
+    if text.trim_ascii().is_empty() { Err(wrong("is empty".to_owned())) } else { Ok(text) }
 }
 
 /// Reads TOML text with `f`.

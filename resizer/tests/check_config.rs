@@ -51,6 +51,9 @@ fn all_errors_are_said_at_once() {
     }
     assert!(!errors.contains("hush"), "{errors}");
     assert_eq!(check(&["/nowhere.toml"]).0, Some(64));
+    // As it is for a moment while it is written in place: a reload must not take it for one without grants.
+    let (code, _, errors) = check(&[File::new("empty", " \n").name()]);
+    assert!(code == Some(64) && errors.contains("is empty"), "{errors}");
     assert_eq!(check(&[]).0, Some(64), "the file is needed");
 }
 

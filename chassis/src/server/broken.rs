@@ -4,7 +4,7 @@ use std::{error::Error, io};
 
 use rustls::CertificateError;
 
-use super::headers::{BLOCK_TOO_LARGE, TOO_MANY_LARGE_BLOCKS};
+use super::headers::{BLOCK_TOO_LARGE, DECODES_TOO_LARGE, TOO_MANY_LARGE_BLOCKS};
 
 /// How a connection came to its end.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,10 @@ fn of_headers(error: &(dyn Error + 'static)) -> Option<&'static str> {
             (
                 BLOCK_TOO_LARGE,
                 "a client sent a request with more than 256 KiB of headers, which is the limit",
+            ),
+            (
+                DECODES_TOO_LARGE,
+                "a client sent a request whose headers decode to more than 1 MiB, which is the limit: it is broken, or an attack",
             ),
             (TOO_MANY_LARGE_BLOCKS, "too many clients at once send large headers"),
         ] {

@@ -47,6 +47,9 @@ const MAX_BLOCK: usize = 256 * 1024;
 /// Why a connection ends that sends one.
 pub(super) const BLOCK_TOO_LARGE: &str = "a header block above 256 KiB";
 
+/// Why a connection ends that sends one which its table makes much larger.
+pub(super) const DECODES_TOO_LARGE: &str = "a header block that decodes to more than 1 MiB";
+
 /// Why a connection ends when [`LARGE`] has no room.
 pub(super) const TOO_MANY_LARGE_BLOCKS: &str = "too many large header blocks at once";
 
@@ -88,6 +91,8 @@ pub(super) struct Headers {
     pass: usize,
     /// The beginning of a frame or block whose end has not come.
     held: Vec<u8>,
+    /// Of `held`: where the first frame begins that has not come whole.
+    walked: usize,
     large: Option<SemaphorePermit<'static>>,
 }
 
@@ -102,7 +107,15 @@ enum Step {
 
 impl Headers {
     pub(super) const fn new(limit: usize) -> Self {
-        Self { limit, mode: Mode::Watch, decoder: Decoder::new(), pass: 0, held: Vec::new(), large: None }
+        Self {
+            limit,
+            mode: Mode::Watch,
+            decoder: Decoder::new(),
+            pass: 0,
+            held: Vec::new(),
+            walked: 0,
+            large: None,
+        }
     }
 
     /// Takes what was read. As many of the first bytes as are returned go on in place; what comes after them is in `out`,
@@ -110,6 +123,10 @@ impl Headers {
     pub(super) fn take(&mut self, read: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
         if !self.held.is_empty() {
             self.held.extend_from_slice(read);
+            if self.is_waiting() {
+                self.admit(self.held.len())?;
+                return Ok(0);
+            }
             let held = std::mem::take(&mut self.held);
             let done = self.all(&held, out);
             self.hold(held.get(done..).unwrap_or_default())?;
@@ -153,15 +170,42 @@ impl Headers {
     /// Keeps bytes until more come.
     fn hold(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.mode == Mode::End {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a header block that decodes to more than 1 MiB",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, DECODES_TOO_LARGE));
         }
-        self.held = bytes.to_vec();
-        if bytes.len() <= self.limit + FRAME {
+        (self.held, self.walked) = (bytes.to_vec(), 0);
+        self.admit(bytes.len())
+    }
+
+    /// Whether what is held is the beginning of a block whose end has not come. Each frame is looked at once, however many
+    /// there are and however they come.
+    fn is_waiting(&mut self) -> bool {
+        let stream = match Head::read(&self.held) {
+            None => return true,
+            Some(first) if first.kind == HEADERS => first.stream,
+            Some(_) => return false,
+        };
+        while let Some(head) = Head::read(self.held.get(self.walked..).unwrap_or_default()) {
+            let is_next = head.kind == CONTINUATION && head.stream == stream;
+            if self.walked > 0 && !is_next {
+                return false;
+            }
+            let end = self.walked + FRAME_HEAD + head.length;
+            if end > self.held.len() {
+                return true;
+            }
+            if head.flags & END_HEADERS != 0 {
+                return false;
+            }
+            self.walked = end;
+        }
+        true
+    }
+
+    /// Whether so many bytes may be held.
+    fn admit(&mut self, length: usize) -> io::Result<()> {
+        if length <= self.limit + FRAME {
             self.large = None;
-        } else if bytes.len() > MAX_BLOCK {
+        } else if length > MAX_BLOCK {
             return Err(io::Error::new(io::ErrorKind::InvalidData, BLOCK_TOO_LARGE));
         } else if self.large.is_none() {
             let busy = |_| io::Error::new(io::ErrorKind::QuotaExceeded, TOO_MANY_LARGE_BLOCKS);
@@ -245,9 +289,11 @@ impl Headers {
     fn rewritten(&mut self, block: &[u8]) -> Result<Vec<u8>, Bad> {
         let (limit, mut size) = (self.limit, 0);
         let (mut fields, mut kept) = (Vec::new(), Vec::new());
+        // A second one is malformed, for h2 to say; a block may have very many.
+        let mut is_first = true;
         self.decoder.decode(block, |name, value, _| {
             size += name.len() + value.len() + OVERHEAD;
-            if is_bad_authority(name, value) {
+            if name == b":authority" && std::mem::take(&mut is_first) && is_bad_authority(name, value) {
                 return;
             }
             if size < limit {

@@ -314,6 +314,44 @@ fn a_block_that_makes_much_of_few_bytes_keeps_no_more_than_the_table_and_ends_th
 }
 
 #[test]
+fn a_block_in_very_many_frames_arrives() {
+    let value = "t".repeat(5000);
+    let block = literals(&[("x-long", &value)]);
+    // HEADERS without END_HEADERS, a CONTINUATION for each byte, and another request in the last write.
+    let mut bytes = vec![0, 0, 0, HEADERS, END_STREAM, 0, 0, 0, 1];
+    for (index, byte) in block.iter().enumerate() {
+        let flags = if index + 1 == block.len() { END_HEADERS } else { 0 };
+        bytes.extend([0, 0, 1, 9, flags, 0, 0, 0, 1, *byte]);
+    }
+    bytes.extend(frames(3, &[0x83, 0x86, 0x84, 0xbe]));
+    for cut in [1, 7, 10_000, 100_000] {
+        let mut headers = Headers::new(LIMIT);
+        let mut passed = Vec::new();
+        for read in bytes.chunks(cut) {
+            let mut out = Vec::new();
+            let in_place = headers.take(read, &mut out).unwrap();
+            passed.extend_from_slice(&read[..in_place]);
+            passed.append(&mut out);
+        }
+        assert!(passed == bytes, "{cut}");
+    }
+}
+
+/// A table makes very many of few bytes. Two are malformed, for h2 to say.
+#[test]
+fn a_second_authority_is_not_looked_at() {
+    let bad = literals(&[(":authority", "a:1,b:2")]);
+    let two = literals(&[(":authority", "good"), (":authority", "a:3,b:4")]);
+    let mut headers = Headers::new(LIMIT);
+    for (block, holds) in [(bad, None), (two, Some("a:3,b:4"))] {
+        let mut out = Vec::new();
+        assert_eq!(headers.take(&frames(1, &block), &mut out).unwrap(), 0);
+        let text = String::from_utf8_lossy(&out);
+        assert!(!text.contains("a:1,b:2") && holds.is_none_or(|second| text.contains(second)), "{text}");
+    }
+}
+
+#[test]
 fn a_block_without_an_end_is_not_kept() {
     let mut headers = Headers::new(LIMIT);
     let mut out = Vec::new();
