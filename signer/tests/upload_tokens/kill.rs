@@ -399,9 +399,11 @@ async fn pitfall_17_two_processes_with_postgres_which_crashes_too() {
 /// Killed after every answer, and the database with it: what was answered is still so, whatever came in between.
 #[tokio::test(flavor = "multi_thread")]
 async fn pitfall_17_a_signer_that_is_killed_between_any_two_calls() {
+    /// A request id, what it asks, and what it is told.
+    type Step = (&'static str, Ask, Result<bool, &'static str>);
     const ALREADY: Result<bool, &str> = Err("TOKEN_ALREADY_REDEEMED");
     const RESERVED: Result<bool, &str> = Err("TOKEN_RESERVED");
-    let histories: [&[(&str, Ask, Result<bool, &str>)]; 5] = [
+    let histories: [&[Step]; 5] = [
         // Committed once, and told again.
         &[
             ("r", Ask::Reserve(600), Ok(false)),

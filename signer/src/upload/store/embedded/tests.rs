@@ -153,7 +153,7 @@ async fn a_file_of_an_earlier_signer_is_used_as_it_is_and_given_back() {
         ended,
         request_id: request_id.map(str::to_owned),
     };
-    let database = redb::Database::create(&path).unwrap();
+    let database = Database::create(&path).unwrap();
     let transaction = database.begin_write().unwrap();
     for (number, record) in
         [(1, earlier(None, None)), (2, earlier(Some(1), Some("r"))), (3, earlier(Some(1), None))]
@@ -177,7 +177,7 @@ async fn a_file_of_an_earlier_signer_is_used_as_it_is_and_given_back() {
     drop(store);
 
     // To the earlier signer it is a pending token.
-    let database = redb::Database::create(&path).unwrap();
+    let database = Database::create(&path).unwrap();
     let transaction = database.begin_write().unwrap();
     let tokens = transaction.open_table(TOKENS).unwrap();
     let kept = Earlier::decode(tokens.get([1; 32]).unwrap().unwrap().value()).unwrap();
