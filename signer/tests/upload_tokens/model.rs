@@ -270,12 +270,12 @@ fn histories(place: &Place, cases: u32) {
 
 #[test]
 fn an_embedded_store_is_the_model() {
-    histories(&Place::embedded(), 40);
+    histories(&Place::embedded(), 160);
 }
 
 #[test]
 fn a_postgres_store_is_the_model() {
     if let Some(place) = Place::postgres() {
-        histories(&place, 24);
+        histories(&place, 96);
     }
 }

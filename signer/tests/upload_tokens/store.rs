@@ -282,7 +282,7 @@ async fn one_of_many_redeems() {
     }
 }
 
-/// A lease that a request renews and ends: one at a time, and what is between is that one's.
+/// Of 64 requests one reserves; then it commits while the others try to redeem, to release and to cancel.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_many_reserves_and_it_alone_commits() {
     for (name, place) in Place::all() {
