@@ -104,6 +104,8 @@ reasons! {
     TokenNotFound = "TOKEN_NOT_FOUND", NotFound, 404, false;
     /// The upload token was redeemed before, by another request or one without a request id.
     TokenAlreadyRedeemed = "TOKEN_ALREADY_REDEEMED", FailedPrecondition, 409, false;
+    /// Another request has reserved the upload token; see the retry delay.
+    TokenReserved = "TOKEN_RESERVED", FailedPrecondition, 409, true;
     /// The upload token's time has passed.
     TokenExpired = "TOKEN_EXPIRED", FailedPrecondition, 410, false;
     /// The upload token was cancelled.

@@ -8,8 +8,8 @@ use crate::{
     signer::v1::{
         AuthorizeDeliveryRequest, AuthorizeDeliveryResponse, CancelUploadTokenRequest, Cookie,
         CreateUploadTokenResponse, FormField, GetUploadTokenRequest, Header, RedeemUploadTokenRequest,
-        SignOriginRequestResponse, SignUploadResponse, SignUrlResponse, UploadAnswer, VerifyUrlRequest,
-        Webhook,
+        ReleaseUploadTokenRequest, ReserveUploadTokenRequest, SignOriginRequestResponse, SignUploadResponse,
+        SignUrlResponse, UploadAnswer, VerifyUrlRequest, Webhook,
     },
 };
 
@@ -55,6 +55,8 @@ shows! {
     GetUploadTokenRequest: account;
     Header: name;
     RedeemUploadTokenRequest: account, request_id;
+    ReleaseUploadTokenRequest: account, request_id;
+    ReserveUploadTokenRequest: account, request_id, lease;
     SignOriginRequestResponse: headers, expire_time, key_version;
     SignUploadResponse: form_fields, expire_time, key_version;
     SignUrlResponse: expire_time, key_version, cookies;
@@ -89,6 +91,9 @@ mod tests {
             SignOriginRequestResponse { url: secret(), headers: vec![header.clone()], ..Default::default() };
         let created = CreateUploadTokenResponse { token: secret(), ..Default::default() };
         let redeem = RedeemUploadTokenRequest { token: secret(), ..Default::default() };
+        let reserve = ReserveUploadTokenRequest { token: secret(), ..Default::default() };
+        let release = ReleaseUploadTokenRequest { token: secret(), ..Default::default() };
+        assert!(!format!("{reserve:?} {release:?}").contains("fake-secret"));
         let get = GetUploadTokenRequest {
             selector: Some(get_upload_token_request::Selector::Token(secret())),
             ..Default::default()

@@ -4,7 +4,7 @@
 //! - [`token`]: a token, and the id that names it without its power
 //! - [`record`]: what is kept of a token
 //! - [`rules`]: what a token may be made for
-//! - [`machine`]: what redeeming and cancelling do to a token; pure
+//! - [`machine`]: what happens to a token: reserve, redeem, release, cancel; pure
 //! - [`store`]: where records are kept, durably: embedded, or PostgreSQL
 //! - [`tokens`]: all of it together, what the service calls
 //! - [`sweep`]: removes what is long over, in the background

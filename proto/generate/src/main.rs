@@ -22,7 +22,7 @@ const PROTOS: [&str; 7] = [
 ];
 
 /// Credentials and signatures travel in these: src/redact.rs writes their Debug.
-const REDACTED: [&str; 19] = [
+const REDACTED: [&str; 21] = [
     ".envoy.config.core.v3.HeaderValue",
     ".envoy.service.auth.v3.AttributeContext.HttpRequest",
     ".safelight.resizer.v1.CallerHeaders",
@@ -36,6 +36,8 @@ const REDACTED: [&str; 19] = [
     ".safelight.signer.v1.GetUploadTokenRequest",
     ".safelight.signer.v1.Header",
     ".safelight.signer.v1.RedeemUploadTokenRequest",
+    ".safelight.signer.v1.ReleaseUploadTokenRequest",
+    ".safelight.signer.v1.ReserveUploadTokenRequest",
     ".safelight.signer.v1.SignOriginRequestResponse",
     ".safelight.signer.v1.SignUploadResponse",
     ".safelight.signer.v1.SignUrlResponse",

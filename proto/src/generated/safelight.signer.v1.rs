@@ -2660,7 +2660,7 @@ pub mod verifier_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// What may be uploaded. The signer sees no upload: whoever redeems the token enforces this.
+/// What may be uploaded. The signer sees no upload: the service that redeems the token enforces this.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UploadConstraints {
     /// Most bytes of the file; 0 means no limit.
@@ -2687,7 +2687,7 @@ pub struct CreateUploadTokenRequest {
     #[prost(string, tag = "5")]
     pub creator: ::prost::alloc::string::String,
     /// Whatever shall stand beside the image: at most 4,096 bytes in protobuf's encoding. Comes back when the token is
-    /// redeemed.
+    /// reserved or redeemed.
     #[prost(message, optional, tag = "6")]
     pub metadata: ::core::option::Option<::prost_types::Struct>,
     /// Whether the image shall be delivered by signed URLs only. With an `image_id` that is INVALID_ARGUMENT
@@ -2801,6 +2801,37 @@ pub struct UploadToken {
     /// As in CreateUploadTokenRequest.
     #[prost(message, optional, tag = "10")]
     pub constraints: ::core::option::Option<UploadConstraints>,
+    /// When the lease ends; set in UPLOAD_TOKEN_STATE_RESERVED and no other.
+    #[prost(message, optional, tag = "11")]
+    pub lease_expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Asks to reserve a token.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ReserveUploadTokenRequest {
+    /// The tenant. A token of another one is NOT_FOUND `TOKEN_NOT_FOUND`, like one that never was.
+    #[prost(string, tag = "1")]
+    pub account: ::prost::alloc::string::String,
+    /// The token.
+    #[prost(string, tag = "2")]
+    pub token: ::prost::alloc::string::String,
+    /// Names this attempt at the upload, as in RedeemUploadTokenRequest; needed here: 1 to 128 visible ASCII characters.
+    /// Two attempts with one `request_id` are the same attempt.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+    /// How long the reservation holds, 1 second to 15 minutes from now (a fraction is cut off). Unset: 5 minutes.
+    #[prost(message, optional, tag = "4")]
+    pub lease: ::core::option::Option<::prost_types::Duration>,
+}
+/// A reserved token.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReserveUploadTokenResponse {
+    /// Everything that was asked for when it was created; UPLOAD_TOKEN_STATE_RESERVED, with `lease_expire_time`.
+    #[prost(message, optional, tag = "1")]
+    pub upload_token: ::core::option::Option<UploadToken>,
+    /// Whether this `request_id` had it reserved already: the lease was renewed.
+    #[prost(bool, tag = "2")]
+    pub replayed: bool,
 }
 /// Asks to redeem a token.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2814,7 +2845,8 @@ pub struct RedeemUploadTokenRequest {
     pub token: ::prost::alloc::string::String,
     /// Names this attempt at the upload: at most 128 visible ASCII characters, such as a UUID. A call that is repeated
     /// with it, because its answer was lost, gets the same answer for as long as the token is kept (at least a minute
-    /// beyond its expiry). Empty: a repeated call is refused, and a lost answer is a lost upload.
+    /// beyond its expiry, and beyond the moment that it was redeemed). The one that has reserved the token commits the
+    /// reservation. Empty: a repeated call is refused, and a lost answer is a lost upload.
     #[prost(string, tag = "3")]
     pub request_id: ::prost::alloc::string::String,
 }
@@ -2827,6 +2859,27 @@ pub struct RedeemUploadTokenResponse {
     /// Whether an earlier call with this `request_id` has redeemed it.
     #[prost(bool, tag = "2")]
     pub replayed: bool,
+}
+/// Asks to give up a reservation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ReleaseUploadTokenRequest {
+    /// The tenant. A token of another one is NOT_FOUND `TOKEN_NOT_FOUND`, like one that never was.
+    #[prost(string, tag = "1")]
+    pub account: ::prost::alloc::string::String,
+    /// The token.
+    #[prost(string, tag = "2")]
+    pub token: ::prost::alloc::string::String,
+    /// The `request_id` that has reserved it; needed.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// A token that this request has not reserved any more.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReleaseUploadTokenResponse {
+    /// What has become of it.
+    #[prost(message, optional, tag = "1")]
+    pub upload_token: ::core::option::Option<UploadToken>,
 }
 /// Asks to cancel a token.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2866,7 +2919,7 @@ pub struct CancelUploadTokenResponse {
 pub enum UploadTokenState {
     /// Never sent.
     Unspecified = 0,
-    /// Can be redeemed.
+    /// Can be reserved or redeemed.
     Pending = 1,
     /// Was redeemed, for good.
     Redeemed = 2,
@@ -2874,6 +2927,8 @@ pub enum UploadTokenState {
     Expired = 3,
     /// Was cancelled, for good.
     Cancelled = 4,
+    /// Is reserved by a request, and its lease has not ended.
+    Reserved = 5,
 }
 impl UploadTokenState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2887,6 +2942,7 @@ impl UploadTokenState {
             Self::Redeemed => "UPLOAD_TOKEN_STATE_REDEEMED",
             Self::Expired => "UPLOAD_TOKEN_STATE_EXPIRED",
             Self::Cancelled => "UPLOAD_TOKEN_STATE_CANCELLED",
+            Self::Reserved => "UPLOAD_TOKEN_STATE_RESERVED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2897,6 +2953,7 @@ impl UploadTokenState {
             "UPLOAD_TOKEN_STATE_REDEEMED" => Some(Self::Redeemed),
             "UPLOAD_TOKEN_STATE_EXPIRED" => Some(Self::Expired),
             "UPLOAD_TOKEN_STATE_CANCELLED" => Some(Self::Cancelled),
+            "UPLOAD_TOKEN_STATE_RESERVED" => Some(Self::Reserved),
             _ => None,
         }
     }
@@ -2913,12 +2970,14 @@ pub mod upload_token_service_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// One-time upload tokens: Cloudflare's direct creator upload. A backend creates a token and gives it to a browser;
-    /// the browser's upload reaches whoever terminates HTTP, who redeems the token and stores the image under the id
-    /// that the token names. A token is redeemed exactly once, across threads, replicas, restarts and retries.
+    /// the browser's upload reaches the service that terminates HTTP, which reserves the token, receives the file, stores
+    /// the image under the id that the token names, and redeems the token: reserve, store, commit. Where it cannot store, it
+    /// releases the token, which can be used again. A token is redeemed exactly once, across threads, replicas, restarts and
+    /// retries. To redeem it without a reservation is enough where the file is safe already.
     ///
     /// Served where `[upload_tokens]` is configured. Every answer that says that something was written is durable. Where
     /// the store fails, or whether it has written is not known, the answer is UNAVAILABLE `STORE_UNAVAILABLE` and never
-    /// a guess: RedeemUploadToken is then called again with the same `request_id`, CancelUploadToken as it was.
+    /// a guess: the call is then repeated as it was, with the same `request_id`.
     #[derive(Debug, Clone)]
     pub struct UploadTokenServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -3049,10 +3108,52 @@ pub mod upload_token_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Reserves a pending token for a `request_id`, until its lease ends. The same `request_id` renews a lease that has not
+        /// ended, with `replayed`; for another one the token is FAILED_PRECONDITION `TOKEN_RESERVED` until then, with the time
+        /// that is left in RetryInfo. A redeemed token is FAILED_PRECONDITION `TOKEN_ALREADY_REDEEMED`, also for the
+        /// `request_id` that redeemed it (which gets its answer from RedeemUploadToken); an expired one `TOKEN_EXPIRED`, a
+        /// cancelled one `TOKEN_CANCELLED`.
+        ///
+        /// A lease may end after the token's expiry, and is then renewed and redeemed as before it. Once it has ended, the
+        /// token is what it would be without it: pending, or expired.
+        pub async fn reserve_upload_token(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReserveUploadTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReserveUploadTokenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.signer.v1.UploadTokenService/ReserveUploadToken",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "safelight.signer.v1.UploadTokenService",
+                        "ReserveUploadToken",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Redeems a token: succeeds once. Any further call is FAILED_PRECONDITION `TOKEN_ALREADY_REDEEMED`, except one
         /// with the `request_id` that redeemed it, which gets the same answer with `replayed`. At or after the token's
         /// expiry it is FAILED_PRECONDITION `TOKEN_EXPIRED`, after CancelUploadToken FAILED_PRECONDITION
-        /// `TOKEN_CANCELLED`.
+        /// `TOKEN_CANCELLED`, and while another `request_id` has it reserved FAILED_PRECONDITION `TOKEN_RESERVED`, with the
+        /// time that is left in RetryInfo.
+        ///
+        /// With the `request_id` that has reserved the token, it commits the reservation: whatever the token's expiry, and also
+        /// after the lease has ended, as long as no other request has reserved, redeemed or cancelled the token since and the
+        /// token is kept. What was stored in the meantime is not lost by being late.
         pub async fn redeem_upload_token(
             &mut self,
             request: impl tonic::IntoRequest<super::RedeemUploadTokenRequest>,
@@ -3082,8 +3183,43 @@ pub mod upload_token_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Gives up a reservation: the token is what it would be without it. OK without effect where this `request_id` has not
+        /// reserved the token, so that it can be repeated; where it has redeemed it, FAILED_PRECONDITION
+        /// `TOKEN_ALREADY_REDEEMED`.
+        pub async fn release_upload_token(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReleaseUploadTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleaseUploadTokenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.signer.v1.UploadTokenService/ReleaseUploadToken",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "safelight.signer.v1.UploadTokenService",
+                        "ReleaseUploadToken",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Makes sure that a token is never redeemed. OK also where it was cancelled before or has expired; a redeemed
-        /// token is FAILED_PRECONDITION `TOKEN_ALREADY_REDEEMED`.
+        /// token is FAILED_PRECONDITION `TOKEN_ALREADY_REDEEMED`. While the token is reserved it is FAILED_PRECONDITION
+        /// `TOKEN_RESERVED`, with the time that is left in RetryInfo: an upload that has begun may be stored already, and a
+        /// cancelled token promises that nothing is. Once the lease has ended it cancels, and the reservation cannot be
+        /// committed any more.
         pub async fn cancel_upload_token(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelUploadTokenRequest>,
@@ -3145,10 +3281,30 @@ pub mod upload_token_service_server {
             tonic::Response<super::GetUploadTokenResponse>,
             tonic::Status,
         >;
+        /// Reserves a pending token for a `request_id`, until its lease ends. The same `request_id` renews a lease that has not
+        /// ended, with `replayed`; for another one the token is FAILED_PRECONDITION `TOKEN_RESERVED` until then, with the time
+        /// that is left in RetryInfo. A redeemed token is FAILED_PRECONDITION `TOKEN_ALREADY_REDEEMED`, also for the
+        /// `request_id` that redeemed it (which gets its answer from RedeemUploadToken); an expired one `TOKEN_EXPIRED`, a
+        /// cancelled one `TOKEN_CANCELLED`.
+        ///
+        /// A lease may end after the token's expiry, and is then renewed and redeemed as before it. Once it has ended, the
+        /// token is what it would be without it: pending, or expired.
+        async fn reserve_upload_token(
+            &self,
+            request: tonic::Request<super::ReserveUploadTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReserveUploadTokenResponse>,
+            tonic::Status,
+        >;
         /// Redeems a token: succeeds once. Any further call is FAILED_PRECONDITION `TOKEN_ALREADY_REDEEMED`, except one
         /// with the `request_id` that redeemed it, which gets the same answer with `replayed`. At or after the token's
         /// expiry it is FAILED_PRECONDITION `TOKEN_EXPIRED`, after CancelUploadToken FAILED_PRECONDITION
-        /// `TOKEN_CANCELLED`.
+        /// `TOKEN_CANCELLED`, and while another `request_id` has it reserved FAILED_PRECONDITION `TOKEN_RESERVED`, with the
+        /// time that is left in RetryInfo.
+        ///
+        /// With the `request_id` that has reserved the token, it commits the reservation: whatever the token's expiry, and also
+        /// after the lease has ended, as long as no other request has reserved, redeemed or cancelled the token since and the
+        /// token is kept. What was stored in the meantime is not lost by being late.
         async fn redeem_upload_token(
             &self,
             request: tonic::Request<super::RedeemUploadTokenRequest>,
@@ -3156,8 +3312,21 @@ pub mod upload_token_service_server {
             tonic::Response<super::RedeemUploadTokenResponse>,
             tonic::Status,
         >;
+        /// Gives up a reservation: the token is what it would be without it. OK without effect where this `request_id` has not
+        /// reserved the token, so that it can be repeated; where it has redeemed it, FAILED_PRECONDITION
+        /// `TOKEN_ALREADY_REDEEMED`.
+        async fn release_upload_token(
+            &self,
+            request: tonic::Request<super::ReleaseUploadTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleaseUploadTokenResponse>,
+            tonic::Status,
+        >;
         /// Makes sure that a token is never redeemed. OK also where it was cancelled before or has expired; a redeemed
-        /// token is FAILED_PRECONDITION `TOKEN_ALREADY_REDEEMED`.
+        /// token is FAILED_PRECONDITION `TOKEN_ALREADY_REDEEMED`. While the token is reserved it is FAILED_PRECONDITION
+        /// `TOKEN_RESERVED`, with the time that is left in RetryInfo: an upload that has begun may be stored already, and a
+        /// cancelled token promises that nothing is. Once the lease has ended it cancels, and the reservation cannot be
+        /// committed any more.
         async fn cancel_upload_token(
             &self,
             request: tonic::Request<super::CancelUploadTokenRequest>,
@@ -3167,12 +3336,14 @@ pub mod upload_token_service_server {
         >;
     }
     /// One-time upload tokens: Cloudflare's direct creator upload. A backend creates a token and gives it to a browser;
-    /// the browser's upload reaches whoever terminates HTTP, who redeems the token and stores the image under the id
-    /// that the token names. A token is redeemed exactly once, across threads, replicas, restarts and retries.
+    /// the browser's upload reaches the service that terminates HTTP, which reserves the token, receives the file, stores
+    /// the image under the id that the token names, and redeems the token: reserve, store, commit. Where it cannot store, it
+    /// releases the token, which can be used again. A token is redeemed exactly once, across threads, replicas, restarts and
+    /// retries. To redeem it without a reservation is enough where the file is safe already.
     ///
     /// Served where `[upload_tokens]` is configured. Every answer that says that something was written is durable. Where
     /// the store fails, or whether it has written is not known, the answer is UNAVAILABLE `STORE_UNAVAILABLE` and never
-    /// a guess: RedeemUploadToken is then called again with the same `request_id`, CancelUploadToken as it was.
+    /// a guess: the call is then repeated as it was, with the same `request_id`.
     #[derive(Debug)]
     pub struct UploadTokenServiceServer<T> {
         inner: Arc<T>,
@@ -3344,6 +3515,55 @@ pub mod upload_token_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/safelight.signer.v1.UploadTokenService/ReserveUploadToken" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReserveUploadTokenSvc<T: UploadTokenService>(pub Arc<T>);
+                    impl<
+                        T: UploadTokenService,
+                    > tonic::server::UnaryService<super::ReserveUploadTokenRequest>
+                    for ReserveUploadTokenSvc<T> {
+                        type Response = super::ReserveUploadTokenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReserveUploadTokenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UploadTokenService>::reserve_upload_token(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReserveUploadTokenSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/safelight.signer.v1.UploadTokenService/RedeemUploadToken" => {
                     #[allow(non_camel_case_types)]
                     struct RedeemUploadTokenSvc<T: UploadTokenService>(pub Arc<T>);
@@ -3378,6 +3598,55 @@ pub mod upload_token_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RedeemUploadTokenSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.signer.v1.UploadTokenService/ReleaseUploadToken" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReleaseUploadTokenSvc<T: UploadTokenService>(pub Arc<T>);
+                    impl<
+                        T: UploadTokenService,
+                    > tonic::server::UnaryService<super::ReleaseUploadTokenRequest>
+                    for ReleaseUploadTokenSvc<T> {
+                        type Response = super::ReleaseUploadTokenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReleaseUploadTokenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UploadTokenService>::release_upload_token(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReleaseUploadTokenSvc(inner);
                         let codec = crate::codec::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -19,7 +19,7 @@ use crate::{
     clock::Clock,
     upload::{
         CreateError, Created, Expiry, Invalid, Outcome, Record, Refusal, State, Token, TokenError, TokenId,
-        UploadTokens, Wish, record::Details, rules::is_name,
+        UploadTokens, Wish, record::Details, rules,
     },
 };
 
@@ -60,12 +60,30 @@ impl UploadTokenService for UploadTokenHandlers {
         call.end(answer).await
     }
 
+    async fn reserve_upload_token(
+        &self,
+        request: Request<pb::ReserveUploadTokenRequest>,
+    ) -> Result<Response<pb::ReserveUploadTokenResponse>, Status> {
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.reserve(&mut call, request).await;
+        call.end(answer).await
+    }
+
     async fn redeem_upload_token(
         &self,
         request: Request<pb::RedeemUploadTokenRequest>,
     ) -> Result<Response<pb::RedeemUploadTokenResponse>, Status> {
         let (mut call, request) = Call::begin(&self.audit, request)?;
         let answer = self.redeem(&mut call, request).await;
+        call.end(answer).await
+    }
+
+    async fn release_upload_token(
+        &self,
+        request: Request<pb::ReleaseUploadTokenRequest>,
+    ) -> Result<Response<pb::ReleaseUploadTokenResponse>, Status> {
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.release(&mut call, request).await;
         call.end(answer).await
     }
 
@@ -113,9 +131,28 @@ impl UploadTokenHandlers {
         }?;
         call.note(|entry| entry.subject = id.to_string());
         let record = self.tokens.get(&account, id).await.map_err(unanswered)?;
-        let record = record.ok_or_else(|| refused(Refusal::NotFound))?;
-        let upload_token = Some(describe(id, record, self.clock.now())?);
+        let now = self.clock.now();
+        let record = record.ok_or_else(|| refused(Refusal::NotFound, now))?;
+        let upload_token = Some(describe(id, record, now)?);
         Ok(pb::GetUploadTokenResponse { upload_token })
+    }
+
+    async fn reserve(
+        &self,
+        call: &mut Call<'_>,
+        request: pb::ReserveUploadTokenRequest,
+    ) -> Result<pb::ReserveUploadTokenResponse, Status> {
+        let pb::ReserveUploadTokenRequest { account, token, request_id, lease } = request;
+        call.account(&account)?;
+        check_attempt(&request_id)?;
+        let lease = rules::lease(lease.map(|lease| lease.seconds))
+            .ok_or_else(|| CallError::field("lease", "expected 1 s to 15 min"))?;
+        let (id, now) = (by_token(&token)?, self.clock.now());
+        call.note(|entry| entry.subject = id.to_string());
+        let outcome = self.tokens.reserve(&account, id, &request_id, lease, now).await.map_err(unanswered)?;
+        let Outcome { record, replayed } = outcome.map_err(|refusal| refused(refusal, now))?;
+        let upload_token = Some(describe(id, record, now)?);
+        Ok(pb::ReserveUploadTokenResponse { upload_token, replayed })
     }
 
     async fn redeem(
@@ -125,7 +162,7 @@ impl UploadTokenHandlers {
     ) -> Result<pb::RedeemUploadTokenResponse, Status> {
         let pb::RedeemUploadTokenRequest { account, token, request_id } = request;
         call.account(&account)?;
-        if !is_name(&request_id) {
+        if !rules::is_name(&request_id) {
             return Err(
                 CallError::field("request_id", "expected at most 128 visible ASCII characters").into()
             );
@@ -133,9 +170,24 @@ impl UploadTokenHandlers {
         let (id, now) = (by_token(&token)?, self.clock.now());
         call.note(|entry| entry.subject = id.to_string());
         let outcome = self.tokens.redeem(&account, id, &request_id, now).await.map_err(unanswered)?;
-        let Outcome { record, replayed } = outcome.map_err(refused)?;
+        let Outcome { record, replayed } = outcome.map_err(|refusal| refused(refusal, now))?;
         let upload_token = Some(describe(id, record, now)?);
         Ok(pb::RedeemUploadTokenResponse { upload_token, replayed })
+    }
+
+    async fn release(
+        &self,
+        call: &mut Call<'_>,
+        request: pb::ReleaseUploadTokenRequest,
+    ) -> Result<pb::ReleaseUploadTokenResponse, Status> {
+        let pb::ReleaseUploadTokenRequest { account, token, request_id } = request;
+        call.account(&account)?;
+        check_attempt(&request_id)?;
+        let (id, now) = (by_token(&token)?, self.clock.now());
+        call.note(|entry| entry.subject = id.to_string());
+        let outcome = self.tokens.release(&account, id, &request_id, now).await.map_err(unanswered)?;
+        let Outcome { record, .. } = outcome.map_err(|refusal| refused(refusal, now))?;
+        Ok(pb::ReleaseUploadTokenResponse { upload_token: Some(describe(id, record, now)?) })
     }
 
     async fn cancel(
@@ -153,7 +205,8 @@ impl UploadTokenHandlers {
         call.note(|entry| entry.subject = id.to_string());
         let now = self.clock.now();
         let outcome = self.tokens.cancel(&account, id, now).await.map_err(unanswered)?;
-        let upload_token = Some(describe(id, outcome.map_err(refused)?.record, now)?);
+        let Outcome { record, .. } = outcome.map_err(|refusal| refused(refusal, now))?;
+        let upload_token = Some(describe(id, record, now)?);
         Ok(pb::CancelUploadTokenResponse { upload_token })
     }
 }
@@ -191,17 +244,28 @@ fn by_id(id: &str) -> Result<TokenId, CallError> {
         .ok_or_else(|| CallError::field("token_id", "expected 64 digits of lower-case hexadecimal"))
 }
 
+/// Refuses what names no attempt where one is needed.
+fn check_attempt(request_id: &str) -> Result<(), CallError> {
+    if request_id.is_empty() || !rules::is_name(request_id) {
+        return Err(CallError::field("request_id", "expected 1 to 128 visible ASCII characters"));
+    }
+    Ok(())
+}
+
 fn unselected() -> CallError {
     CallError::field("token", "expected a token, or token_id")
 }
 
 fn describe(id: TokenId, record: Record, now: u64) -> Result<pb::UploadToken, CallError> {
     let Record { expires, state, details, .. } = record;
-    let (state, ended) = match state {
-        State::Pending if expires <= now => (pb::UploadTokenState::Expired, None),
-        State::Pending => (pb::UploadTokenState::Pending, None),
-        State::Redeemed { at, .. } => (pb::UploadTokenState::Redeemed, Some(at)),
-        State::Cancelled { at } => (pb::UploadTokenState::Cancelled, Some(at)),
+    let (state, ended, leased) = match state {
+        State::Reserved { until, .. } if until > now => (pb::UploadTokenState::Reserved, None, Some(until)),
+        State::Pending | State::Reserved { .. } if expires <= now => {
+            (pb::UploadTokenState::Expired, None, None)
+        }
+        State::Pending | State::Reserved { .. } => (pb::UploadTokenState::Pending, None, None),
+        State::Redeemed { at, .. } => (pb::UploadTokenState::Redeemed, Some(at), None),
+        State::Cancelled { at } => (pb::UploadTokenState::Cancelled, Some(at), None),
     };
     let metadata = match details.metadata.as_slice() {
         [] => None,
@@ -224,17 +288,23 @@ fn describe(id: TokenId, record: Record, now: u64) -> Result<pb::UploadToken, Ca
             max_bytes: details.max_bytes,
             allowed_content_types: details.allowed_content_types,
         }),
+        lease_expire_time: leased.map(timestamp),
     })
 }
 
-fn refused(refusal: Refusal) -> CallError {
-    match refusal {
+fn refused(refusal: Refusal, now: u64) -> CallError {
+    let error = match refusal {
         Refusal::NotFound => Reason::TokenNotFound,
         Refusal::AlreadyRedeemed => Reason::TokenAlreadyRedeemed,
+        Refusal::Reserved { .. } => Reason::TokenReserved,
         Refusal::Expired => Reason::TokenExpired,
         Refusal::Cancelled => Reason::TokenCancelled,
     }
-    .error(refusal.to_string())
+    .error(refusal.to_string());
+    match refusal {
+        Refusal::Reserved { until } => error.retry_after(Duration::from_secs(until.saturating_sub(now))),
+        _ => error,
+    }
 }
 
 fn unanswered(error: TokenError) -> CallError {

@@ -8,7 +8,8 @@
 //! ca_file = "/etc/safelight/postgres-ca.pem"       # postgres; authorities of the server's certificate (PEM), for a URL
 //!                                    # with `sslmode=verify-full` (or `require`, which is the same here); read at start
 //! connections = 8                    # postgres; 1 to 64
-//! retention = "24h"                  # how long a token is kept beyond its expiry, at least a minute
+//! retention = "24h"                  # how long a token is kept beyond its expiry, the end of its lease and the moment that
+//!                                    # it was redeemed or cancelled, at least a minute
 //! private_custom_ids = false         # whether an image with an id of the caller's choice may require signed URLs
 //! ```
 
@@ -35,7 +36,7 @@ use super::{
 #[cfg(feature = "postgres")]
 use crate::keyring::secret;
 
-/// How long a token is kept beyond its expiry, unless said otherwise.
+/// How long a token is kept once it is over, unless said otherwise.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Shortest retention: time for a request to be repeated.
 pub const MIN_RETENTION: Duration = Duration::from_secs(60);

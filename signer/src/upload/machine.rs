@@ -1,4 +1,5 @@
-//! What redeeming and cancelling do to a token. Pure: stores apply this to the record they have locked.
+//! What happens to a token: reserve, redeem (the commit), release, cancel. Pure: stores apply this to the record as it is
+//! when they write.
 
 use super::{Record, State};
 
@@ -16,6 +17,18 @@ pub struct Event {
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
+    /// To reserve it.
+    Reserve {
+        /// For this request; not empty.
+        request_id: String,
+        /// For so many seconds.
+        lease: u64,
+    },
+    /// To give up a reservation.
+    Release {
+        /// Of this request; not empty.
+        request_id: String,
+    },
     /// To redeem it.
     Redeem {
         /// Names the request, so that it may be repeated; empty for one that may not.
@@ -30,7 +43,8 @@ pub enum EventKind {
 pub struct Outcome {
     /// The token.
     pub record: Record,
-    /// Whether it had been done before, so that nothing was written.
+    /// Whether it had been done before, or there was nothing to do. Nothing is to be written then, a lease that is renewed
+    /// apart.
     pub replayed: bool,
 }
 
@@ -43,6 +57,12 @@ pub enum Refusal {
     /// Redeemed before.
     #[error("the upload token has already been redeemed")]
     AlreadyRedeemed,
+    /// Another request has it reserved.
+    #[error("another request has reserved the upload token")]
+    Reserved {
+        /// When the lease ends, in Unix seconds.
+        until: u64,
+    },
     /// Its time has passed.
     #[error("the upload token has expired")]
     Expired,
@@ -51,36 +71,74 @@ pub enum Refusal {
     Cancelled,
 }
 
-/// Does to a token what is asked: what is to be written where `replayed` is false, or why nothing is.
+/// Does to a token what is asked: the record as it is to be written where it is another than before, or why nothing is.
 ///
 /// What has happened counts before what time it is: a clock that steps back makes nothing redeemable again, and one that
-/// has gone on takes no answer back from a request that is repeated.
+/// has gone on takes no answer back from a request that is repeated. A reservation is the request's that made it until
+/// another request changes the token: the end of its lease only lets others do so.
 ///
 /// # Errors
 /// Nothing is to be written.
-pub fn apply(record: Option<Record>, event: &Event) -> Result<Outcome, Refusal> {
-    let mut record = record.filter(|record| record.account == event.account).ok_or(Refusal::NotFound)?;
-    let replayed = match (&record.state, &event.kind) {
-        (State::Redeemed { request_id: first, .. }, EventKind::Redeem { request_id }) => {
+pub fn apply(record: Option<&Record>, event: &Event) -> Result<Outcome, Refusal> {
+    let record = record.filter(|record| record.account == event.account).ok_or(Refusal::NotFound)?;
+    let (state, replayed) = match &event.kind {
+        EventKind::Reserve { request_id, lease } => reserve(record, request_id, *lease, event.at),
+        EventKind::Redeem { request_id } => redeem(record, request_id, event.at),
+        EventKind::Release { request_id } => release(record, request_id),
+        EventKind::Cancel => cancel(record, event.at),
+    }?;
+    Ok(Outcome { record: Record { state, ..record.clone() }, replayed })
+}
+
+type Next = Result<(State, bool), Refusal>;
+
+fn reserve(record: &Record, request_id: &str, lease: u64, at: u64) -> Next {
+    let reserved = State::Reserved { request_id: request_id.to_owned(), until: at.saturating_add(lease) };
+    match &record.state {
+        State::Redeemed { .. } => Err(Refusal::AlreadyRedeemed),
+        State::Cancelled { .. } => Err(Refusal::Cancelled),
+        State::Reserved { request_id: holder, until } if *until > at => {
+            if holder == request_id {
+                Ok((reserved, true))
+            } else {
+                Err(Refusal::Reserved { until: *until })
+            }
+        }
+        State::Pending | State::Reserved { .. } if record.expires <= at => Err(Refusal::Expired),
+        State::Pending | State::Reserved { .. } => Ok((reserved, false)),
+    }
+}
+
+fn redeem(record: &Record, request_id: &str, at: u64) -> Next {
+    let redeemed = || State::Redeemed { at, request_id: request_id.to_owned() };
+    match &record.state {
+        State::Redeemed { request_id: first, .. } => {
             if first.is_empty() || first != request_id {
                 return Err(Refusal::AlreadyRedeemed);
             }
-            true
+            Ok((record.state.clone(), true))
         }
-        (State::Redeemed { .. }, EventKind::Cancel) => return Err(Refusal::AlreadyRedeemed),
-        (State::Cancelled { .. }, EventKind::Redeem { .. }) => return Err(Refusal::Cancelled),
-        (State::Cancelled { .. }, EventKind::Cancel) => true,
-        (State::Pending, EventKind::Redeem { .. }) if record.expires <= event.at => {
-            return Err(Refusal::Expired);
-        }
-        (State::Pending, EventKind::Redeem { request_id }) => {
-            record.state = State::Redeemed { at: event.at, request_id: request_id.clone() };
-            false
-        }
-        (State::Pending, EventKind::Cancel) => {
-            record.state = State::Cancelled { at: event.at };
-            false
-        }
-    };
-    Ok(Outcome { record, replayed })
+        State::Cancelled { .. } => Err(Refusal::Cancelled),
+        State::Reserved { request_id: holder, .. } if holder == request_id => Ok((redeemed(), false)),
+        State::Reserved { until, .. } if *until > at => Err(Refusal::Reserved { until: *until }),
+        State::Pending | State::Reserved { .. } if record.expires <= at => Err(Refusal::Expired),
+        State::Pending | State::Reserved { .. } => Ok((redeemed(), false)),
+    }
+}
+
+fn release(record: &Record, request_id: &str) -> Next {
+    match &record.state {
+        State::Reserved { request_id: holder, .. } if holder == request_id => Ok((State::Pending, false)),
+        State::Redeemed { request_id: first, .. } if first == request_id => Err(Refusal::AlreadyRedeemed),
+        other => Ok((other.clone(), true)),
+    }
+}
+
+fn cancel(record: &Record, at: u64) -> Next {
+    match &record.state {
+        State::Redeemed { .. } => Err(Refusal::AlreadyRedeemed),
+        State::Cancelled { .. } => Ok((record.state.clone(), true)),
+        State::Reserved { until, .. } if *until > at => Err(Refusal::Reserved { until: *until }),
+        State::Pending | State::Reserved { .. } => Ok((State::Cancelled { at }, false)),
+    }
 }

@@ -13,11 +13,33 @@ pub struct Record {
     pub details: Details,
 }
 
-/// What has become of a token. That its time has passed is no state: it is told from the clock, every time.
+impl Record {
+    /// When nothing more happens to it unasked, in Unix seconds: it has expired, its lease has ended, and it was redeemed or
+    /// cancelled, if it was. How long it is kept counts from here.
+    #[must_use]
+    pub fn over(&self) -> u64 {
+        match self.state {
+            State::Pending => self.expires,
+            State::Reserved { until: at, .. } | State::Redeemed { at, .. } | State::Cancelled { at } => {
+                self.expires.max(at)
+            }
+        }
+    }
+}
+
+/// What has become of a token. That its time has passed, or that of a lease, is no state: it is told from the clock, every
+/// time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Neither redeemed nor cancelled.
+    /// Neither reserved, redeemed nor cancelled.
     Pending,
+    /// Reserved; once the lease has ended, by a request that has not come back yet.
+    Reserved {
+        /// By which request; never empty.
+        request_id: String,
+        /// When the lease ends, in Unix seconds.
+        until: u64,
+    },
     /// Redeemed, for good.
     Redeemed {
         /// When, in Unix seconds.

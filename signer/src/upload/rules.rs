@@ -12,6 +12,13 @@ pub const MAX_TTL: u64 = 6 * 3600;
 /// Life of a token that was asked for without an expiry, in seconds.
 pub const DEFAULT_TTL: u64 = 1800;
 
+/// Shortest lease of a reservation, in seconds.
+pub const MIN_LEASE: u64 = 1;
+/// Longest lease of a reservation, in seconds.
+pub const MAX_LEASE: u64 = 15 * 60;
+/// Lease of a reservation that was asked for without one, in seconds.
+pub const DEFAULT_LEASE: u64 = 5 * 60;
+
 /// Longest account and request id, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
 /// Longest image id, in characters.
@@ -113,6 +120,13 @@ pub fn record(wish: Wish, private_custom_ids: bool, now: u64) -> Result<Record, 
     }
     details.created = now;
     Ok(Record { account, expires, state: State::Pending, details })
+}
+
+/// A lease in seconds; `None` where what was asked is out of range.
+#[must_use]
+pub fn lease(asked: Option<i64>) -> Option<u64> {
+    let lease = asked.map_or(Some(DEFAULT_LEASE), |asked| u64::try_from(asked).ok())?;
+    (MIN_LEASE..=MAX_LEASE).contains(&lease).then_some(lease)
 }
 
 /// Whether a text may name a tenant or a request, or is empty.

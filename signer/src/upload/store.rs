@@ -45,7 +45,8 @@ pub trait Store: Send + Sync {
     /// The store failed. It may have been done all the same.
     async fn apply(&self, id: TokenId, event: Event) -> Result<Result<Outcome, Refusal>, StoreError>;
 
-    /// Removes records that expired at or before `until`, oldest first, `limit` at most. How many were removed.
+    /// Removes records that were [over](Record::over) at or before `until`, those that expired first at first, `limit` at
+    /// most. How many were removed.
     ///
     /// # Errors
     /// The store failed. Some may have been removed.

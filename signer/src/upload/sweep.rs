@@ -14,7 +14,8 @@ const STEPS: usize = 20;
 /// Rest between steps, for those who wait.
 const REST: Duration = Duration::from_millis(50);
 
-/// Sweeps until the store is dropped. `retention` is how long a record is kept beyond its expiry, in seconds.
+/// Sweeps until the store is dropped. `retention` is how long a record is kept once it is [over](super::Record::over),
+/// in seconds.
 pub(super) async fn run(store: Weak<dyn Store>, clock: Clock, retention: u64, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;

@@ -96,6 +96,35 @@ impl UploadTokens {
         Ok(record.filter(|record| record.account == account))
     }
 
+    /// Reserves a token for so many seconds. `request_id` is [a name](rules::is_name) and not empty.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn reserve(
+        &self,
+        account: &str,
+        id: TokenId,
+        request_id: &str,
+        lease: u64,
+        now: u64,
+    ) -> Result<Result<Outcome, Refusal>, TokenError> {
+        self.apply(account, id, EventKind::Reserve { request_id: request_id.to_owned(), lease }, now).await
+    }
+
+    /// Gives up a reservation. `request_id` is [a name](rules::is_name) and not empty.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn release(
+        &self,
+        account: &str,
+        id: TokenId,
+        request_id: &str,
+        now: u64,
+    ) -> Result<Result<Outcome, Refusal>, TokenError> {
+        self.apply(account, id, EventKind::Release { request_id: request_id.to_owned() }, now).await
+    }
+
     /// Redeems a token. `request_id` is [a name](rules::is_name) or empty.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What the vectors do not say of the four methods.
+//! What the vectors do not say of the methods.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,10 @@ use safelight_signer::{Config, upload::MAX_CALLS};
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt as _;
 
-use crate::{place::Place, served::Served};
+use crate::{
+    place::Place,
+    served::{Client, Served},
+};
 
 const NOW: i64 = 1_700_000_000;
 
@@ -67,6 +70,7 @@ async fn a_token_from_beginning_to_end() {
             metadata: asked.metadata.clone(),
             require_signed_urls: true,
             constraints: Some(constraints),
+            lease_expire_time: None,
         };
         let by_id = pb::GetUploadTokenRequest {
             account: "acme".to_owned(),
@@ -108,6 +112,282 @@ async fn a_token_from_beginning_to_end() {
         let told = client.cancel_upload_token(cancel).await;
         refused(told, Code::FailedPrecondition, "TOKEN_ALREADY_REDEEMED", None);
     }
+}
+
+/// One token, and what is asked of it under a request id.
+struct Upload {
+    client: Client,
+    account: &'static str,
+    token: String,
+}
+
+impl Upload {
+    async fn create(served: &Served) -> Self {
+        let mut client = served.client();
+        let create = pb::CreateUploadTokenRequest { account: "acme".to_owned(), ..Default::default() };
+        let token = client.create_upload_token(create).await.unwrap().into_inner().token;
+        Self { client, account: "acme", token }
+    }
+
+    async fn reserve(
+        &mut self,
+        request_id: &str,
+        lease: Option<i64>,
+    ) -> Result<Response<pb::ReserveUploadTokenResponse>, Status> {
+        let reserve = pb::ReserveUploadTokenRequest {
+            account: self.account.to_owned(),
+            token: self.token.clone(),
+            request_id: request_id.to_owned(),
+            lease: lease.map(|seconds| Duration { seconds, nanos: 0 }),
+        };
+        self.client.reserve_upload_token(reserve).await
+    }
+
+    async fn redeem(&mut self, request_id: &str) -> Result<Response<pb::RedeemUploadTokenResponse>, Status> {
+        let redeem = pb::RedeemUploadTokenRequest {
+            account: self.account.to_owned(),
+            token: self.token.clone(),
+            request_id: request_id.to_owned(),
+        };
+        self.client.redeem_upload_token(redeem).await
+    }
+
+    async fn release(
+        &mut self,
+        request_id: &str,
+    ) -> Result<Response<pb::ReleaseUploadTokenResponse>, Status> {
+        let release = pb::ReleaseUploadTokenRequest {
+            account: self.account.to_owned(),
+            token: self.token.clone(),
+            request_id: request_id.to_owned(),
+        };
+        self.client.release_upload_token(release).await
+    }
+
+    async fn cancel(&mut self) -> Result<Response<pb::CancelUploadTokenResponse>, Status> {
+        let cancel = pb::CancelUploadTokenRequest {
+            account: self.account.to_owned(),
+            selector: Some(pb::cancel_upload_token_request::Selector::Token(self.token.clone())),
+        };
+        self.client.cancel_upload_token(cancel).await
+    }
+
+    /// What has become of it, and when its lease ends, in seconds from the beginning.
+    async fn state(&mut self) -> (pb::UploadTokenState, Option<i64>) {
+        let get = pb::GetUploadTokenRequest {
+            account: self.account.to_owned(),
+            selector: Some(pb::get_upload_token_request::Selector::Token(self.token.clone())),
+        };
+        state(self.client.get_upload_token(get).await.unwrap().into_inner().upload_token)
+    }
+}
+
+fn state(token: Option<pb::UploadToken>) -> (pb::UploadTokenState, Option<i64>) {
+    let token = token.unwrap();
+    (token.state(), token.lease_expire_time.map(|time| time.seconds - NOW))
+}
+
+/// FAILED_PRECONDITION `TOKEN_RESERVED`, with the seconds that are left.
+fn reserved<T: std::fmt::Debug>(told: Result<Response<T>, Status>, left: u64) {
+    let status = told.as_ref().unwrap_err();
+    let delay = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    assert_eq!(delay, Some(std::time::Duration::from_secs(left)), "{status:?}");
+    refused(told, Code::FailedPrecondition, "TOKEN_RESERVED", None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reservation_from_beginning_to_end() {
+    use pb::UploadTokenState::{Cancelled, Expired, Pending, Redeemed, Reserved};
+
+    for (name, place) in Place::all() {
+        let served = Served::start(&place.toml()).await;
+        let at = |seconds: u64| served.clock.set(NOW.cast_unsigned() + seconds);
+        at(0);
+
+        // Reserve, renew, commit; others wait.
+        let mut upload = Upload::create(&served).await;
+        let told = upload.reserve("r", None).await.unwrap().into_inner();
+        assert_eq!((state(told.upload_token), told.replayed), ((Reserved, Some(300)), false), "{name}");
+        assert_eq!(upload.state().await, (Reserved, Some(300)));
+        at(100);
+        reserved(upload.reserve("s", None).await, 200);
+        reserved(upload.redeem("s").await, 200);
+        reserved(upload.redeem("").await, 200);
+        reserved(upload.cancel().await, 200);
+        let told = upload.reserve("r", Some(900)).await.unwrap().into_inner();
+        assert_eq!((state(told.upload_token), told.replayed), ((Reserved, Some(1000)), true), "{name}");
+        let told = upload.release("s").await.unwrap().into_inner();
+        assert_eq!(state(told.upload_token), (Reserved, Some(1000)), "{name}: without effect");
+        for replayed in [false, true] {
+            let told = upload.redeem("r").await.unwrap().into_inner();
+            assert_eq!((state(told.upload_token), told.replayed), ((Redeemed, None), replayed), "{name}");
+        }
+        for request_id in ["r", "s"] {
+            let told = upload.reserve(request_id, None).await;
+            refused(told, Code::FailedPrecondition, "TOKEN_ALREADY_REDEEMED", None);
+        }
+        let told = upload.release("r").await;
+        refused(told, Code::FailedPrecondition, "TOKEN_ALREADY_REDEEMED", None);
+        let told = upload.release("s").await.unwrap().into_inner();
+        assert_eq!(state(told.upload_token), (Redeemed, None), "{name}: without effect");
+
+        // Release: pending again, for every other; and the same once more, without effect.
+        let mut upload = Upload::create(&served).await;
+        upload.reserve("r", Some(60)).await.unwrap();
+        for _ in 0..2 {
+            let told = upload.release("r").await.unwrap().into_inner();
+            assert_eq!(state(told.upload_token), (Pending, None), "{name}");
+        }
+        upload.redeem("s").await.unwrap();
+
+        // Reserved before its expiry (at 1900), committed after it.
+        let mut upload = Upload::create(&served).await;
+        at(1899);
+        upload.reserve("r", Some(900)).await.unwrap();
+        at(2798);
+        assert_eq!(upload.state().await, (Reserved, Some(2799)), "{name}");
+        reserved(upload.reserve("s", None).await, 1);
+        // The lease has ended: expired, to all but the request that held it.
+        at(2799);
+        assert_eq!(upload.state().await, (Expired, None), "{name}");
+        let told = upload.reserve("s", None).await;
+        refused(told, Code::FailedPrecondition, "TOKEN_EXPIRED", None);
+        refused(upload.redeem("s").await, Code::FailedPrecondition, "TOKEN_EXPIRED", None);
+        assert!(!upload.redeem("r").await.unwrap().into_inner().replayed, "{name}");
+
+        // The lease has ended: pending, and another takes it.
+        let mut upload = Upload::create(&served).await;
+        upload.reserve("r", Some(1)).await.unwrap();
+        at(2800);
+        assert_eq!(upload.state().await, (Pending, None), "{name}");
+        upload.reserve("s", Some(10)).await.unwrap();
+        reserved(upload.redeem("r").await, 10);
+        upload.redeem("s").await.unwrap();
+        let told = upload.redeem("r").await;
+        refused(told, Code::FailedPrecondition, "TOKEN_ALREADY_REDEEMED", None);
+
+        // Cancelled after the lease: not committed any more.
+        let mut upload = Upload::create(&served).await;
+        upload.reserve("r", Some(1)).await.unwrap();
+        at(2801);
+        let told = upload.cancel().await.unwrap().into_inner();
+        assert_eq!(state(told.upload_token), (Cancelled, None), "{name}");
+        refused(upload.redeem("r").await, Code::FailedPrecondition, "TOKEN_CANCELLED", None);
+        refused(upload.reserve("r", None).await, Code::FailedPrecondition, "TOKEN_CANCELLED", None);
+        upload.release("r").await.unwrap();
+
+        // To another account there is no such token.
+        let mut upload = Upload::create(&served).await;
+        upload.reserve("r", None).await.unwrap();
+        let mut other = Upload { account: "other", client: served.client(), token: upload.token.clone() };
+        refused(other.reserve("r", None).await, Code::NotFound, "TOKEN_NOT_FOUND", None);
+        refused(other.redeem("r").await, Code::NotFound, "TOKEN_NOT_FOUND", None);
+        refused(other.release("r").await, Code::NotFound, "TOKEN_NOT_FOUND", None);
+        refused(other.cancel().await, Code::NotFound, "TOKEN_NOT_FOUND", None);
+        assert_eq!(upload.state().await, (Reserved, Some(2801 + 300)), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_64_clients_reserves_a_token() {
+    for (name, place) in Place::all() {
+        let served = Served::start(&place.toml()).await;
+        let upload = Upload::create(&served).await;
+        let mut clients = tokio::task::JoinSet::new();
+        let start = std::sync::Arc::new(tokio::sync::Barrier::new(64));
+        for number in 0..64 {
+            let mut upload = Upload { client: served.client(), account: "acme", token: upload.token.clone() };
+            let start = std::sync::Arc::clone(&start);
+            clients.spawn(async move {
+                // Connected, all of them.
+                upload.state().await;
+                start.wait().await;
+                (number, upload.reserve(&number.to_string(), Some(60)).await)
+            });
+        }
+        let mut holders = Vec::new();
+        for (number, told) in clients.join_all().await {
+            match told {
+                Ok(told) => holders.push((number, told.into_inner().replayed)),
+                Err(status) => reserved(Err::<Response<()>, _>(status), 60),
+            }
+        }
+        assert!(matches!(holders[..], [(_, false)]), "{name}: {holders:?}");
+    }
+}
+
+/// By grant, in the trail and among the metrics, as the other methods are.
+#[tokio::test(flavor = "multi_thread")]
+async fn reserving_and_releasing_are_granted_recorded_and_counted() {
+    let place = Place::embedded();
+    let trail = place.path().with_file_name("audit.jsonl");
+    let key = place.path().with_file_name("audit-key");
+    std::fs::write(&key, "fake-audit-key").unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
+    let audit = format!("[audit]\nsink = 'file'\npath = {trail:?}\nkey_file = {key:?}\nmode = 'required'\n");
+    let served = Served::start(&format!("{audit}{}", place.toml())).await;
+    let mut upload = Upload::create(&served).await;
+    upload.reserve("fake-attempt", None).await.unwrap();
+    upload.reserve("another", None).await.unwrap_err();
+    upload.release("fake-attempt").await.unwrap();
+    let text = std::fs::read_to_string(&trail).unwrap();
+    for secret in [upload.token.as_str(), "fake-attempt"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    let records = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let (mut told, mut subjects) = (Vec::new(), Vec::new());
+    for record in records.filter(|record| record["event"] == "call") {
+        let of = |name: &str| record[name].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        told.push([of("caller"), of("method"), of("reason")].join(" "));
+        subjects.push(of("subject"));
+    }
+    assert_eq!(
+        told,
+        [
+            "anonymous CreateUploadToken OK",
+            "anonymous ReserveUploadToken OK",
+            "anonymous ReserveUploadToken TOKEN_RESERVED",
+            "anonymous ReleaseUploadToken OK",
+        ]
+    );
+    subjects.dedup();
+    assert_eq!(subjects.len(), 1, "one token, by a digest: {subjects:?}");
+    for (method, code) in [
+        ("ReserveUploadToken", "OK"),
+        ("ReserveUploadToken", "FAILED_PRECONDITION"),
+        ("ReleaseUploadToken", "OK"),
+    ] {
+        let method = format!("method=\"safelight.signer.v1.UploadTokenService/{method}\",code=\"{code}\"");
+        let line = format!("safelight_calls_total{{{method}}} 1\n");
+        // Counted when it is over, which is after its answer.
+        let began = std::time::Instant::now();
+        while !served.metrics().await.contains(&line) {
+            assert!(began.elapsed().as_secs() < 10, "{line}");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+    served.stop().await;
+
+    // Who may redeem and no more may not reserve; who may reserve may only for the accounts of the grant.
+    let granted = |methods: &str, accounts: &str| {
+        let grant = format!("methods = [{methods}]\nkeys = [\"*\"]\naccounts = [{accounts}]\n");
+        let toml = place.toml();
+        let (head, _) = toml.split_once("methods").unwrap();
+        format!("{head}{grant}")
+    };
+    let served = Served::start(&granted("'CreateUploadToken', 'RedeemUploadToken'", "'acme'")).await;
+    let mut upload = Upload::create(&served).await;
+    refused(upload.reserve("r", None).await, Code::PermissionDenied, "CALLER_DENIED", None);
+    refused(upload.release("r").await, Code::PermissionDenied, "CALLER_DENIED", None);
+    served.stop().await;
+    let methods = "'CreateUploadToken', 'ReserveUploadToken', 'ReleaseUploadToken'";
+    let served = Served::start(&granted(methods, "'acme'")).await;
+    let mut upload = Upload::create(&served).await;
+    upload.reserve("r", None).await.unwrap();
+    upload.release("r").await.unwrap();
+    upload.account = "other";
+    refused(upload.reserve("r", None).await, Code::PermissionDenied, "CALLER_DENIED", None);
+    refused(upload.release("r").await, Code::PermissionDenied, "CALLER_DENIED", None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,6 +455,46 @@ async fn bad_requests_say_what_is_wrong() {
     refused(told, Code::NotFound, "TOKEN_NOT_FOUND", None);
     let told = client.redeem_upload_token(redeem(&unknown, "a b")).await;
     refused(told, Code::InvalidArgument, "FIELD_INVALID", Some("request_id"));
+    let reserve = |request_id: &str, seconds: i64, nanos: i32| pb::ReserveUploadTokenRequest {
+        account: "acme".to_owned(),
+        token: unknown.clone(),
+        request_id: request_id.to_owned(),
+        lease: Some(Duration { seconds, nanos }),
+    };
+    let long = "r".repeat(129);
+    for (request_id, seconds, nanos, field) in [
+        ("", 60, 0, "request_id"),
+        ("a b", 60, 0, "request_id"),
+        (long.as_str(), 60, 0, "request_id"),
+        ("r", 0, 999_999_999, "lease"),
+        ("r", -1, 0, "lease"),
+        ("r", i64::MIN, 0, "lease"),
+        ("r", 901, 0, "lease"),
+        ("r", i64::MAX, 0, "lease"),
+    ] {
+        let told = client.reserve_upload_token(reserve(request_id, seconds, nanos)).await;
+        refused(told, Code::InvalidArgument, "FIELD_INVALID", Some(field));
+    }
+    for (request_id, seconds, nanos) in [("r", 1, 0), ("r", 900, 999_999_999), (&long[1..], 60, 0)] {
+        let told = client.reserve_upload_token(reserve(request_id, seconds, nanos)).await;
+        refused(told, Code::NotFound, "TOKEN_NOT_FOUND", None);
+    }
+    let bad = pb::ReserveUploadTokenRequest { token: "x".to_owned(), ..reserve("r", 60, 0) };
+    let told = client.reserve_upload_token(bad).await;
+    refused(told, Code::InvalidArgument, "FIELD_INVALID", Some("token"));
+    let release = |token: &str, request_id: &str| pb::ReleaseUploadTokenRequest {
+        account: "acme".to_owned(),
+        token: token.to_owned(),
+        request_id: request_id.to_owned(),
+    };
+    for (token, request_id, field) in
+        [(unknown.as_str(), "", "request_id"), (&unknown, "a b", "request_id"), ("x", "r", "token")]
+    {
+        let told = client.release_upload_token(release(token, request_id)).await;
+        refused(told, Code::InvalidArgument, "FIELD_INVALID", Some(field));
+    }
+    let told = client.release_upload_token(release(&unknown, "r")).await;
+    refused(told, Code::NotFound, "TOKEN_NOT_FOUND", None);
     // The id of a token is not the token.
     let created = client.create_upload_token(good).await.unwrap().into_inner();
     let told = client.redeem_upload_token(redeem(&created.token_id, "r")).await;

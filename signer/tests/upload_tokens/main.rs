@@ -9,7 +9,7 @@
 //! - `model`: the stores against a model, by random histories
 //! - `scenarios`: the vectors
 //! - `calls`: what the vectors do not say of the four methods
-//! - `kill`: signers that are killed while tokens are redeemed
+//! - `kill`: signers that are killed while tokens are reserved, redeemed and released
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests and what they share")]
 

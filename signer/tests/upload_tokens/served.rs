@@ -3,12 +3,17 @@
 use std::net::SocketAddr;
 
 use safelight_chassis::{
+    admin::Admin,
     server::Server,
     shutdown::{Drain, Shutdown},
 };
 use safelight_proto::signer::v1::upload_token_service_client::UploadTokenServiceClient;
 use safelight_signer::{Clock, Config, Signer, limits};
-use tokio::task::JoinHandle;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinHandle,
+};
 use tonic::transport::{Channel, Endpoint};
 
 pub(crate) type Client = UploadTokenServiceClient<Channel>;
@@ -17,6 +22,7 @@ pub(crate) type Client = UploadTokenServiceClient<Channel>;
 pub(crate) struct Served {
     pub(crate) clock: Clock,
     pub(crate) addr: SocketAddr,
+    admin: Admin,
     shutdown: Shutdown,
     serving: JoinHandle<()>,
 }
@@ -27,8 +33,11 @@ impl Served {
         let config = Config::read(toml).unwrap_or_else(|errors| panic!("{errors}"));
         let clock = Clock::fixed(1_700_000_000);
         let signer = Signer::open(config, clock.clone()).unwrap();
-        let server = signer.add_to(Server::new(limits()));
+        let server = Server::new(limits()).reflection(safelight_proto::FILE_DESCRIPTOR_SET);
+        let server = signer.add_to(server);
         drop(signer);
+        let admin = Admin::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        admin.show(&server);
         server.health().ready().await;
         let bound = server.bind(([127, 0, 0, 1], 0).into(), false).await.unwrap();
         let (addr, shutdown) = (bound.local_addr(), Shutdown::new());
@@ -37,7 +46,7 @@ impl Served {
             // Clients that are still connected are cut off.
             _ = serving.await;
         });
-        Self { clock, addr, shutdown, serving }
+        Self { clock, addr, admin, shutdown, serving }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -46,6 +55,15 @@ impl Served {
 
     pub(crate) fn channel(&self) -> Channel {
         channel(self.addr)
+    }
+
+    /// What it has counted.
+    pub(crate) async fn metrics(&self) -> String {
+        let mut admin = TcpStream::connect(self.admin.addr()).await.unwrap();
+        admin.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        admin.read_to_string(&mut answer).await.unwrap();
+        answer
     }
 
     /// Stops it; its store is closed then.

@@ -115,8 +115,11 @@ impl Store for EmbeddedStore {
 
     async fn apply(&self, id: TokenId, event: Event) -> Result<Result<Outcome, Refusal>, StoreError> {
         self.run(move |tables| {
-            let outcome = machine::apply(tables.get(id)?, &event);
-            if let Ok(Outcome { record, replayed: false }) = &outcome {
+            let before = tables.get(id)?;
+            let outcome = machine::apply(before.as_ref(), &event);
+            if let Ok(Outcome { record, .. }) = &outcome
+                && before.as_ref() != Some(record)
+            {
                 tables.put(id, record)?;
             }
             Ok(outcome)
@@ -125,7 +128,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn sweep(&self, until: u64, limit: usize) -> Result<usize, StoreError> {
-        self.run(move |tables| tables.remove_expired(until, limit)).await
+        self.run(move |tables| tables.remove_over(until, limit)).await
     }
 }
 

@@ -1,7 +1,8 @@
 //! Records in PostgreSQL, shared by several signers.
 //!
-//! A redemption is one conditional `UPDATE … RETURNING`: the row's lock decides between replicas, and its transaction is
-//! durable before the answer comes. Only where no row was changed does a second query tell why.
+//! An event is a compare and swap: the row is read, [`machine::apply`] says what it becomes, and one conditional `UPDATE`
+//! writes that if its state is still the one that was read. The row's lock decides between replicas, and the transaction is
+//! durable before the answer comes. Where the row has changed in between, it is read again.
 //!
 //! # Layout
 //! - `session`: a connection with its statements prepared
@@ -29,9 +30,7 @@ use tokio_postgres::{Config, Row};
 pub use self::url::UrlError;
 use self::{session::Session, tls::Tls};
 use super::{Store, StoreError};
-use crate::upload::{
-    Event, Outcome, Record, Refusal, State, TokenId, machine, machine::EventKind, record::Details,
-};
+use crate::upload::{Event, Outcome, Record, Refusal, State, TokenId, machine, record::Details};
 
 /// Connections, unless the configuration says otherwise. As many commits share an fsync of PostgreSQL's.
 pub const DEFAULT_CONNECTIONS: usize = 8;
@@ -41,8 +40,9 @@ pub const MAX_CONNECTIONS: usize = 64;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a statement may take, before its connection is given up: less than any call's deadline.
 const STATEMENT_TIMEOUT: Duration = Duration::from_millis(1500);
-/// How often an event is tried on a row that somebody else changes between the two queries.
-const ATTEMPTS: usize = 3;
+/// How often an event is tried on a row that another request changes between the two queries. As a rule the second time
+/// refuses it.
+const ATTEMPTS: usize = 4;
 
 /// A store in a PostgreSQL database. Connects when it is first asked, and again whenever that is needed.
 pub struct PostgresStore {
@@ -84,19 +84,30 @@ impl PostgresStore {
         Ok(Arc::clone(slot.insert(Arc::new(session))))
     }
 
-    /// The row, if the event changed it.
-    async fn change(session: &Session, id: TokenId, event: &Event) -> Result<Option<Record>, StoreError> {
-        let Event { account, at, kind } = event;
-        let at = bigint(*at);
-        match kind {
-            EventKind::Redeem { request_id } => {
-                session.row(|s| &s.redeem, &[&id.0.as_slice(), account, &at, request_id]).await
-            }
-            EventKind::Cancel => session.row(|s| &s.cancel, &[&id.0.as_slice(), account, &at]).await,
-        }?
-        .as_ref()
-        .map(record)
-        .transpose()
+    async fn read(session: &Session, id: TokenId) -> Result<Option<Record>, StoreError> {
+        session.row(|s| &s.get, &[&id.0.as_slice()]).await?.as_ref().map(record).transpose()
+    }
+
+    /// Writes a state in the place of another. Whether that one was still there.
+    async fn swap(session: &Session, id: TokenId, before: &State, after: &State) -> Result<bool, StoreError> {
+        let (before, after) = (Columns::of(before), Columns::of(after));
+        let swapped = session
+            .execute(
+                |s| &s.swap,
+                &[
+                    &id.0.as_slice(),
+                    &before.ended,
+                    &before.request_id,
+                    &before.reserved_by,
+                    &before.reserved_until,
+                    &after.ended,
+                    &after.request_id,
+                    &after.reserved_by,
+                    &after.reserved_until,
+                ],
+            )
+            .await?;
+        Ok(swapped == 1)
     }
 }
 
@@ -112,22 +123,21 @@ impl Store for PostgresStore {
 
     async fn get(&self, id: TokenId) -> Result<Option<Record>, StoreError> {
         let session = self.session().await?;
-        session.row(|s| &s.get, &[&id.0.as_slice()]).await?.as_ref().map(record).transpose()
+        Self::read(&session, id).await
     }
 
     async fn apply(&self, id: TokenId, event: Event) -> Result<Result<Outcome, Refusal>, StoreError> {
         let session = self.session().await?;
         for _ in 0..ATTEMPTS {
-            if let Some(record) = Self::change(&session, id, &event).await? {
-                return Ok(Ok(Outcome { record, replayed: false }));
+            let before = Self::read(&session, id).await?;
+            let outcome = machine::apply(before.as_ref(), &event);
+            if let (Some(before), Ok(Outcome { record, .. })) = (&before, &outcome)
+                && before.state != record.state
+                && !Self::swap(&session, id, &before.state, &record.state).await?
+            {
+                continue;
             }
-            let found =
-                session.row(|s| &s.get, &[&id.0.as_slice()]).await?.as_ref().map(record).transpose()?;
-            match machine::apply(found, &event) {
-                // It could be done now: the row came to be, or was given back, between the two queries.
-                Ok(Outcome { replayed: false, .. }) => {}
-                told => return Ok(told),
-            }
+            return Ok(outcome);
         }
         Err(StoreError("the row changes all the time".to_owned()))
     }
@@ -145,19 +155,48 @@ fn bigint(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
-/// A record from the columns that every query answers: account, expires, ended, `request_id`, details.
+/// A state as columns of a row.
+#[derive(Default)]
+struct Columns<'a> {
+    ended: Option<i64>,
+    /// Not null once it was redeemed, and only then.
+    request_id: Option<&'a str>,
+    reserved_by: Option<&'a str>,
+    reserved_until: Option<i64>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(state: &'a State) -> Self {
+        match state {
+            State::Pending => Self::default(),
+            State::Reserved { request_id, until } => Self {
+                reserved_by: Some(request_id),
+                reserved_until: Some(bigint(*until)),
+                ..Self::default()
+            },
+            State::Redeemed { at, request_id } => {
+                Self { ended: Some(bigint(*at)), request_id: Some(request_id), ..Self::default() }
+            }
+            State::Cancelled { at } => Self { ended: Some(bigint(*at)), ..Self::default() },
+        }
+    }
+}
+
+/// A record from the columns of [`session`]'s query, in their order.
 fn record(row: &Row) -> Result<Record, StoreError> {
-    let read = || -> Result<_, tokio_postgres::Error> {
-        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?))
+    let failed = |error: tokio_postgres::Error| StoreError(error.to_string());
+    let ended: Option<i64> = row.try_get(2).map_err(failed)?;
+    let request_id: Option<String> = row.try_get(3).map_err(failed)?;
+    let reserved_by: Option<String> = row.try_get(5).map_err(failed)?;
+    let reserved_until: Option<i64> = row.try_get(6).map_err(failed)?;
+    let state = match (ended, request_id, reserved_by.zip(reserved_until)) {
+        (None, _, None) => State::Pending,
+        (None, _, Some((request_id, until))) => State::Reserved { request_id, until: until.cast_unsigned() },
+        (Some(at), Some(request_id), _) => State::Redeemed { at: at.cast_unsigned(), request_id },
+        (Some(at), None, _) => State::Cancelled { at: at.cast_unsigned() },
     };
-    let (account, expires, ended, request_id, details): (String, i64, Option<i64>, Option<String>, &[u8]) =
-        read().map_err(|error| StoreError(error.to_string()))?;
-    let state = match (ended, request_id) {
-        (None, _) => State::Pending,
-        (Some(at), Some(request_id)) => State::Redeemed { at: at.cast_unsigned(), request_id },
-        (Some(at), None) => State::Cancelled { at: at.cast_unsigned() },
-    };
-    let details =
-        Details::decode(details).map_err(|_| StoreError("a record cannot be decoded".to_owned()))?;
-    Ok(Record { account, expires: expires.cast_unsigned(), state, details })
+    let expires: i64 = row.try_get(1).map_err(failed)?;
+    let details = Details::decode(row.try_get::<_, &[u8]>(4).map_err(failed)?)
+        .map_err(|_| StoreError("a record cannot be decoded".to_owned()))?;
+    Ok(Record { account: row.try_get(0).map_err(failed)?, expires: expires.cast_unsigned(), state, details })
 }

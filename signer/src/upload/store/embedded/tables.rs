@@ -49,14 +49,19 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Removes at most `limit` records that expired at or before `until`; answers how many.
-    pub(super) fn remove_expired(&mut self, until: u64, limit: usize) -> Result<usize, StorageError> {
-        let over: Vec<_> = self
-            .expiries
-            .range(..=(until, [0xff; 32]))?
-            .take(limit)
-            .map(|entry| entry.map(|(key, _)| key.value()))
-            .collect::<Result<_, _>>()?;
+    /// Removes at most `limit` records that were over at or before `until`; answers how many.
+    pub(super) fn remove_over(&mut self, until: u64, limit: usize) -> Result<usize, StorageError> {
+        let mut over = Vec::new();
+        // Expired: few of them are kept by a lease or an end that came later.
+        for entry in self.expiries.range(..=(until, [0xff; 32]))? {
+            if over.len() == limit {
+                break;
+            }
+            let key = entry?.0.value();
+            if self.is_over(key.1, until)? {
+                over.push(key);
+            }
+        }
         self.changed |= !over.is_empty();
         for key in &over {
             self.expiries.remove(*key)?;
@@ -64,9 +69,17 @@ impl<'t> Tables<'t> {
         }
         Ok(over.len())
     }
+
+    /// Whether a record was over at `until`. One that cannot be decoded is: its expiry has passed.
+    fn is_over(&self, id: [u8; 32], until: u64) -> Result<bool, StorageError> {
+        let Some(stored) = self.tokens.get(id)? else { return Ok(true) };
+        let record = Stored::decode(stored.value()).ok().and_then(Stored::into_record);
+        Ok(record.is_none_or(|record| record.over() <= until))
+    }
 }
 
-/// A record as it stands in the file. Tags are for good.
+/// A record as it stands in the file. Tags are for good. What came later is optional: a file of an earlier signer is read
+/// as it is, and an earlier signer reads a reserved token as a pending one.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Stored {
     #[prost(string, tag = "1")]
@@ -81,14 +94,28 @@ struct Stored {
     /// Present once it was redeemed, and only then.
     #[prost(string, optional, tag = "5")]
     request_id: Option<String>,
+    /// Present while it is reserved, and only then.
+    #[prost(message, optional, tag = "6")]
+    reservation: Option<Reservation>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Reservation {
+    #[prost(string, tag = "1")]
+    request_id: String,
+    #[prost(uint64, tag = "2")]
+    until: u64,
 }
 
 impl Stored {
     fn of(record: &Record) -> Self {
-        let (ended, request_id) = match &record.state {
-            State::Pending => (None, None),
-            State::Redeemed { at, request_id } => (Some(*at), Some(request_id.clone())),
-            State::Cancelled { at } => (Some(*at), None),
+        let (ended, request_id, reservation) = match &record.state {
+            State::Pending => (None, None, None),
+            State::Reserved { request_id, until } => {
+                (None, None, Some(Reservation { request_id: request_id.clone(), until: *until }))
+            }
+            State::Redeemed { at, request_id } => (Some(*at), Some(request_id.clone()), None),
+            State::Cancelled { at } => (Some(*at), None, None),
         };
         Self {
             account: record.account.clone(),
@@ -96,15 +123,17 @@ impl Stored {
             details: Some(record.details.clone()),
             ended,
             request_id,
+            reservation,
         }
     }
 
     fn into_record(self) -> Option<Record> {
-        let state = match (self.ended, self.request_id) {
-            (None, None) => State::Pending,
-            (Some(at), Some(request_id)) => State::Redeemed { at, request_id },
-            (Some(at), None) => State::Cancelled { at },
-            (None, Some(_)) => return None,
+        let state = match (self.ended, self.request_id, self.reservation) {
+            (None, None, None) => State::Pending,
+            (None, None, Some(Reservation { request_id, until })) => State::Reserved { request_id, until },
+            (Some(at), Some(request_id), _) => State::Redeemed { at, request_id },
+            (Some(at), None, _) => State::Cancelled { at },
+            (None, Some(_), _) => return None,
         };
         Some(Record { account: self.account, expires: self.expires, state, details: self.details? })
     }

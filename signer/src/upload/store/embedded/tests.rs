@@ -3,7 +3,8 @@ use std::sync::{
     atomic::{AtomicI32, AtomicU32, Ordering},
 };
 
-use redb::StorageBackend;
+use prost::Message as _;
+use redb::{ReadableTable as _, StorageBackend};
 
 use super::*;
 use crate::upload::{State, machine::EventKind, record::Details};
@@ -120,4 +121,65 @@ async fn a_disk_that_fails_makes_no_answer_false() {
 fn store_filler() -> Record {
     let details = Details { metadata: vec![0; 4096], ..Details::default() };
     Record { account: "acme".to_owned(), expires: 100, state: State::Pending, details }
+}
+
+/// A record as signers wrote it that knew no reservations.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Earlier {
+    #[prost(string, tag = "1")]
+    account: String,
+    #[prost(uint64, tag = "2")]
+    expires: u64,
+    #[prost(message, optional, tag = "3")]
+    details: Option<Details>,
+    #[prost(uint64, optional, tag = "4")]
+    ended: Option<u64>,
+    #[prost(string, optional, tag = "5")]
+    request_id: Option<String>,
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_signer_is_used_as_it_is_and_given_back() {
+    const TOKENS: redb::TableDefinition<'static, [u8; 32], &[u8]> =
+        redb::TableDefinition::new("upload_tokens");
+    const EXPIRIES: redb::TableDefinition<'static, (u64, [u8; 32]), ()> =
+        redb::TableDefinition::new("upload_token_expiries");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let earlier = |ended: Option<u64>, request_id: Option<&str>| Earlier {
+        account: "acme".to_owned(),
+        expires: 100,
+        details: Some(Details::default()),
+        ended,
+        request_id: request_id.map(str::to_owned),
+    };
+    let database = Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    for (number, record) in
+        [(1, earlier(None, None)), (2, earlier(Some(1), Some("r"))), (3, earlier(Some(1), None))]
+    {
+        let mut tokens = transaction.open_table(TOKENS).unwrap();
+        tokens.insert([number; 32], record.encode_to_vec().as_slice()).unwrap();
+        transaction.open_table(EXPIRIES).unwrap().insert((100, [number; 32]), ()).unwrap();
+    }
+    transaction.commit().unwrap();
+    drop(database);
+
+    let store = EmbeddedStore::open(&path).unwrap();
+    let [pending, redeemed, cancelled] = [1, 2, 3].map(|number| TokenId([number; 32]));
+    assert!(store.apply(redeemed, redeem("r")).await.unwrap().unwrap().replayed);
+    assert_eq!(store.apply(cancelled, redeem("r")).await.unwrap(), Err(Refusal::Cancelled));
+    let kind = EventKind::Reserve { request_id: "r".to_owned(), lease: 900 };
+    let reserve = Event { account: "acme".to_owned(), at: 1, kind };
+    store.apply(pending, reserve).await.unwrap().unwrap();
+    assert_eq!(store.sweep(900, 10).await.unwrap(), 2);
+    assert_eq!(store.apply(pending, redeem("s")).await.unwrap(), Err(Refusal::Reserved { until: 901 }));
+    drop(store);
+
+    // To the earlier signer it is a pending token.
+    let database = Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let tokens = transaction.open_table(TOKENS).unwrap();
+    let kept = Earlier::decode(tokens.get([1; 32]).unwrap().unwrap().value()).unwrap();
+    assert_eq!(kept, earlier(None, None));
 }

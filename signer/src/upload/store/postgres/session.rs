@@ -13,7 +13,12 @@ const SETTINGS: &str = "
 SET statement_timeout = '1400ms';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';";
 
-/// Made where it is not there, so that a role without the right to make tables can use one that was made for it. The lock
+/// Whether the table has the columns that came last.
+const IS_CURRENT: &str = "SELECT EXISTS (SELECT FROM pg_attribute \
+     WHERE attrelid = to_regclass('safelight_upload_tokens') AND attname = 'reserved_until' AND NOT attisdropped)";
+
+/// Run where the table is not there, or of an earlier signer, so that a role without the right to make or alter tables can
+/// use one that was made for it. Columns are added, and never changed: signers of both kinds can share the table. The lock
 /// is for signers that start together; its number is arbitrary.
 const SCHEMA: &str = "
 BEGIN;
@@ -26,31 +31,23 @@ CREATE TABLE IF NOT EXISTS safelight_upload_tokens (
     request_id text,
     details bytea NOT NULL
 );
+ALTER TABLE safelight_upload_tokens
+    ADD COLUMN IF NOT EXISTS reserved_by text,
+    ADD COLUMN IF NOT EXISTS reserved_until bigint;
 CREATE INDEX IF NOT EXISTS safelight_upload_tokens_expires ON safelight_upload_tokens (expires);
 COMMIT;";
 
-/// The columns that a record is read from, in their order.
-macro_rules! columns {
-    () => {
-        "account, expires, ended, request_id, details"
-    };
-}
-
 const INSERT: &str =
     "INSERT INTO safelight_upload_tokens (id, account, expires, details) VALUES ($1, $2, $3, $4)";
-const GET: &str = concat!("SELECT ", columns!(), " FROM safelight_upload_tokens WHERE id = $1");
-const REDEEM: &str = concat!(
-    "UPDATE safelight_upload_tokens SET ended = $3, request_id = $4 \
-     WHERE id = $1 AND account = $2 AND ended IS NULL AND expires > $3 RETURNING ",
-    columns!()
-);
-const CANCEL: &str = concat!(
-    "UPDATE safelight_upload_tokens SET ended = $3 WHERE id = $1 AND account = $2 AND ended IS NULL RETURNING ",
-    columns!()
-);
+const GET: &str = "SELECT account, expires, ended, request_id, details, reserved_by, reserved_until \
+     FROM safelight_upload_tokens WHERE id = $1";
+/// One state in the place of another; what never changes is not compared.
+const SWAP: &str = "UPDATE safelight_upload_tokens \
+     SET ended = $6, request_id = $7, reserved_by = $8, reserved_until = $9 \
+     WHERE id = $1 AND (ended, request_id, reserved_by, reserved_until) IS NOT DISTINCT FROM ($2, $3, $4, $5)";
 /// Rows that another signer is about to remove are left to it.
 const SWEEP: &str = "DELETE FROM safelight_upload_tokens WHERE id = ANY(ARRAY(SELECT id FROM safelight_upload_tokens \
-     WHERE expires <= $1 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED))";
+     WHERE expires <= $1 AND greatest(expires, ended, reserved_until) <= $1 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
 /// A connection to PostgreSQL.
 pub(super) struct Session {
@@ -63,13 +60,12 @@ pub(super) struct Session {
 pub(super) struct Statements {
     pub(super) insert: Statement,
     pub(super) get: Statement,
-    pub(super) redeem: Statement,
-    pub(super) cancel: Statement,
+    pub(super) swap: Statement,
     pub(super) sweep: Statement,
 }
 
 impl Session {
-    /// Connects, makes the table if there is none, prepares the statements.
+    /// Connects, makes the table if there is none or adds what it has not, prepares the statements.
     pub(super) async fn connect(config: &Config, tls: Option<&Tls>) -> Result<Self, StoreError> {
         let client = match tls {
             Some(tls) => open(config, tls.clone()).await,
@@ -77,19 +73,15 @@ impl Session {
         };
         let client = client.map_err(failed)?;
         client.batch_execute(SETTINGS).await.map_err(failed)?;
-        let there: bool = client
-            .query_one("SELECT to_regclass('safelight_upload_tokens') IS NOT NULL", &[])
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(failed)?;
-        if !there {
+        let is_current: bool =
+            client.query_one(IS_CURRENT, &[]).await.and_then(|row| row.try_get(0)).map_err(failed)?;
+        if !is_current {
             client.batch_execute(SCHEMA).await.map_err(failed)?;
         }
         let statements = Statements {
             insert: client.prepare(INSERT).await.map_err(failed)?,
             get: client.prepare(GET).await.map_err(failed)?,
-            redeem: client.prepare(REDEEM).await.map_err(failed)?,
-            cancel: client.prepare(CANCEL).await.map_err(failed)?,
+            swap: client.prepare(SWAP).await.map_err(failed)?,
             sweep: client.prepare(SWEEP).await.map_err(failed)?,
         };
         Ok(Self { client, statements, given_up: AtomicBool::new(false) })
