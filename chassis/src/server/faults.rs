@@ -1,6 +1,6 @@
 //! What clients do wrong with their connections, in the log.
 //!
-//! Whoever can connect can cause these lines: of each cause there is one in [`INTERVAL`], with the number of those that
+//! Every client that can connect can cause these lines: of each cause there is one in [`INTERVAL`], with the number of those that
 //! were left out before it.
 
 use std::{

@@ -89,7 +89,7 @@ impl Settings {
         }
     }
 
-    /// Asks the database for a token that nobody has. An embedded store is not opened: one process has it at a time.
+    /// Asks the database for a token that does not exist. An embedded store is not opened: one process has it at a time.
     pub(crate) async fn ask(&self) -> Finding {
         match &self.store {
             Chosen::Embedded(_) => Finding::fine("upload_tokens: embedded"),
