@@ -73,8 +73,8 @@ fn a_token_file_that_cannot_be_read_is_an_error_of_the_configuration() {
 }
 
 #[test]
-fn connecting_says_that_nobody_answers() {
-    // Ports that nobody listens on.
+fn connecting_says_what_does_not_answer() {
+    // Ports without a listener.
     let free = || TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     let (signer, origin) = (free(), free());
     assert!(TcpStream::connect(signer).is_err());

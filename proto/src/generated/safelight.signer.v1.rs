@@ -692,7 +692,7 @@ pub struct SignUrlRequest {
     #[prost(string, tag = "6")]
     pub client_ip: ::prost::alloc::string::String,
     /// What the signature gives access to, in the scheme's own spelling: a prefix of the URL (Google, Bunny), patterns with
-    /// `*` and `?` (CloudFront, Akamai, Cloudinary). Empty: the URL alone.
+    /// `*` and `?` (CloudFront, where one without `*` is a URL; Akamai, Cloudinary). Empty: the URL alone.
     #[prost(string, repeated, tag = "7")]
     pub scope: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// How the signature travels. Unset means SIGNATURE_CARRIER_URL.

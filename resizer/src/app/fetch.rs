@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use safelight_client::{Fetch, OriginRequest};
-use safelight_image::{cancel::Cancel, error::ImageError, plan::OutputBounds, sniff::sniff};
+use safelight_image::{cancel::Cancel, plan::OutputBounds};
 use safelight_proto::{
     reason::{CallError, Reason},
     signer::v1::Header,
@@ -17,7 +17,7 @@ use super::{
     metrics::FETCHED,
     permits::{Permits, Wanted},
     render::{CancelOnDrop, Source},
-    source::SourceBytes,
+    source::{SourceBytes, is_image},
 };
 use crate::{
     admission::{Place, Rejected, Reserved},
@@ -178,11 +178,6 @@ impl From<OriginError> for Ended {
     fn from(error: OriginError) -> Self {
         Self::Origin(error)
     }
-}
-
-/// Images that are not decoded here are images all the same: they are to be refused by name.
-fn is_image(bytes: &[u8]) -> bool {
-    !matches!(sniff(bytes), Err(ImageError::NotAnImage))
 }
 
 /// A request with the signer's headers.

@@ -32,11 +32,15 @@ impl SourceBytes {
             Reason::FormatUnsupported | Reason::ImageCorrupt | Reason::ImageTooLarge
         );
         if let Some(provenance) = self.provenance.as_ref().filter(|_| is_of_bytes) {
-            let is_image = !matches!(sniff(&self.bytes), Err(ImageError::NotAnImage));
-            provenance.log(error.reason().as_str(), error.message(), &self.bytes, is_image);
+            provenance.log(error.reason().as_str(), error.message(), &self.bytes, is_image(&self.bytes));
         }
         error
     }
+}
+
+/// Images that are not decoded here are images all the same: they are refused by name.
+pub(super) fn is_image(bytes: &[u8]) -> bool {
+    !matches!(sniff(bytes), Err(ImageError::NotAnImage))
 }
 
 impl Deref for SourceBytes {

@@ -10,8 +10,8 @@
 //! b64       base64 with "+=/" written "-_~"
 //! ```
 //!
-//! A custom policy's resource is a pattern for the whole URL: `*` stands for any text, `?` for one character. It is
-//! written when a start, a client (IPv4 only) or a scope is wanted. Sources: CloudFront's developer guide, "Use signed
+//! A custom policy's resource is one URL, or with a `*` in it a pattern for the whole URL: `*` stands for any text, `?` for one
+//! character. It is written when a start, a client (IPv4 only) or a scope is wanted. Sources: CloudFront's developer guide, "Use signed
 //! URLs" and "Use signed cookies"; `@aws-sdk/cloudfront-signer`, which was run.
 //!
 //! # Policy
@@ -22,7 +22,8 @@
 //! - A policy is JSON with the members above and no others, and one statement. Any order and spacing will do: what is
 //!   authenticated is the text, byte for byte, before it is read.
 //! - A canned signature is also one of a custom policy of the same text. So a URL with a `*` is not signed: read as a
-//!   pattern it would cover other URLs. (Its `?` then stands for any one character, as it does at CloudFront.)
+//!   pattern it would cover other URLs. And a resource without `*` is no pattern here: the `?` before its query would stand
+//!   for any one character, as it does at CloudFront.
 //! - An origin must be told, and is compared byte for byte. ECDSA with SHA-1 is not offered.
 //!
 //! # RSA with SHA-1

@@ -96,12 +96,10 @@ impl Authorization for Signer {
         match &judged {
             Ok(_) => {}
             Err(refused) if refused.is_misconfigured() => {
-                // From Envoy's configuration, not from a viewer.
                 let key = request.attributes.as_ref().and_then(|all| all.context_extensions.get(KEY));
-                let key = key.map_or("", String::as_str);
                 tracing::warn!(
                     reason,
-                    key,
+                    key = key.map(|key| self.shown(key)),
                     "refused a request to Envoy: look at the `key` of its route, and at the grants for Check"
                 );
             }
@@ -117,6 +115,11 @@ impl Authorization for Signer {
 }
 
 impl Signer {
+    /// A key's name as the log may show it: what stands in a wrong field may be a secret.
+    fn shown<'a>(&self, key: &'a str) -> &'a str {
+        if self.keyring().get(key).is_some() { key } else { "(not one that is configured)" }
+    }
+
     /// The verdict on what Envoy asks about.
     fn judge(&self, call: &mut Call<'_>, request: &CheckRequest) -> Result<Passed, Refused> {
         let attributes = request.attributes.as_ref().ok_or(Refused::Attributes)?;

@@ -72,9 +72,9 @@ pub(super) fn sign_url(
     now: u64,
 ) -> Result<SignUrlResponse, CallError> {
     let url = HttpUrl::parse(url).map_err(refusal::unsigned_url)?;
-    let times = key.versions.expiry() != Expiry::Never;
+    let has_expiry = key.versions.expiry() != Expiry::Never;
     let life = |granted| expiry::of_url(asked, terms.window, now, key, expiry::least(granted, key.max_ttl));
-    let expires = if times {
+    let expires = if has_expiry {
         let granted = granted.url_to_sign(&url, &terms.scope).map_err(refusal::denied)?;
         life(granted)?
     } else {
@@ -94,7 +94,7 @@ pub(super) fn sign_url(
     }
     let (signed, key_version) =
         key.versions.sign(&key.policy, &wanted, now).map_err(refusal::unsigned_url)?;
-    if times {
+    if has_expiry {
         // A scheme takes a URL as this parser writes it, or refuses it: the path of the wish is that of the signature.
         if !key.allowed.covers(&url) {
             return Err(refusal::not_allowed("url"));

@@ -175,6 +175,14 @@ async fn pitfall_15_every_reason_is_logged_and_every_refusal_is_the_same_answer(
     assert_eq!(answer(&signer, asked("web", &target)).await.encode_to_vec(), denied);
 }
 
+#[test]
+fn the_log_shows_no_key_that_is_not_configured() {
+    let signer = signer();
+    assert_eq!((signer.shown("web"), signer.shown("uploads")), ("web", "uploads"));
+    let hidden = "(not one that is configured)";
+    assert_eq!((signer.shown("fake-token-in-a-wrong-field"), signer.shown("")), (hidden, hidden));
+}
+
 #[tokio::test]
 async fn any_other_byte_is_refused() {
     let signer = signer();

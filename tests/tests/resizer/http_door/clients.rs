@@ -78,7 +78,7 @@ async fn curl_over_tls_by_the_files_of_grpc() {
     let certified = rcgen::generate_simple_self_signed(["img.example.com".to_owned()]).unwrap();
     std::fs::write(at("tls.crt"), certified.cert.pem()).unwrap();
     std::fs::write(at("tls.key"), certified.signing_key.serialize_pem()).unwrap();
-    // Whoever calls over gRPC must show a certificate; a browser need not.
+    // A caller over gRPC must show a certificate; a browser need not.
     let tls = format!(
         "\n[tls]\ncert_file = '{0}'\nkey_file = '{1}'\nclient_ca_file = '{0}'\n",
         at("tls.crt"),

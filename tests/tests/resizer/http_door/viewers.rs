@@ -127,7 +127,7 @@ async fn a_url_for_one_address_is_no_one_elses() {
         let answer = get(&local, &other, &[&format!("X-Forwarded-For: {list}")]).await;
         assert_eq!(answer.status, status, "{list}");
     }
-    // The proxy's own address is nobody else's.
+    // The proxy's own address is no viewer's.
     let proxy = signed(&local, "address", "127.0.0.1").await;
     get(&local, &proxy, &["X-Forwarded-For: \u{fc}, 192.0.2.8"]).await.refused(403, "URL_REFUSED");
 

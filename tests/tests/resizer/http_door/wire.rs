@@ -98,7 +98,7 @@ pub(crate) async fn exchange(local: &Local, request: &[u8]) -> Vec<u8> {
     exchange_at(address(local), request).await
 }
 
-/// The same, wherever the door is.
+/// The same, of an HTTP port at any address.
 pub(crate) async fn exchange_at(address: SocketAddr, request: &[u8]) -> Vec<u8> {
     let mut tcp = TcpStream::connect(address).await.unwrap();
     // A server may close before it has read all: what it said is still there.
