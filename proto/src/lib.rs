@@ -4,6 +4,7 @@
 //! - [`image`], [`signer`], [`resizer`]: generated messages, clients and servers
 //! - [`envoy`]: what Envoy asks the signer
 //! - [`delivery`]: which object a delivery URL names: what routes and deliveries are written in
+//! - [`upload`]: what may be stored, and as what: what both `[[uploads]]` share
 //! - [`codec`]: how messages are written and read
 //! - [`framing`]: uploads cut into chunks, answers put together
 //! - [`page`]: pages of lists
@@ -15,11 +16,13 @@
 
 pub mod codec;
 pub mod delivery;
+mod digest;
 pub mod envoy;
 pub mod framing;
 pub mod page;
 pub mod reason;
 mod redact;
+pub mod upload;
 
 /// Generated code: its lints are not ours.
 macro_rules! generated {

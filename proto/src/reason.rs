@@ -118,6 +118,8 @@ reasons! {
     ImageIdTooLong = "IMAGE_ID_TOO_LONG", InvalidArgument, 400, false;
     /// An image with an id of the caller's choice cannot require signed URLs here.
     CustomIdCannotBePrivate = "CUSTOM_ID_CANNOT_BE_PRIVATE", InvalidArgument, 400, false;
+    /// The upload token is not reserved by this request any more: its lease has ended, and another request has it.
+    TokenNotReserved = "TOKEN_NOT_RESERVED", FailedPrecondition, 409, false;
     /// The signer's store failed, or may or may not have written: repeat the call with the same request id.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable, 503, true;
 
@@ -129,6 +131,25 @@ reasons! {
     UploadLengthMismatch = "UPLOAD_LENGTH_MISMATCH", InvalidArgument, 400, false;
     /// The bytes received do not have the declared CRC-32C.
     UploadChecksumMismatch = "UPLOAD_CHECKSUM_MISMATCH", InvalidArgument, 400, false;
+
+    /// The signer has no upload rule of that digest: its `[[uploads]]` and the resizer's differ.
+    UploadUnknown = "UPLOAD_UNKNOWN", FailedPrecondition, 500, false;
+    /// No upload rule of that name, or at that path, is configured.
+    UploadRuleNotFound = "UPLOAD_RULE_NOT_FOUND", NotFound, 404, false;
+    /// The form is not signed, not authentic, or too old; which of these is in the resizer's log.
+    UploadRefused = "UPLOAD_REFUSED", PermissionDenied, 403, false;
+    /// The request's body is no form with one file; the message says what is wrong with it.
+    UploadFormInvalid = "UPLOAD_FORM_INVALID", InvalidArgument, 400, false;
+    /// The form has a parameter that is not served here; see the field violation.
+    ParameterUnsupported = "PARAMETER_UNSUPPORTED", InvalidArgument, 400, false;
+    /// The file has more bytes than the upload rule or the token allows.
+    UploadTooLarge = "UPLOAD_TOO_LARGE", InvalidArgument, 413, false;
+    /// The file is of a type that the upload rule or the token does not allow.
+    UploadTypeRefused = "UPLOAD_TYPE_REFUSED", InvalidArgument, 415, false;
+    /// The object's metadata would have more than 2 KiB.
+    ObjectMetadataTooLarge = "OBJECT_METADATA_TOO_LARGE", InvalidArgument, 400, false;
+    /// There is an object of that key, and the rule does not replace objects.
+    ObjectExists = "OBJECT_EXISTS", AlreadyExists, 409, false;
 
     /// The source has more bytes, pixels or memory need than is accepted.
     ImageTooLarge = "IMAGE_TOO_LARGE", InvalidArgument, 413, false;
@@ -322,6 +343,7 @@ mod tests {
             Code::InvalidArgument => "INVALID_ARGUMENT",
             Code::Unimplemented => "UNIMPLEMENTED",
             Code::NotFound => "NOT_FOUND",
+            Code::AlreadyExists => "ALREADY_EXISTS",
             Code::FailedPrecondition => "FAILED_PRECONDITION",
             Code::PermissionDenied => "PERMISSION_DENIED",
             Code::Unauthenticated => "UNAUTHENTICATED",

@@ -4,12 +4,13 @@ use std::fmt;
 
 use crate::{
     envoy::{config::core::v3::HeaderValue, service::auth::v3::attribute_context::HttpRequest},
-    resizer::v1::{CallerHeaders, DeliverRequest},
+    resizer::v1::{CallerHeaders, DeliverRequest, SignedFormField, UploadToken},
     signer::v1::{
-        AuthorizeDeliveryRequest, AuthorizeDeliveryResponse, CancelUploadTokenRequest, Cookie,
-        CreateUploadTokenResponse, FormField, GetUploadTokenRequest, Header, RedeemUploadTokenRequest,
-        ReleaseUploadTokenRequest, ReserveUploadTokenRequest, SignOriginRequestResponse, SignUploadResponse,
-        SignUrlResponse, UploadAnswer, VerifyUrlRequest, Webhook,
+        AuthorizeDeliveryRequest, AuthorizeDeliveryResponse, AuthorizeUploadResponse,
+        CancelUploadTokenRequest, Cookie, CreateUploadTokenResponse, FormField, GetUploadTokenRequest,
+        Header, RedeemUploadTokenRequest, ReleaseUploadTokenRequest, ReserveUploadTokenRequest,
+        SignOriginRequestResponse, SignPostPolicyResponse, SignUploadResponse, SignUrlResponse,
+        TokenAuthority, UploadAnswer, VerifyUrlRequest, Webhook,
     },
 };
 
@@ -45,6 +46,7 @@ macro_rules! shows {
 shows! {
     AuthorizeDeliveryRequest: delivery_digest, method;
     AuthorizeDeliveryResponse: verdict, reason, key_version, expire_time, public, headers, fetch_expire_time;
+    AuthorizeUploadResponse: verdict, reason, image_id, put_headers, head_headers, expire_time, already_stored;
     CancelUploadTokenRequest: account;
     CreateUploadTokenResponse: token_id, image_id, expire_time, state;
     DeliverRequest: accept, if_none_match, caller_headers, share_publicly;
@@ -58,9 +60,13 @@ shows! {
     ReleaseUploadTokenRequest: account, request_id;
     ReserveUploadTokenRequest: account, request_id, lease;
     SignOriginRequestResponse: headers, expire_time, key_version;
+    SignPostPolicyResponse: fields, expire_time, key_version;
     SignUploadResponse: form_fields, expire_time, key_version;
     SignUrlResponse: expire_time, key_version, cookies;
+    SignedFormField: name;
+    TokenAuthority: account;
     UploadAnswer: public_id, version;
+    UploadToken: account;
     VerifyUrlRequest: key;
     Webhook: timestamp;
 }
@@ -116,6 +122,21 @@ mod tests {
             ..Default::default()
         };
         assert!(!format!("{authorize:?} {authorized:?}").contains("fake-secret"));
+        let authorized = AuthorizeUploadResponse {
+            url: secret(),
+            object_key: secret(),
+            put_headers: vec![header.clone()],
+            head_headers: vec![header.clone()],
+            ..Default::default()
+        };
+        let (token, shown) = (
+            TokenAuthority { token: secret(), ..Default::default() },
+            UploadToken { token: secret(), ..Default::default() },
+        );
+        let signed = SignedFormField { name: "signature".into(), value: secret() };
+        let policy =
+            SignPostPolicyResponse { url: secret(), fields: vec![field.clone()], ..Default::default() };
+        assert!(!format!("{authorized:?} {token:?} {shown:?} {signed:?} {policy:?}").contains("fake-secret"));
         let webhook = Webhook { body: secret().into(), signature: secret(), ..Default::default() };
         let answer = UploadAnswer { signature: secret(), ..Default::default() };
         assert!(!format!("{webhook:?} {answer:?}").contains("fake-secret"));

@@ -11,24 +11,28 @@ use std::{
 };
 
 /// Ours, in the order of the services' story.
-const PROTOS: [&str; 7] = [
+const PROTOS: [&str; 8] = [
     "safelight/image/v1/image.proto",
     "safelight/signer/v1/key.proto",
     "safelight/signer/v1/signer.proto",
     "safelight/signer/v1/verifier.proto",
     "safelight/signer/v1/upload_token.proto",
+    "safelight/signer/v1/upload.proto",
     "safelight/resizer/v1/resizer.proto",
     "envoy/service/auth/v3/external_auth.proto",
 ];
 
 /// Credentials and signatures travel in these: src/redact.rs writes their Debug.
-const REDACTED: [&str; 21] = [
+const REDACTED: [&str; 26] = [
     ".envoy.config.core.v3.HeaderValue",
     ".envoy.service.auth.v3.AttributeContext.HttpRequest",
     ".safelight.resizer.v1.CallerHeaders",
     ".safelight.resizer.v1.DeliverRequest",
+    ".safelight.resizer.v1.SignedFormField",
+    ".safelight.resizer.v1.UploadToken",
     ".safelight.signer.v1.AuthorizeDeliveryRequest",
     ".safelight.signer.v1.AuthorizeDeliveryResponse",
+    ".safelight.signer.v1.AuthorizeUploadResponse",
     ".safelight.signer.v1.CancelUploadTokenRequest",
     ".safelight.signer.v1.Cookie",
     ".safelight.signer.v1.CreateUploadTokenResponse",
@@ -39,8 +43,10 @@ const REDACTED: [&str; 21] = [
     ".safelight.signer.v1.ReleaseUploadTokenRequest",
     ".safelight.signer.v1.ReserveUploadTokenRequest",
     ".safelight.signer.v1.SignOriginRequestResponse",
+    ".safelight.signer.v1.SignPostPolicyResponse",
     ".safelight.signer.v1.SignUploadResponse",
     ".safelight.signer.v1.SignUrlResponse",
+    ".safelight.signer.v1.TokenAuthority",
     ".safelight.signer.v1.UploadAnswer",
     ".safelight.signer.v1.VerifyUrlRequest",
     ".safelight.signer.v1.Webhook",

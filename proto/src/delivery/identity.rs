@@ -1,8 +1,6 @@
 //! What a route of a resizer and a delivery of a signer must agree on.
 
-use sha2::{Digest, Sha256};
-
-use crate::signer::v1 as pb;
+use crate::{digest, signer::v1 as pb};
 
 /// Part of every digest: to be changed when the meaning of what is digested does.
 const GRAMMAR: &str = "safelight delivery 2";
@@ -29,23 +27,12 @@ pub struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    /// Lower-case hex SHA-256. Lengths keep the parts apart: no two deliveries make one message.
+    /// Lower-case hex SHA-256.
     #[must_use]
     pub fn digest(&self) -> String {
-        let mut hasher = Sha256::new();
-        let mut add = |part: &str| {
-            hasher.update((part.len() as u64).to_be_bytes());
-            hasher.update(part);
-        };
-        add(GRAMMAR);
-        for (_, part) in self.texts() {
-            add(part);
-        }
-        // Last, so that how many there are needs no saying.
-        for variant in self.sorted() {
-            add(variant);
-        }
-        hex::encode(hasher.finalize())
+        let texts = self.texts().into_iter().map(|(_, text)| text);
+        // The variants last, so that how many there are needs no saying.
+        digest::of([GRAMMAR].into_iter().chain(texts).chain(self.sorted()))
     }
 
     /// Names of the parts in which the two differ, as the contract's `Delivery` has them. Empty when they agree.

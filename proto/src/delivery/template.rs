@@ -164,18 +164,26 @@ impl<'a> Captures<'a> {
     /// several: `a%2Fb` is no name of a folder.
     #[must_use]
     pub fn fill(&self, text: &str) -> Option<String> {
-        let mut filled = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}')?;
-            filled.push_str(before);
+        fill(text, |name| {
             let value = self.values.get(name)?;
-            filled.push_str(&decode(value.text).filter(|text| !(value.is_one && text.contains('/')))?);
-            rest = after;
-        }
-        filled.push_str(rest);
-        Some(filled)
+            decode(value.text).filter(|text| !(value.is_one && text.contains('/')))
+        })
     }
+}
+
+/// Fills `{name}`s in a text. `None` when a name has no value.
+#[must_use]
+pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}')?;
+        filled.push_str(before);
+        filled.push_str(&value(name)?);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Some(filled)
 }
 
 /// The name in a segment that stands for a variant. `None` of a list of options, which holds `=` as it is sent, and when

@@ -391,6 +391,160 @@ pub struct Variant {
     #[prost(bool, tag = "3")]
     pub public: bool,
 }
+/// One message of a stored upload: exactly one `open`, any number of `chunk`s, one `finish`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StoreRequest {
+    /// Required.
+    #[prost(oneof = "store_request::Message", tags = "1, 2, 3")]
+    pub message: ::core::option::Option<store_request::Message>,
+}
+/// Nested message and enum types in `StoreRequest`.
+pub mod store_request {
+    /// Required.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        /// First message: where to, and what lets it be stored.
+        #[prost(message, tag = "1")]
+        Open(super::StoreOpen),
+        /// The next bytes of the file, at most 64 KiB.
+        #[prost(bytes, tag = "2")]
+        Chunk(::prost::bytes::Bytes),
+        /// Last message: the upload is complete.
+        #[prost(message, tag = "3")]
+        Finish(super::UploadFinish),
+    }
+}
+/// What lets the bytes that follow be stored.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StoreOpen {
+    /// Name of the rule, one of the configuration's `\[[uploads]\]`. Unknown: NOT_FOUND `UPLOAD_RULE_NOT_FOUND`.
+    #[prost(string, tag = "1")]
+    pub upload: ::prost::alloc::string::String,
+    /// Names this upload: 1 to 128 visible ASCII characters, such as a UUID. A call with the same one is the same upload. Empty: a
+    /// call that is repeated is another upload.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Length of the file in bytes, if known: it is checked against the limit before any chunk is taken.
+    #[prost(uint64, optional, tag = "6")]
+    pub declared_length: ::core::option::Option<u64>,
+    /// The name that the file had, for the object's metadata: at most 255 bytes without control characters.
+    #[prost(string, tag = "7")]
+    pub filename: ::prost::alloc::string::String,
+    /// Exactly one is set, of the rule's kind.
+    #[prost(oneof = "store_open::Authority", tags = "2, 3, 4")]
+    pub authority: ::core::option::Option<store_open::Authority>,
+}
+/// Nested message and enum types in `StoreOpen`.
+pub mod store_open {
+    /// Exactly one is set, of the rule's kind.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Authority {
+        /// `kind = "one-time"`: an upload token.
+        #[prost(message, tag = "2")]
+        Token(super::UploadToken),
+        /// `kind = "cloudinary"`: a signed form.
+        #[prost(message, tag = "3")]
+        Form(super::SignedForm),
+        /// `kind = "grant"`: the caller's grant for this method and rule.
+        #[prost(message, tag = "4")]
+        Object(super::ObjectWish),
+    }
+}
+/// A one-time upload token of the signer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct UploadToken {
+    /// The tenant.
+    #[prost(string, tag = "1")]
+    pub account: ::prost::alloc::string::String,
+    /// The token.
+    #[prost(string, tag = "2")]
+    pub token: ::prost::alloc::string::String,
+}
+/// A form that is signed as Cloudinary's uploads are.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SignedForm {
+    /// All fields in order, without the file.
+    #[prost(message, repeated, tag = "1")]
+    pub fields: ::prost::alloc::vec::Vec<SignedFormField>,
+}
+/// A field of a signed form.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SignedFormField {
+    /// Name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Value.
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+}
+/// Which object to store, by the caller's grant.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObjectWish {
+    /// The tenant. May be empty where the rule's `object_key` has no `{account}`.
+    #[prost(string, tag = "1")]
+    pub account: ::prost::alloc::string::String,
+    /// The id that the image shall have. Empty: a UUID that follows from `request_id` and the bytes.
+    #[prost(string, tag = "2")]
+    pub image_id: ::prost::alloc::string::String,
+    /// Who uploaded, for your own records: at most 1,024 bytes without control characters.
+    #[prost(string, tag = "3")]
+    pub creator: ::prost::alloc::string::String,
+    /// Whatever shall stand beside the image. The object's metadata may have 2 KiB in all.
+    #[prost(message, optional, tag = "4")]
+    pub metadata: ::core::option::Option<::prost_types::Struct>,
+    /// Whether the image shall be delivered by signed URLs only.
+    #[prost(bool, tag = "5")]
+    pub require_signed_urls: bool,
+}
+/// What is stored.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StoreResponse {
+    /// The object.
+    #[prost(message, optional, tag = "1")]
+    pub object: ::core::option::Option<StoredObject>,
+    /// Whether an earlier call with this `request_id` has stored it.
+    #[prost(bool, tag = "2")]
+    pub replayed: bool,
+}
+/// A stored picture.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StoredObject {
+    /// Name of the origin in the configuration.
+    #[prost(string, tag = "1")]
+    pub origin: ::prost::alloc::string::String,
+    /// Key of the object.
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    /// The id that the image has.
+    #[prost(string, tag = "3")]
+    pub image_id: ::prost::alloc::string::String,
+    /// Number of bytes stored.
+    #[prost(uint64, tag = "4")]
+    pub size: u64,
+    /// What the picture is.
+    #[prost(message, optional, tag = "5")]
+    pub image: ::core::option::Option<super::super::image::v1::ImageInfo>,
+    /// Media type by content.
+    #[prost(string, tag = "6")]
+    pub content_type: ::prost::alloc::string::String,
+    /// CRC-32C of the stored bytes.
+    #[prost(uint32, tag = "7")]
+    pub crc32c: u32,
+    /// Lower-case hex SHA-256 of the stored bytes.
+    #[prost(string, tag = "8")]
+    pub sha256: ::prost::alloc::string::String,
+    /// The entity tag that the store gave the object, quotes included.
+    #[prost(string, tag = "9")]
+    pub etag: ::prost::alloc::string::String,
+    /// A thumbhash of the picture (evanw.github.io/thumbhash): a blurred preview in about 25 bytes, in base64.
+    #[prost(string, tag = "10")]
+    pub thumbhash: ::prost::alloc::string::String,
+    /// Whether the image shall be delivered by signed URLs only.
+    #[prost(bool, tag = "11")]
+    pub require_signed_urls: bool,
+}
 /// Outcome of a Deliver that was not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -669,6 +823,33 @@ pub mod resizer_service_client {
                 );
             self.inner.client_streaming(req, path, codec).await
         }
+        /// Bytes in, an object of a private origin out, once and whole. Send one `open`, then `chunk`s, then `finish`, as in Resize.
+        /// The file is decoded to its end before anything is stored: what is no picture, or a damaged one, is refused. Which objects
+        /// may be written stands in the configuration's `[[uploads]]`; the signer signs nothing else.
+        ///
+        /// A call whose answer was lost is repeated as it was, with the same `request_id` and the same bytes: it gets the same
+        /// answer, and nothing is stored twice. A call that fails leaves a one-time token as it was.
+        pub async fn store(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::StoreRequest>,
+        ) -> std::result::Result<tonic::Response<super::StoreResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.resizer.v1.ResizerService/Store",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("safelight.resizer.v1.ResizerService", "Store"));
+            self.inner.client_streaming(req, path, codec).await
+        }
         /// Lists the named variants of the configuration, by name.
         pub async fn list_variants(
             &mut self,
@@ -767,6 +948,16 @@ pub mod resizer_service_server {
             &self,
             request: tonic::Request<tonic::Streaming<super::InspectRequest>>,
         ) -> std::result::Result<tonic::Response<super::InspectResponse>, tonic::Status>;
+        /// Bytes in, an object of a private origin out, once and whole. Send one `open`, then `chunk`s, then `finish`, as in Resize.
+        /// The file is decoded to its end before anything is stored: what is no picture, or a damaged one, is refused. Which objects
+        /// may be written stands in the configuration's `[[uploads]]`; the signer signs nothing else.
+        ///
+        /// A call whose answer was lost is repeated as it was, with the same `request_id` and the same bytes: it gets the same
+        /// answer, and nothing is stored twice. A call that fails leaves a one-time token as it was.
+        async fn store(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::StoreRequest>>,
+        ) -> std::result::Result<tonic::Response<super::StoreResponse>, tonic::Status>;
         /// Lists the named variants of the configuration, by name.
         async fn list_variants(
             &self,
@@ -1028,6 +1219,53 @@ pub mod resizer_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = InspectSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.resizer.v1.ResizerService/Store" => {
+                    #[allow(non_camel_case_types)]
+                    struct StoreSvc<T: ResizerService>(pub Arc<T>);
+                    impl<
+                        T: ResizerService,
+                    > tonic::server::ClientStreamingService<super::StoreRequest>
+                    for StoreSvc<T> {
+                        type Response = super::StoreResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::StoreRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ResizerService>::store(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StoreSvc(inner);
                         let codec = crate::codec::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

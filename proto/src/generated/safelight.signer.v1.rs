@@ -968,6 +968,85 @@ pub struct SignOriginRequestResponse {
     #[prost(uint32, tag = "4")]
     pub key_version: u32,
 }
+/// Asks for a signed POST form. What the grant allows of a PUT of `url` and the object's key, it allows of a form.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SignPostPolicyRequest {
+    /// Name of the key.
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    /// Absolute URL of the bucket, with a slash at its end: `<https://photos.s3.eu-west-1.amazonaws.com/`> or
+    /// `<http://host/bucket/`.>
+    #[prost(string, tag = "2")]
+    pub url: ::prost::alloc::string::String,
+    /// Name of the bucket, which the policy is bound to.
+    #[prost(string, tag = "3")]
+    pub bucket: ::prost::alloc::string::String,
+    /// The bucket's region.
+    #[prost(string, tag = "4")]
+    pub region: ::prost::alloc::string::String,
+    /// Fewest bytes of the file; 0 is taken as 1.
+    #[prost(uint64, tag = "7")]
+    pub min_bytes: u64,
+    /// Most bytes of the file; needed, at most 5 GiB.
+    #[prost(uint64, tag = "8")]
+    pub max_bytes: u64,
+    /// The object's user metadata: names begin with `x-amz-meta-`, at most 2,048 bytes together.
+    #[prost(message, repeated, tag = "11")]
+    pub metadata: ::prost::alloc::vec::Vec<Header>,
+    /// Life of the form, 1 s to 7 days and at most the key's `max_ttl`. Unset means 15 minutes, or `max_ttl` if that is less.
+    #[prost(message, optional, tag = "12")]
+    pub ttl: ::core::option::Option<::prost_types::Duration>,
+    /// Where the browser is sent when the file is stored. Empty: S3 answers 201 with a document.
+    #[prost(string, tag = "13")]
+    pub success_redirect: ::prost::alloc::string::String,
+    /// Where the file goes. One is needed.
+    #[prost(oneof = "sign_post_policy_request::Object", tags = "5, 6")]
+    pub object: ::core::option::Option<sign_post_policy_request::Object>,
+    /// The type of the file. One is needed. S3 compares what the client says of the file, not the file.
+    #[prost(oneof = "sign_post_policy_request::Type", tags = "9, 10")]
+    pub r#type: ::core::option::Option<sign_post_policy_request::Type>,
+}
+/// Nested message and enum types in `SignPostPolicyRequest`.
+pub mod sign_post_policy_request {
+    /// Where the file goes. One is needed.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Object {
+        /// Exactly this key, as text, not percent-encoded.
+        #[prost(string, tag = "5")]
+        ObjectKey(::prost::alloc::string::String),
+        /// Any key that begins with this, which must not be empty. The form's field `key` is the prefix and `${filename}`, which S3
+        /// replaces by the name of the file; a client may send another key below the prefix.
+        #[prost(string, tag = "6")]
+        ObjectKeyPrefix(::prost::alloc::string::String),
+    }
+    /// The type of the file. One is needed. S3 compares what the client says of the file, not the file.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Type {
+        /// Exactly this media type, such as `image/jpeg`.
+        #[prost(string, tag = "9")]
+        ContentType(::prost::alloc::string::String),
+        /// Any media type that begins with this, such as `image/`. The client adds a field `Content-Type`.
+        #[prost(string, tag = "10")]
+        ContentTypePrefix(::prost::alloc::string::String),
+    }
+}
+/// A signed POST form.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SignPostPolicyResponse {
+    /// Where to post to.
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    /// Fields of the form, to be sent ahead of the file.
+    #[prost(message, repeated, tag = "2")]
+    pub fields: ::prost::alloc::vec::Vec<FormField>,
+    /// When S3 stops accepting it.
+    #[prost(message, optional, tag = "3")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The key version that signed.
+    #[prost(uint32, tag = "4")]
+    pub key_version: u32,
+}
 /// How a signature travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1230,6 +1309,38 @@ pub mod signer_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Signs the form by which a browser posts one file straight to a private S3 bucket (a POST policy), with a key of scheme
+        /// SCHEME_AWS_SIGV4. The bucket itself holds the upload to size, type, key and metadata, which a presigned PUT cannot. The
+        /// file goes last, in a field `file`.
+        pub async fn sign_post_policy(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignPostPolicyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignPostPolicyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.signer.v1.SignerService/SignPostPolicy",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "safelight.signer.v1.SignerService",
+                        "SignPostPolicy",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1273,6 +1384,16 @@ pub mod signer_service_server {
             request: tonic::Request<super::SignOriginRequestRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SignOriginRequestResponse>,
+            tonic::Status,
+        >;
+        /// Signs the form by which a browser posts one file straight to a private S3 bucket (a POST policy), with a key of scheme
+        /// SCHEME_AWS_SIGV4. The bucket itself holds the upload to size, type, key and metadata, which a presigned PUT cannot. The
+        /// file goes last, in a field `file`.
+        async fn sign_post_policy(
+            &self,
+            request: tonic::Request<super::SignPostPolicyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignPostPolicyResponse>,
             tonic::Status,
         >;
     }
@@ -1524,6 +1645,52 @@ pub mod signer_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SignOriginRequestSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.signer.v1.SignerService/SignPostPolicy" => {
+                    #[allow(non_camel_case_types)]
+                    struct SignPostPolicySvc<T: SignerService>(pub Arc<T>);
+                    impl<
+                        T: SignerService,
+                    > tonic::server::UnaryService<super::SignPostPolicyRequest>
+                    for SignPostPolicySvc<T> {
+                        type Response = super::SignPostPolicyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignPostPolicyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SignerService>::sign_post_policy(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SignPostPolicySvc(inner);
                         let codec = crate::codec::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3748,6 +3915,928 @@ pub mod upload_token_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "safelight.signer.v1.UploadTokenService";
     impl<T> tonic::server::NamedService for UploadTokenServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// What lets a file be stored.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UploadAuthority {
+    /// Exactly one is set, of the rule's kind.
+    #[prost(oneof = "upload_authority::Authority", tags = "1, 2, 3")]
+    pub authority: ::core::option::Option<upload_authority::Authority>,
+}
+/// Nested message and enum types in `UploadAuthority`.
+pub mod upload_authority {
+    /// Exactly one is set, of the rule's kind.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Authority {
+        /// UPLOAD_KIND_ONE_TIME.
+        #[prost(message, tag = "1")]
+        Token(super::TokenAuthority),
+        /// UPLOAD_KIND_CLOUDINARY.
+        #[prost(message, tag = "2")]
+        Form(super::FormAuthority),
+        /// UPLOAD_KIND_GRANT.
+        #[prost(message, tag = "3")]
+        Grant(super::GrantAuthority),
+    }
+}
+/// A one-time upload token.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct TokenAuthority {
+    /// The tenant. A token of another one is NOT_FOUND `TOKEN_NOT_FOUND`, like one that never was.
+    #[prost(string, tag = "1")]
+    pub account: ::prost::alloc::string::String,
+    /// The token.
+    #[prost(string, tag = "2")]
+    pub token: ::prost::alloc::string::String,
+}
+/// A form that is signed as Cloudinary's uploads are.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FormAuthority {
+    /// All form fields in the order received, duplicates included, without the file; as in VerifyUploadRequest.
+    #[prost(message, repeated, tag = "1")]
+    pub fields: ::prost::alloc::vec::Vec<FormField>,
+}
+/// The caller's grant alone.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GrantAuthority {
+    /// The tenant: as in CreateUploadTokenRequest. May be empty where the rule's `object_key` has no `{account}`.
+    #[prost(string, tag = "1")]
+    pub account: ::prost::alloc::string::String,
+    /// As in CreateUploadTokenRequest; here it may be a UUID. Empty: a UUID that follows from `request_id` and the file's
+    /// SHA-256, so that a repeated request stores the same object.
+    #[prost(string, tag = "2")]
+    pub image_id: ::prost::alloc::string::String,
+    /// As in CreateUploadTokenRequest.
+    #[prost(string, tag = "3")]
+    pub creator: ::prost::alloc::string::String,
+    /// As in CreateUploadTokenRequest.
+    #[prost(message, optional, tag = "4")]
+    pub metadata: ::core::option::Option<::prost_types::Struct>,
+    /// Whether the image shall be delivered by signed URLs only.
+    #[prost(bool, tag = "5")]
+    pub require_signed_urls: bool,
+}
+/// Asks to begin an upload.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BeginUploadRequest {
+    /// The digest of the rule: lower-case hex.
+    #[prost(string, tag = "1")]
+    pub upload_digest: ::prost::alloc::string::String,
+    /// What lets the file be stored.
+    #[prost(message, optional, tag = "2")]
+    pub authority: ::core::option::Option<UploadAuthority>,
+    /// Names this attempt at the upload: 1 to 128 visible ASCII characters. Two attempts with one `request_id` are the same
+    /// attempt.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+    /// How long a token's reservation holds, as in ReserveUploadTokenRequest.
+    #[prost(message, optional, tag = "4")]
+    pub lease: ::core::option::Option<::prost_types::Duration>,
+}
+/// What may be stored. All but the verdict is empty where that is not VERDICT_VALID.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BeginUploadResponse {
+    /// Act on this. Always VERDICT_VALID but for a form.
+    #[prost(enumeration = "Verdict", tag = "1")]
+    pub verdict: i32,
+    /// Why.
+    #[prost(enumeration = "Reason", tag = "2")]
+    pub reason: i32,
+    /// The tenant. Empty for a form.
+    #[prost(string, tag = "3")]
+    pub account: ::prost::alloc::string::String,
+    /// The id that the image shall have. Empty where it follows from the file; see AuthorizeUploadResponse.
+    #[prost(string, tag = "4")]
+    pub image_id: ::prost::alloc::string::String,
+    /// Most bytes of the file that is stored, by the rule and the token. Never 0.
+    #[prost(uint64, tag = "5")]
+    pub max_bytes: u64,
+    /// Media types that are accepted, by the rule: never empty.
+    #[prost(string, repeated, tag = "6")]
+    pub content_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Media types that the token accepts besides, such as `image/jpeg` or `image/*`: one of them must match. None means any.
+    #[prost(string, repeated, tag = "7")]
+    pub token_content_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether the image shall be delivered by signed URLs only.
+    #[prost(bool, tag = "8")]
+    pub require_signed_urls: bool,
+    /// As the token or the request has it.
+    #[prost(string, tag = "9")]
+    pub creator: ::prost::alloc::string::String,
+    /// As the token or the request has it.
+    #[prost(message, optional, tag = "10")]
+    pub metadata: ::core::option::Option<::prost_types::Struct>,
+    /// Whether this `request_id` has stored its file already: its token is redeemed. AuthorizeUpload then signs no PUT, and the
+    /// same answer can be given again.
+    #[prost(bool, tag = "11")]
+    pub already_stored: bool,
+    /// When the token's reservation ends. Unset without one.
+    #[prost(message, optional, tag = "12")]
+    pub lease_expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Names the token without its power. Empty without one.
+    #[prost(string, tag = "13")]
+    pub token_id: ::prost::alloc::string::String,
+}
+/// The file that is to be stored.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadedFile {
+    /// Lower-case hex SHA-256 of the bytes.
+    #[prost(string, tag = "1")]
+    pub sha256: ::prost::alloc::string::String,
+    /// Number of bytes, at least 1.
+    #[prost(uint64, tag = "2")]
+    pub length: u64,
+    /// Media type by content, such as `image/jpeg`: one of those that BeginUpload has told.
+    #[prost(string, tag = "3")]
+    pub content_type: ::prost::alloc::string::String,
+    /// The name that the file had where it came from, for the object's metadata: at most 255 bytes without control characters.
+    #[prost(string, tag = "4")]
+    pub filename: ::prost::alloc::string::String,
+}
+/// Asks for the requests that store a file.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AuthorizeUploadRequest {
+    /// As in BeginUploadRequest.
+    #[prost(string, tag = "1")]
+    pub upload_digest: ::prost::alloc::string::String,
+    /// As in BeginUploadRequest.
+    #[prost(message, optional, tag = "2")]
+    pub authority: ::core::option::Option<UploadAuthority>,
+    /// As in BeginUploadRequest.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The file.
+    #[prost(message, optional, tag = "4")]
+    pub file: ::core::option::Option<UploadedFile>,
+}
+/// The requests that store a file, to be sent exactly as they stand. All but the verdict is empty where that is not
+/// VERDICT_VALID.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct AuthorizeUploadResponse {
+    /// Act on this. Always VERDICT_VALID but for a form.
+    #[prost(enumeration = "Verdict", tag = "1")]
+    pub verdict: i32,
+    /// Why.
+    #[prost(enumeration = "Reason", tag = "2")]
+    pub reason: i32,
+    /// The id that the image has.
+    #[prost(string, tag = "3")]
+    pub image_id: ::prost::alloc::string::String,
+    /// The object's key, decoded.
+    #[prost(string, tag = "4")]
+    pub object_key: ::prost::alloc::string::String,
+    /// The absolute URL of the object.
+    #[prost(string, tag = "5")]
+    pub url: ::prost::alloc::string::String,
+    /// Headers of the PUT: `content-type`, `x-amz-content-sha256`, `x-amz-meta-*`, and `if-none-match: *` unless the rule
+    /// overwrites. Empty with `already_stored`.
+    #[prost(message, repeated, tag = "6")]
+    pub put_headers: ::prost::alloc::vec::Vec<Header>,
+    /// Headers of a HEAD of the same object: where the PUT is refused because the object exists, its metadata tells whether it
+    /// is of this upload.
+    #[prost(message, repeated, tag = "7")]
+    pub head_headers: ::prost::alloc::vec::Vec<Header>,
+    /// When S3 stops accepting these headers.
+    #[prost(message, optional, tag = "8")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The value of `x-amz-meta-upload`, which names this upload: of an object that has it, this upload is the author.
+    #[prost(string, tag = "9")]
+    pub upload_id: ::prost::alloc::string::String,
+    /// Whether this `request_id` has stored its file already.
+    #[prost(bool, tag = "10")]
+    pub already_stored: bool,
+}
+/// A file that is stored.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StoredUpload {
+    /// The file.
+    #[prost(message, optional, tag = "1")]
+    pub file: ::core::option::Option<UploadedFile>,
+    /// Width in pixels.
+    #[prost(uint32, tag = "2")]
+    pub width: u32,
+    /// Height in pixels.
+    #[prost(uint32, tag = "3")]
+    pub height: u32,
+    /// The entity tag that the store gave the object.
+    #[prost(string, tag = "4")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// A file that is not stored.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RefusedUpload {
+    /// The stable reason that the client was told.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// Asks to end an upload.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FinishUploadRequest {
+    /// As in BeginUploadRequest.
+    #[prost(string, tag = "1")]
+    pub upload_digest: ::prost::alloc::string::String,
+    /// As in BeginUploadRequest.
+    #[prost(message, optional, tag = "2")]
+    pub authority: ::core::option::Option<UploadAuthority>,
+    /// As in BeginUploadRequest.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+    /// What has become of it.
+    #[prost(oneof = "finish_upload_request::Outcome", tags = "4, 5")]
+    pub outcome: ::core::option::Option<finish_upload_request::Outcome>,
+}
+/// Nested message and enum types in `FinishUploadRequest`.
+pub mod finish_upload_request {
+    /// What has become of it.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// The file is stored.
+        #[prost(message, tag = "4")]
+        Stored(super::StoredUpload),
+        /// It is not.
+        #[prost(message, tag = "5")]
+        Refused(super::RefusedUpload),
+    }
+}
+/// An upload that is over.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FinishUploadResponse {
+    /// When the token was redeemed. Unset where it was not, and without one.
+    #[prost(message, optional, tag = "1")]
+    pub redeem_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether an earlier call with this `request_id` has redeemed the token.
+    #[prost(bool, tag = "2")]
+    pub replayed: bool,
+    /// Of a stored form, the `version` of the answer: Unix seconds.
+    #[prost(uint64, tag = "3")]
+    pub version: u64,
+    /// Of a stored form, the `signature` of the answer, of its `public_id` and `version`.
+    #[prost(string, tag = "4")]
+    pub answer_signature: ::prost::alloc::string::String,
+}
+/// Asks for a page of upload rules.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListUploadRulesRequest {
+    /// At most this many; 0 means 100, and more than 1,000 is taken as 1,000.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of upload rules.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListUploadRulesResponse {
+    /// Sorted by name.
+    #[prost(message, repeated, tag = "1")]
+    pub rules: ::prost::alloc::vec::Vec<UploadRule>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// What may be stored, and where. A resizer's rule and a signer's agree when all of this but the name is equal, which is when
+/// the digests are.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadRule {
+    /// Name, unique in the signer. Grants name it; it is not part of the digest.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Lower-case hex SHA-256 of all that follows.
+    #[prost(string, tag = "2")]
+    pub digest: ::prost::alloc::string::String,
+    /// What lets files be stored.
+    #[prost(enumeration = "UploadKind", tag = "3")]
+    pub kind: i32,
+    /// The template of object keys, of `{account}` (not of a form), `{id}` (the image's id; of a form its `public_id`),
+    /// `{sha256}` (of the file), `{ext}` (of its type, such as `jpg`) and text.
+    #[prost(string, tag = "4")]
+    pub object_key: ::prost::alloc::string::String,
+    /// The key of scheme SCHEME_CLOUDINARY_UPLOAD that forms are signed with. Only of UPLOAD_KIND_CLOUDINARY.
+    #[prost(string, tag = "5")]
+    pub form_key: ::prost::alloc::string::String,
+    /// Most bytes of a stored file.
+    #[prost(uint64, tag = "6")]
+    pub max_bytes: u64,
+    /// Media types that are stored, sorted.
+    #[prost(string, repeated, tag = "7")]
+    pub content_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether an object that exists is replaced.
+    #[prost(bool, tag = "8")]
+    pub overwrite: bool,
+    /// The key of scheme SCHEME_AWS_SIGV4 that signs the PUT.
+    #[prost(string, tag = "9")]
+    pub signing_key: ::prost::alloc::string::String,
+    /// What stands before the encoded object key: `<https://photos.s3.eu-west-1.amazonaws.com/`> or `<http://host/bucket/`.>
+    #[prost(string, tag = "10")]
+    pub base_url: ::prost::alloc::string::String,
+    /// The bucket's region.
+    #[prost(string, tag = "11")]
+    pub region: ::prost::alloc::string::String,
+}
+/// What lets files be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum UploadKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// One-time upload tokens: Cloudflare's direct creator upload.
+    OneTime = 1,
+    /// Signed forms: Cloudinary's upload API.
+    Cloudinary = 2,
+    /// The caller's grant. A resizer with a grant for such a rule can store objects by itself, below its `object_key`.
+    Grant = 3,
+}
+impl UploadKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "UPLOAD_KIND_UNSPECIFIED",
+            Self::OneTime => "UPLOAD_KIND_ONE_TIME",
+            Self::Cloudinary => "UPLOAD_KIND_CLOUDINARY",
+            Self::Grant => "UPLOAD_KIND_GRANT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "UPLOAD_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "UPLOAD_KIND_ONE_TIME" => Some(Self::OneTime),
+            "UPLOAD_KIND_CLOUDINARY" => Some(Self::Cloudinary),
+            "UPLOAD_KIND_GRANT" => Some(Self::Grant),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod upload_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What a resizer asks of the signer while it stores an upload: begin, authorize, finish. It holds no key and may write
+    /// nothing else: what is signed is the PUT of one object whose key, length, type and metadata follow from a reserved upload
+    /// token, from a signed form, or from a rule that lets this caller store by its grant alone.
+    ///
+    /// What may be stored stands in the signer's `[[uploads]]`, and is named by a digest, on which the resizer's `[[uploads]]`
+    /// must agree. A digest that none of them has is FAILED_PRECONDITION `UPLOAD_UNKNOWN`. An authority of another kind than the
+    /// rule's is `FIELD_INVALID`. The errors of a token are those of UploadTokenService; a form whose signature does not hold is
+    /// an answer, with a verdict.
+    #[derive(Debug, Clone)]
+    pub struct UploadServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> UploadServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> UploadServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            UploadServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Begins an upload, before its bytes are received: reserves the token, or verifies the form, and tells what may be stored.
+        /// May be repeated with the same `request_id`, which renews the reservation.
+        pub async fn begin_upload(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BeginUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BeginUploadResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.signer.v1.UploadService/BeginUpload",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("safelight.signer.v1.UploadService", "BeginUpload"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Signs the requests that store a file, once it has been received and looked at. A file that the rule or the token does not
+        /// take is INVALID_ARGUMENT `UPLOAD_TOO_LARGE` or `UPLOAD_TYPE_REFUSED`. A token that is not reserved by this `request_id`
+        /// any more is FAILED_PRECONDITION `TOKEN_NOT_RESERVED`.
+        pub async fn authorize_upload(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AuthorizeUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AuthorizeUploadResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.signer.v1.UploadService/AuthorizeUpload",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "safelight.signer.v1.UploadService",
+                        "AuthorizeUpload",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends an upload. Where the file is stored, the token is redeemed, which repeats as RedeemUploadToken does; where it is
+        /// not, the reservation is given up and the token can be used again. Without a token there is nothing to do.
+        pub async fn finish_upload(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FinishUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishUploadResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.signer.v1.UploadService/FinishUpload",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("safelight.signer.v1.UploadService", "FinishUpload"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the upload rules that the caller has a grant for, by name: at its start a resizer sees whether the signer knows each
+        /// of its rules, and where it does not, which part differs.
+        pub async fn list_upload_rules(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListUploadRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListUploadRulesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.signer.v1.UploadService/ListUploadRules",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "safelight.signer.v1.UploadService",
+                        "ListUploadRules",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod upload_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with UploadServiceServer.
+    #[async_trait]
+    pub trait UploadService: std::marker::Send + std::marker::Sync + 'static {
+        /// Begins an upload, before its bytes are received: reserves the token, or verifies the form, and tells what may be stored.
+        /// May be repeated with the same `request_id`, which renews the reservation.
+        async fn begin_upload(
+            &self,
+            request: tonic::Request<super::BeginUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BeginUploadResponse>,
+            tonic::Status,
+        >;
+        /// Signs the requests that store a file, once it has been received and looked at. A file that the rule or the token does not
+        /// take is INVALID_ARGUMENT `UPLOAD_TOO_LARGE` or `UPLOAD_TYPE_REFUSED`. A token that is not reserved by this `request_id`
+        /// any more is FAILED_PRECONDITION `TOKEN_NOT_RESERVED`.
+        async fn authorize_upload(
+            &self,
+            request: tonic::Request<super::AuthorizeUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AuthorizeUploadResponse>,
+            tonic::Status,
+        >;
+        /// Ends an upload. Where the file is stored, the token is redeemed, which repeats as RedeemUploadToken does; where it is
+        /// not, the reservation is given up and the token can be used again. Without a token there is nothing to do.
+        async fn finish_upload(
+            &self,
+            request: tonic::Request<super::FinishUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishUploadResponse>,
+            tonic::Status,
+        >;
+        /// Lists the upload rules that the caller has a grant for, by name: at its start a resizer sees whether the signer knows each
+        /// of its rules, and where it does not, which part differs.
+        async fn list_upload_rules(
+            &self,
+            request: tonic::Request<super::ListUploadRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListUploadRulesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What a resizer asks of the signer while it stores an upload: begin, authorize, finish. It holds no key and may write
+    /// nothing else: what is signed is the PUT of one object whose key, length, type and metadata follow from a reserved upload
+    /// token, from a signed form, or from a rule that lets this caller store by its grant alone.
+    ///
+    /// What may be stored stands in the signer's `[[uploads]]`, and is named by a digest, on which the resizer's `[[uploads]]`
+    /// must agree. A digest that none of them has is FAILED_PRECONDITION `UPLOAD_UNKNOWN`. An authority of another kind than the
+    /// rule's is `FIELD_INVALID`. The errors of a token are those of UploadTokenService; a form whose signature does not hold is
+    /// an answer, with a verdict.
+    #[derive(Debug)]
+    pub struct UploadServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> UploadServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for UploadServiceServer<T>
+    where
+        T: UploadService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/safelight.signer.v1.UploadService/BeginUpload" => {
+                    #[allow(non_camel_case_types)]
+                    struct BeginUploadSvc<T: UploadService>(pub Arc<T>);
+                    impl<
+                        T: UploadService,
+                    > tonic::server::UnaryService<super::BeginUploadRequest>
+                    for BeginUploadSvc<T> {
+                        type Response = super::BeginUploadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BeginUploadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UploadService>::begin_upload(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BeginUploadSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.signer.v1.UploadService/AuthorizeUpload" => {
+                    #[allow(non_camel_case_types)]
+                    struct AuthorizeUploadSvc<T: UploadService>(pub Arc<T>);
+                    impl<
+                        T: UploadService,
+                    > tonic::server::UnaryService<super::AuthorizeUploadRequest>
+                    for AuthorizeUploadSvc<T> {
+                        type Response = super::AuthorizeUploadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AuthorizeUploadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UploadService>::authorize_upload(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AuthorizeUploadSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.signer.v1.UploadService/FinishUpload" => {
+                    #[allow(non_camel_case_types)]
+                    struct FinishUploadSvc<T: UploadService>(pub Arc<T>);
+                    impl<
+                        T: UploadService,
+                    > tonic::server::UnaryService<super::FinishUploadRequest>
+                    for FinishUploadSvc<T> {
+                        type Response = super::FinishUploadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FinishUploadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UploadService>::finish_upload(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FinishUploadSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.signer.v1.UploadService/ListUploadRules" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListUploadRulesSvc<T: UploadService>(pub Arc<T>);
+                    impl<
+                        T: UploadService,
+                    > tonic::server::UnaryService<super::ListUploadRulesRequest>
+                    for ListUploadRulesSvc<T> {
+                        type Response = super::ListUploadRulesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListUploadRulesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UploadService>::list_upload_rules(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListUploadRulesSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for UploadServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "safelight.signer.v1.UploadService";
+    impl<T> tonic::server::NamedService for UploadServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

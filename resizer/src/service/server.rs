@@ -150,6 +150,13 @@ impl ResizerService for Handlers {
         Ok(Response::new(InspectResponse { image: Some(translate::image_info(&info)) }))
     }
 
+    async fn store(
+        &self,
+        _request: Request<Streaming<safelight_proto::resizer::v1::StoreRequest>>,
+    ) -> Result<Response<safelight_proto::resizer::v1::StoreResponse>, Status> {
+        Err(safelight_proto::reason::Reason::MethodUnknown.error("not yet").into())
+    }
+
     async fn list_variants(
         &self,
         request: Request<ListVariantsRequest>,

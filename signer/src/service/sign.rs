@@ -5,9 +5,10 @@ use safelight_proto::{
     reason::CallError,
     signer::v1::{
         BatchSignUrlsItem, BatchSignUrlsRequest, BatchSignUrlsResponse, BatchSignUrlsResult, FormField,
-        ItemError, SignOriginRequestRequest, SignOriginRequestResponse, SignUploadRequest,
-        SignUploadResponse, SignUrlRequest, SignUrlResponse, SignatureLocation, batch_sign_urls_item,
-        batch_sign_urls_result, sign_url_request, signer_service_server::SignerService,
+        ItemError, SignOriginRequestRequest, SignOriginRequestResponse, SignPostPolicyRequest,
+        SignPostPolicyResponse, SignUploadRequest, SignUploadResponse, SignUrlRequest, SignUrlResponse,
+        SignatureLocation, batch_sign_urls_item, batch_sign_urls_result, sign_url_request,
+        signer_service_server::SignerService,
     },
 };
 use tonic::Request;
@@ -70,6 +71,18 @@ impl SignerService for Signer {
         Self: 'a,
     {
         call::answer(&self.audit, request, |call, request| self.origin_request(call, request))
+    }
+
+    fn sign_post_policy<'s: 'a, 'a>(
+        &'s self,
+        request: Request<SignPostPolicyRequest>,
+    ) -> Answer<'a, SignPostPolicyResponse>
+    where
+        Self: 'a,
+    {
+        call::answer(&self.audit, request, |_, _| {
+            Err(safelight_proto::reason::Reason::MethodUnknown.error("not yet"))
+        })
     }
 }
 

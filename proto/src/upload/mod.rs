@@ -1,0 +1,10 @@
+//! What may be stored, and as what: what the `[[uploads]]` of resizer and signer share.
+//!
+//! # Layout
+//! - [`identity`]: what the two rules must agree on, and its digest
+//! - [`object`]: object keys and metadata
+
+pub mod identity;
+pub mod object;
+
+pub use identity::Identity;
