@@ -100,6 +100,7 @@ pub(crate) fn origin(error: &OriginError) -> CallError {
     let reason = match error.kind() {
         Kind::Key(_) => Reason::ObjectKeyUnsupported,
         Kind::NotFound => Reason::OriginNotFound,
+        Kind::Exists => Reason::ObjectExists,
         Kind::Denied(_) => Reason::OriginDenied,
         Kind::Redirected(_) => Reason::OriginRedirected,
         Kind::Failed(_) | Kind::Unreachable | Kind::Timeout => Reason::OriginUnavailable,

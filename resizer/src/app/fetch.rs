@@ -23,7 +23,7 @@ use crate::{
     admission::{Place, Rejected, Reserved},
     delivery::Route,
     origin::{
-        Body, CallerHeaders, Fetcher, Opened, Origin, OriginError, Provenance, SignedGet, Trace, request,
+        Body, CallerHeaders, Fetcher, Opened, Origin, OriginError, Provenance, SignedRequest, Trace, request,
     },
 };
 
@@ -104,7 +104,7 @@ impl App {
                 let headers = headers.map_err(|error| error::signer(&error))?;
                 (sign(url.clone(), &headers)?, asked.elapsed())
             }
-            _ => (SignedGet::by_caller(url, object.caller), Duration::ZERO),
+            _ => (SignedRequest::by_caller(url, object.caller), Duration::ZERO),
         };
         let started = Instant::now();
         let remaining = context.remaining().mul_f64(FETCH_SHARE);
@@ -181,7 +181,7 @@ impl From<OriginError> for Ended {
 }
 
 /// A request with the signer's headers.
-fn sign(url: reqwest::Url, headers: &[Header]) -> Result<SignedGet, CallError> {
+fn sign(url: reqwest::Url, headers: &[Header]) -> Result<SignedRequest, CallError> {
     let pairs = headers.iter().map(|header| (header.name.as_str(), header.value.as_str()));
-    SignedGet::by_signer(url, pairs).map_err(|error| error::unusable_signature(&error))
+    SignedRequest::by_signer(url, pairs).map_err(|error| error::unusable_signature(&error))
 }

@@ -6,7 +6,7 @@ use safelight_chassis::check::Finding;
 use super::{
     Fetcher, Origin, OriginKind,
     guard::GuardedResolver,
-    request::{Authority, SignedGet},
+    request::{Authority, SignedRequest},
     s3::refusal::Refusal,
 };
 
@@ -27,7 +27,7 @@ pub async fn check(origin: &Origin, fetcher: &Fetcher) -> Vec<Finding> {
             Err(error) => tracing::debug!(%error, "origin.check"),
         }
     }
-    let request = SignedGet { url, headers: HeaderMap::new(), authority: Authority::Unsigned };
+    let request = SignedRequest { url, headers: HeaderMap::new(), authority: Authority::Unsigned };
     match fetcher.head(&request).await {
         Err(error) => {
             let cause = error.cause();

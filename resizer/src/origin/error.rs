@@ -1,10 +1,10 @@
-//! Why an object could not be fetched: a short text for the caller, the cause for the operator's log.
+//! Why an object could not be fetched or written: a short text for the caller, the cause for the operator's log.
 
 use std::fmt;
 
 use super::{key::KeyError, s3::refusal::Refusal};
 
-/// A failed fetch. Its `Display` is fit for the caller: no URL, header, address or bucket.
+/// A failed request. Its `Display` is fit for the caller: no URL, header, address or bucket.
 #[derive(Debug)]
 pub struct OriginError {
     kind: Kind,
@@ -20,6 +20,9 @@ pub enum Kind {
     /// HTTP 404 or 410.
     #[error("the origin has no such object")]
     NotFound,
+    /// HTTP 412 to a request that writes an object which must not exist.
+    #[error("the origin has an object of that key")]
+    Exists,
     /// HTTP 401, 403 or another 4xx.
     #[error("the origin refused the request (HTTP {0})")]
     Denied(u16),
@@ -139,7 +142,7 @@ impl OriginError {
     fn is_everyday(&self) -> bool {
         match self.kind {
             Kind::NotFound => self.cause.refusal.code.as_deref() != Some("NoSuchBucket"),
-            Kind::Key(_) | Kind::TooLarge(_) => true,
+            Kind::Key(_) | Kind::TooLarge(_) | Kind::Exists => true,
             _ => false,
         }
     }

@@ -1,4 +1,4 @@
-//! Where originals come from: private S3 buckets and hidden HTTP servers.
+//! Where originals come from, and where uploads go: private S3 buckets and hidden HTTP servers.
 //!
 //! # Layout
 //! - [`config`]: the `[origins.*]` tables; each kind reads its own part
@@ -35,9 +35,9 @@ use std::collections::BTreeMap;
 
 pub use config::{Origin, OriginKind};
 pub use error::{Kind, OriginError};
-pub use fetch::{Body, Fetcher, Opened};
+pub use fetch::{Body, Fetcher, Opened, Stat};
 pub use provenance::Provenance;
-pub use request::{CallerHeaders, InvalidHeader, SignedGet, Trace};
+pub use request::{CallerHeaders, InvalidHeader, SignedRequest, Trace};
 
 /// The configured origins, by name.
 pub type Origins = BTreeMap<String, Origin>;

@@ -1,6 +1,6 @@
 //! From origin and key to a request: URL and authorizing headers.
 
-use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 
 use super::{
     Origin, OriginError,
@@ -60,8 +60,8 @@ pub enum Authority {
     Unsigned,
 }
 
-/// A GET request that is ready to be sent. Without Debug: its headers authorize.
-pub struct SignedGet {
+/// A request that is ready to be sent. Without Debug: its headers authorize.
+pub struct SignedRequest {
     /// Exactly what was signed.
     pub url: reqwest::Url,
     /// What authorizes it.
@@ -106,7 +106,7 @@ pub fn url(origin: &Origin, object_key: &str) -> Result<reqwest::Url, OriginErro
     Ok(url)
 }
 
-impl SignedGet {
+impl SignedRequest {
     /// With the caller's headers; with none of them the request is unsigned.
     #[must_use]
     pub fn by_caller(url: reqwest::Url, caller: &CallerHeaders) -> Self {
@@ -132,6 +132,9 @@ impl SignedGet {
                     return Err(unusable("is not the origin's"));
                 }
                 continue; // the client sends it
+            }
+            if name == CONTENT_LENGTH {
+                continue; // the client sends that of the body: where it is not the signed one, the store refuses it
             }
             value.set_sensitive(true);
             headers.insert(name, value);
@@ -174,11 +177,11 @@ mod tests {
         all.remove("a").unwrap()
     }
 
-    fn by_signer(headers: &[(&str, &str)]) -> Result<SignedGet, UnusableHeader> {
+    fn by_signer(headers: &[(&str, &str)]) -> Result<SignedRequest, UnusableHeader> {
         let origin = origin();
         let url = url(&origin, "a b.jpg").unwrap();
         assert_eq!(url.as_str(), "https://photos.s3.eu-west-1.amazonaws.com/a%20b.jpg");
-        SignedGet::by_signer(url, headers.iter().copied())
+        SignedRequest::by_signer(url, headers.iter().copied())
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //!
 //! # Layout
 //! - [`opened`]: an answer whose head has come
+//! - [`store`]: objects that are written, and what a store says of one
 //! - [`body`]: its body, and content codings
 //! - [`transport`]: what an error of the HTTP client means
 
 mod body;
 mod opened;
+mod store;
 pub(super) mod transport;
 
 use std::{
@@ -14,8 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use reqwest::{
-    StatusCode,
+    Method, StatusCode,
     header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION},
     redirect,
 };
@@ -24,13 +27,14 @@ use super::{
     Origin, OriginError,
     error::{Cause, Kind},
     guard::GuardedResolver,
-    request::{self, SignedGet, Trace},
+    request::{self, SignedRequest, Trace},
     s3::refusal::{self, Refusal},
     text,
 };
 
 pub use body::Body;
 pub use opened::Opened;
+pub use store::Stat;
 
 /// How often a request is sent at the most. Only failures before the first byte of a body are tried again.
 const ATTEMPTS: u32 = 2;
@@ -47,8 +51,25 @@ const IDLE_CONNECTIONS: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Fetcher {
     client: reqwest::Client,
+    /// For requests with a body: the origin is silent while it receives.
+    writer: reqwest::Client,
     resolver: GuardedResolver,
     origin: Arc<Origin>,
+}
+
+/// A request on its way.
+struct Sending<'a> {
+    method: Method,
+    request: &'a SignedRequest,
+    trace: &'a Trace,
+    body: Option<Bytes>,
+}
+
+impl Sending<'_> {
+    /// Whether the origin did what was asked. Of a fetch only 200 does: it has no range.
+    fn is_success(&self, status: StatusCode) -> bool {
+        if self.method == Method::GET { status == StatusCode::OK } else { status.is_success() }
+    }
 }
 
 /// When to give up.
@@ -70,19 +91,21 @@ impl Fetcher {
         let resolver = GuardedResolver::new(origin.allow_private_network);
         // Without it a server may send what it likes; images are not made smaller by a content coding.
         let identity = [(ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("safelight/", env!("CARGO_PKG_VERSION")))
-            .default_headers(identity.into_iter().collect())
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .no_proxy() // a proxy would be the one to resolve names, past the guard
-            .connect_timeout(origin.connect_timeout)
-            .read_timeout(READ_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .tcp_nodelay(true)
-            .dns_resolver(resolver.clone())
-            .build()?;
-        Ok(Self { client, resolver, origin: Arc::new(origin.clone()) })
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(concat!("safelight/", env!("CARGO_PKG_VERSION")))
+                .default_headers(identity.clone().into_iter().collect())
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                .no_proxy() // a proxy would be the one to resolve names, past the guard
+                .connect_timeout(origin.connect_timeout)
+                .pool_max_idle_per_host(IDLE_CONNECTIONS)
+                .tcp_nodelay(true)
+                .dns_resolver(resolver.clone())
+        };
+        let client = builder().read_timeout(READ_TIMEOUT).build()?;
+        let writer = builder().build()?;
+        Ok(Self { client, writer, resolver, origin: Arc::new(origin.clone()) })
     }
 
     /// Sends the request and waits for the head of the answer. `remaining` is the time the caller has left.
@@ -91,15 +114,26 @@ impl Fetcher {
     /// [`OriginError`]: everything but HTTP 200.
     pub async fn open(
         &self,
-        request: &SignedGet,
+        request: &SignedRequest,
         trace: &Trace,
         remaining: Duration,
     ) -> Result<Opened, OriginError> {
+        let sending = Sending { method: Method::GET, request, trace, body: None };
+        let (response, cause, until) = self.send(&sending, remaining).await?;
+        Ok(Opened::new(response, until, cause, request.headers.clone()))
+    }
+
+    /// Sends a request until it is answered with success, or a second time where the first has failed for a reason that passes.
+    async fn send(
+        &self,
+        sending: &Sending<'_>,
+        remaining: Duration,
+    ) -> Result<(reqwest::Response, Cause, Until), OriginError> {
         let time = self.origin.timeout.min(remaining);
         let until = Until { at: Instant::now() + time, callers: remaining < self.origin.timeout, time };
         let mut attempt = 1;
         loop {
-            match self.attempt(request, trace, until).await {
+            match self.attempt(sending, until).await {
                 Err(error)
                     if error.is_transient()
                         && attempt < ATTEMPTS
@@ -109,24 +143,33 @@ impl Fetcher {
                     attempt += 1;
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
-                result => return result,
+                result => return result.map(|(response, cause)| (response, cause, until)),
             }
         }
     }
 
     /// Asks for the head of a URL, once, whatever the status.
-    pub(super) async fn head(&self, request: &SignedGet) -> Result<(StatusCode, HeaderMap), OriginError> {
+    pub(super) async fn head(&self, request: &SignedRequest) -> Result<(StatusCode, HeaderMap), OriginError> {
         let sent = self.client.head(request.url.clone()).headers(request.headers.clone());
         let sent = sent.timeout(self.origin.timeout).send().await;
         let response = sent.map_err(|error| self.transport_error(&error))?;
         Ok((response.status(), response.headers().clone()))
     }
 
-    async fn attempt(&self, request: &SignedGet, trace: &Trace, until: Until) -> Result<Opened, OriginError> {
+    async fn attempt(
+        &self,
+        sending: &Sending<'_>,
+        until: Until,
+    ) -> Result<(reqwest::Response, Cause), OriginError> {
+        let Sending { method, request, trace, body } = sending;
         let mut headers = trace.headers.clone();
         headers.extend(request.headers.clone());
-        let sent = self.client.get(request.url.clone()).headers(headers).send();
-        let response = match until.wait(sent).await {
+        let client = if body.is_some() { &self.writer } else { &self.client };
+        let mut building = client.request(method.clone(), request.url.clone()).headers(headers);
+        if let Some(bytes) = body {
+            building = building.body(bytes.clone());
+        }
+        let response = match until.wait(building.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(self.transport_error(&error)),
             Err(kind) => {
@@ -136,10 +179,10 @@ impl Fetcher {
         };
         let address = response.remote_addr().map(|address| address.to_string());
         let cause = Cause { address, status: Some(response.status().as_u16()), ..self.cause() };
-        if response.status() == StatusCode::OK {
-            return Ok(Opened::new(response, until, cause, request.headers.clone()));
+        if sending.is_success(response.status()) {
+            return Ok((response, cause));
         }
-        Err(self.refused(request, response, until, cause).await)
+        Err(self.refused(sending, response, until, cause).await)
     }
 
     fn transport_error(&self, error: &reqwest::Error) -> OriginError {
@@ -147,17 +190,19 @@ impl Fetcher {
         OriginError::new(kind, Cause { detail: Some(detail), hint, ..self.cause() })
     }
 
-    /// What a status that is not 200 means, with what the answer says of it.
+    /// What a status that is no success means, with what the answer says of it.
     async fn refused(
         &self,
-        request: &SignedGet,
+        sending: &Sending<'_>,
         response: reqwest::Response,
         until: Until,
         cause: Cause,
     ) -> OriginError {
+        let request = sending.request;
         let status = response.status();
         let code = status.as_u16();
         let kind = match status {
+            StatusCode::PRECONDITION_FAILED if sending.body.is_some() => Kind::Exists,
             StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Kind::Failed(code),
             // Not of this request: it has no condition and no range.
@@ -170,6 +215,7 @@ impl Fetcher {
         let body = error_body(response, until).await;
         let refusal = Refusal::read(&headers, &body, &request.headers);
         let hint = refusal.hint(code, &self.origin, request, &headers).or_else(|| match kind {
+            Kind::Exists => None,
             Kind::Redirected(_) => Some("set the base to where the objects are".into()),
             _ => refusal::conditional_hint(code).map(str::to_owned),
         });
@@ -185,7 +231,7 @@ impl Fetcher {
 }
 
 /// Where a redirect leads: the host alone. The rest may authorize.
-fn redirected_to(request: &SignedGet, headers: &HeaderMap) -> Option<String> {
+fn redirected_to(request: &SignedRequest, headers: &HeaderMap) -> Option<String> {
     let location = headers.get(LOCATION)?.to_str().ok()?;
     let to = request.url.join(location).ok()?;
     let port = to.port().map(|port| format!(":{port}")).unwrap_or_default();

@@ -6,7 +6,7 @@ use reqwest::header::{DATE, HeaderMap};
 
 use super::super::{
     config::{Origin, OriginKind},
-    request::{Authority, SignedGet},
+    request::{Authority, SignedRequest},
     text,
 };
 
@@ -61,7 +61,7 @@ impl Refusal {
         &self,
         status: u16,
         origin: &Origin,
-        request: &SignedGet,
+        request: &SignedRequest,
         headers: &HeaderMap,
     ) -> Option<String> {
         let OriginKind::S3 { region, signing_key } = &origin.kind else { return None };
@@ -121,7 +121,7 @@ impl Refusal {
     }
 
     /// Compares the time of the request with the store's: as the document has them, or else the headers.
-    fn clock_hint(&self, request: &SignedGet, headers: &HeaderMap) -> String {
+    fn clock_hint(&self, request: &SignedRequest, headers: &HeaderMap) -> String {
         let header = |headers: &HeaderMap, name| Some(headers.get(name)?.to_str().ok()?.to_owned());
         let of_document = |time: &Option<String>| time.as_deref().and_then(amz_date);
         let date =

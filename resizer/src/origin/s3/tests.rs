@@ -6,7 +6,7 @@ use safelight_chassis::config;
 use super::{
     super::{
         Origin, OriginKind,
-        request::{Authority, SignedGet},
+        request::{Authority, SignedRequest},
     },
     refusal::Refusal,
 };
@@ -192,7 +192,8 @@ fn hint(authority: Authority, status: u16, document: &str) -> String {
     }
     let mut headers = HeaderMap::new();
     headers.insert(DATE, "Thu, 01 Jan 2026 00:16:00 GMT".parse().unwrap());
-    let mut request = SignedGet { url: origin.base.parse().unwrap(), headers: HeaderMap::new(), authority };
+    let mut request =
+        SignedRequest { url: origin.base.parse().unwrap(), headers: HeaderMap::new(), authority };
     request.headers.insert("x-amz-date", "20260101T000000Z".parse().unwrap());
     let refusal = Refusal::read(&headers, document.as_bytes(), &request.headers);
     refusal.hint(status, &origin, &request, &headers).unwrap_or_default()
