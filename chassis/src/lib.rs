@@ -30,7 +30,7 @@ pub mod http;
 mod layer;
 pub mod metrics;
 mod process;
-mod random;
+pub mod random;
 pub mod reload;
 pub mod server;
 pub mod shutdown;

@@ -1,4 +1,4 @@
-//! Randomness that nobody's security rests on: jitter and request ids.
+//! Randomness that no security rests on: jitter and request ids.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -6,7 +6,8 @@ use std::{
 };
 
 /// 64 random bits, from the standard library's hash seeds: unlike the system's generator it cannot fail.
-pub(crate) fn bits() -> u64 {
+#[must_use]
+pub fn bits() -> u64 {
     RandomState::new().hash_one(())
 }
 

@@ -1,6 +1,6 @@
 //! Why there is no client, and why there is no answer.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -51,6 +51,11 @@ impl SignerError {
             reason: info.map(|info| plain(&info.reason)),
             message: plain(status.message()),
             denied,
+            field: status.get_details_bad_request().and_then(|details| {
+                let violation = details.field_violations.into_iter().next()?;
+                Some((plain(&violation.field), plain(&violation.description)))
+            }),
+            delay: status.get_details_retry_info().and_then(|info| info.retry_delay),
         });
         match status.code() {
             Code::InvalidArgument
@@ -80,6 +85,10 @@ pub struct Failure {
     pub message: String,
     /// What a grant at the signer does not cover, where it says so.
     pub denied: Option<String>,
+    /// The first bad field, and what is wrong with it.
+    pub field: Option<(String, String)>,
+    /// When the call may be repeated, where the signer says so.
+    pub delay: Option<Duration>,
 }
 
 impl Failure {

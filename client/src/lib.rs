@@ -32,4 +32,4 @@ pub use context::Context;
 pub use credentials::Credentials;
 pub use error::{ConnectError, Failure, SignerError};
 pub use signer::{OriginRequest, PresentedUrl, SignerClient};
-pub use verdict::{Authorization, Fetch, Verification};
+pub use verdict::{Authorization, Fetch, Judged, Verification};

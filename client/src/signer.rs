@@ -3,13 +3,15 @@
 use std::{net::IpAddr, sync::Arc};
 
 use safelight_proto::signer::v1::{
-    AuthorizeDeliveryRequest, Delivery, Header, ListDeliveriesRequest, SignOriginRequestRequest,
-    VerifyUrlRequest, signer_service_client::SignerServiceClient,
+    AuthorizeDeliveryRequest, AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest,
+    BeginUploadResponse, Delivery, FinishUploadRequest, FinishUploadResponse, Header, ListDeliveriesRequest,
+    ListUploadRulesRequest, SignOriginRequestRequest, UploadRule, VerifyUrlRequest,
+    signer_service_client::SignerServiceClient, upload_service_client::UploadServiceClient,
     verifier_service_client::VerifierServiceClient,
 };
 
 use crate::{
-    Authorization, ConnectError, Context, Credentials, SignerError, Verification,
+    Authorization, ConnectError, Context, Credentials, Judged, SignerError, Verification,
     call::Caller,
     resolve::{Dns, Resolve},
 };
@@ -140,6 +142,78 @@ impl SignerClient {
             });
             let page = answer.await?;
             all.extend(page.deliveries);
+            if page.next_page_token.is_empty() {
+                return Ok(all);
+            }
+            page_token = page.next_page_token;
+        }
+    }
+
+    /// Begins an upload: asks what may be stored, and has a token reserved.
+    ///
+    /// # Errors
+    /// [`SignerError`] when there is no answer in time, or the signer refuses: nothing may be stored then.
+    pub async fn begin_upload(
+        &self,
+        message: BeginUploadRequest,
+        context: impl Into<Context>,
+    ) -> Result<Judged<BeginUploadResponse>, SignerError> {
+        let answer = self.caller.call(context.into(), message, async |wire, origin, request| {
+            UploadServiceClient::with_origin(wire, origin).begin_upload(request).await
+        });
+        let answer = answer.await?;
+        Ok(Judged::of(answer.verdict(), answer.reason, answer))
+    }
+
+    /// Asks for the requests that store a file.
+    ///
+    /// # Errors
+    /// As [`Self::begin_upload`].
+    pub async fn authorize_upload(
+        &self,
+        message: AuthorizeUploadRequest,
+        context: impl Into<Context>,
+    ) -> Result<Judged<AuthorizeUploadResponse>, SignerError> {
+        let answer = self.caller.call(context.into(), message, async |wire, origin, request| {
+            UploadServiceClient::with_origin(wire, origin).authorize_upload(request).await
+        });
+        let answer = answer.await?;
+        Ok(Judged::of(answer.verdict(), answer.reason, answer))
+    }
+
+    /// Says what has become of an upload.
+    ///
+    /// # Errors
+    /// [`SignerError`]: whether the signer knows is then not known.
+    pub async fn finish_upload(
+        &self,
+        message: FinishUploadRequest,
+        context: impl Into<Context>,
+    ) -> Result<FinishUploadResponse, SignerError> {
+        let answer = self.caller.call(context.into(), message, async |wire, origin, request| {
+            UploadServiceClient::with_origin(wire, origin).finish_upload(request).await
+        });
+        answer.await
+    }
+
+    /// Asks for all upload rules that the signer knows and this caller may use.
+    ///
+    /// # Errors
+    /// [`SignerError`] when there is no answer in time, or the signer refuses.
+    pub async fn list_upload_rules(
+        &self,
+        context: impl Into<Context>,
+    ) -> Result<Vec<UploadRule>, SignerError> {
+        let context = context.into();
+        let mut all = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let message = ListUploadRulesRequest { page_size: 0, page_token };
+            let answer = self.caller.call(context.clone(), message, async |wire, origin, request| {
+                UploadServiceClient::with_origin(wire, origin).list_upload_rules(request).await
+            });
+            let page = answer.await?;
+            all.extend(page.rules);
             if page.next_page_token.is_empty() {
                 return Ok(all);
             }

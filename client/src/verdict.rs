@@ -36,6 +36,24 @@ impl From<VerifyUrlResponse> for Verification {
     }
 }
 
+/// An answer that holds only with a verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Judged<T> {
+    /// The verdict is valid.
+    Valid(T),
+    /// Anything else, and why (for logs).
+    Refused(&'static str),
+}
+
+impl<T> Judged<T> {
+    pub(crate) fn of(verdict: Verdict, reason_number: i32, answer: T) -> Self {
+        match verdict {
+            Verdict::Valid => Self::Valid(answer),
+            Verdict::Invalid | Verdict::Unspecified => Self::Refused(reason(reason_number)),
+        }
+    }
+}
+
 /// What the signer says of a delivery URL.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Authorization {

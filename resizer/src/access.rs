@@ -7,6 +7,7 @@
 //! origins = ["photos"]                         # or ["*"]; needed for ResizeObject and Inspect
 //! key_prefixes = ["albums/"]                   # of objects at the origin; default: any key
 //! routes = ["/{key...}/{variant}"]             # by name; or ["*"]; needed for Deliver
+//! uploads = ["direct"]                         # by name; or ["*"]; needed for Store
 //! max_width = 2000                             # of every output, in pixels; default: as limits and route allow
 //! max_height = 2000
 //! max_area = 4000000
@@ -42,7 +43,7 @@ use safelight_chassis::{
 };
 use safelight_image::plan::{OnExceed, OutputBounds};
 
-use crate::{delivery::Delivery, origin::Origins};
+use crate::{delivery::Delivery, origin::Origins, upload::Uploads};
 
 pub use granted::Granted;
 pub use method::METHODS;
@@ -52,6 +53,8 @@ pub use reload::Watch;
 const OF_ORIGINS: [&str; 2] = ["ResizeObject", "Inspect"];
 /// Methods that are asked by a URL.
 const OF_ROUTES: [&str; 1] = ["Deliver"];
+/// Methods that name an upload rule.
+const OF_UPLOADS: [&str; 1] = ["Store"];
 
 /// Every grant of the resizer, by caller.
 pub type Grants = access::Grants<Grant>;
@@ -64,6 +67,8 @@ pub struct Grant {
     key_prefixes: Option<Vec<String>>,
     /// `None`: the methods name no route.
     routes: Option<Names>,
+    /// `None`: the methods name no upload rule.
+    uploads: Option<Names>,
     size: OutputBounds,
 }
 
@@ -76,12 +81,13 @@ pub struct Access {
 
 impl Access {
     /// Reads `[tls]`, `[[tokens]]` and `[[grants]]`.
-    pub fn read(section: &mut Section, origins: &Origins, delivery: &Delivery) -> Self {
+    pub fn read(section: &mut Section, origins: &Origins, delivery: &Delivery, uploads: &Uploads) -> Self {
         let grants = Grants::read(section, METHODS, |section, methods| {
-            Grant::read(section, methods, origins, delivery)
+            Grant::read(section, methods, origins, delivery, uploads)
         });
         let routes = delivery.routes.iter().map(|route| &route.name);
-        let grants = grants.with_known(origins.keys().chain(routes).cloned());
+        let rules = uploads.rules.iter().map(|rule| &rule.name);
+        let grants = grants.with_known(origins.keys().chain(routes).chain(rules).cloned());
         Self { security: Security::read(section), grants: Arc::new(ArcSwap::from_pointee(grants)) }
     }
 
@@ -125,15 +131,24 @@ impl Authorise for Door {
 }
 
 impl Grant {
-    fn read(section: &mut Section, methods: &Names, origins: &Origins, delivery: &Delivery) -> Self {
+    fn read(
+        section: &mut Section,
+        methods: &Names,
+        origins: &Origins,
+        delivery: &Delivery,
+        uploads: &Uploads,
+    ) -> Self {
         let max_width: Option<NonZeroU32> = section.optional("max_width");
         let max_height: Option<NonZeroU32> = section.optional("max_height");
         let max_area: Option<NonZeroU64> = section.optional("max_area");
+        // A grant of all methods was one before there were uploads.
+        let of_uploads: &[&str] = if uploads.rules.is_empty() { &[] } else { &OF_UPLOADS };
         let has_route = |name: &str| delivery.routes.iter().any(|route| route.name == name);
         Self {
             origins: names(section, "origins", methods, &OF_ORIGINS, |name| origins.contains_key(name)),
             key_prefixes: prefixes(section),
             routes: names(section, "routes", methods, &OF_ROUTES, has_route),
+            uploads: names(section, "uploads", methods, of_uploads, |name| uploads.named(name).is_some()),
             size: OutputBounds { max_width, max_height, max_area, on_exceed: OnExceed::AnyOf },
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     delivery::{self, Delivery},
     http,
     origin::{self, Origins},
+    upload::{self, Uploads},
 };
 use safelight_image::limits::Limits;
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub origins: Origins,
     /// Which URLs ask for what.
     pub delivery: Delivery,
+    /// Which files may be stored.
+    pub uploads: Uploads,
     /// Where and how URLs are answered over HTTP, if they are.
     pub http: Option<http::Config>,
     /// How callers are known, and what they may do.
@@ -87,10 +90,11 @@ impl Config {
             doubts.map(|(name, doubt)| format!("\nwarning: origins.{name}: {doubt}")).collect();
         let http = self.http.as_ref().map_or_else(String::new, |http| format!(", HTTP on {}", http.listen));
         format!(
-            "{} origins, {} variants, {} routes, signer at {}{http}{doubts}",
+            "{} origins, {} variants, {} routes, {} uploads, signer at {}{http}{doubts}",
             self.origins.len(),
             self.delivery.variants.len(),
             self.delivery.routes.len(),
+            self.uploads.rules.len(),
             self.signer_endpoint,
         )
     }
@@ -110,8 +114,9 @@ impl Config {
         let server = Settings::read(section);
         let origins = origin::config::read(section);
         let delivery = delivery::config::read(section, &origins);
+        let uploads = upload::config::read(section, &origins, &delivery, &limits);
         let http = section.table("http", http::Config::read);
-        let access = Access::read(section, &origins, &delivery);
+        let access = Access::read(section, &origins, &delivery, &uploads);
         Self {
             signer_endpoint,
             signer_credentials,
@@ -122,6 +127,7 @@ impl Config {
             server,
             origins,
             delivery,
+            uploads,
             http,
             access,
             reload_interval: reload::read_interval(section),

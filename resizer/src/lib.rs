@@ -9,9 +9,10 @@
 //! - [`access`]: who may do what
 //! - [`service`]: the gRPC door: translates, and calls `app`
 //! - [`http`]: the HTTP door: translates, and calls `app`
-//! - [`app`]: use cases: fetch, deliver, render, inspect
+//! - [`app`]: use cases: fetch, deliver, render, inspect, ingest
 //! - [`signer`]: the signer over gRPC
 //! - [`delivery`]: URL → route → origin, variant and policy
+//! - [`upload`]: which files may be stored, and where
 //! - [`transfer`]: bytes in and out of a stream
 //! - [`origin`]: S3 and HTTP origins
 //! - [`admission`]: what may run now: places, memory, CPU
@@ -29,6 +30,7 @@ pub mod origin;
 pub mod service;
 pub mod signer;
 pub mod transfer;
+pub mod upload;
 
 pub use config::Config;
 pub use service::{Resizer, StartError, limits};

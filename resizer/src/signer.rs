@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use safelight_client::{
-    self as client, Authorization, OriginRequest, PresentedUrl, SignerClient, Verification,
+    self as client, Authorization, Judged, OriginRequest, PresentedUrl, SignerClient, Verification,
 };
-use safelight_proto::signer::v1::{Delivery, Header};
+use safelight_proto::signer::v1::{
+    AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse, Delivery,
+    FinishUploadRequest, FinishUploadResponse, Header, UploadRule,
+};
 
 use crate::app::{Context, Signer, signer::Answer};
 
@@ -56,6 +59,34 @@ impl Signer for RemoteSigner {
 
     fn list_deliveries<'a>(&'a self, context: &'a Context) -> Answer<'a, Vec<Delivery>> {
         Box::pin(self.client.list_deliveries(self.context(context)))
+    }
+
+    fn begin_upload<'a>(
+        &'a self,
+        request: BeginUploadRequest,
+        context: &'a Context,
+    ) -> Answer<'a, Judged<BeginUploadResponse>> {
+        Box::pin(self.client.begin_upload(request, self.context(context)))
+    }
+
+    fn authorize_upload<'a>(
+        &'a self,
+        request: AuthorizeUploadRequest,
+        context: &'a Context,
+    ) -> Answer<'a, Judged<AuthorizeUploadResponse>> {
+        Box::pin(self.client.authorize_upload(request, self.context(context)))
+    }
+
+    fn finish_upload<'a>(
+        &'a self,
+        request: FinishUploadRequest,
+        context: &'a Context,
+    ) -> Answer<'a, FinishUploadResponse> {
+        Box::pin(self.client.finish_upload(request, self.context(context)))
+    }
+
+    fn list_upload_rules<'a>(&'a self, context: &'a Context) -> Answer<'a, Vec<UploadRule>> {
+        Box::pin(self.client.list_upload_rules(self.context(context)))
     }
 
     fn sign_request<'a>(

@@ -11,6 +11,7 @@
 //! - [`plan`]: the geometry of an output; `view`: what is decoded for it; [`cost`]: the memory it takes
 //! - [`pipeline`]: the steps from source to outputs; [`cancel`]: stopping them
 //! - `pixels`, and one file for each step: `resample`, `colour`, [`orient`], `background`
+//! - [`preview`]: a blurred preview in a few bytes
 //! - [`codec`]: one file for each format
 //! - [`error`]: why a picture could not be made
 
@@ -28,6 +29,7 @@ pub mod orient;
 pub mod pipeline;
 mod pixels;
 pub mod plan;
+pub mod preview;
 pub mod probe;
 mod resample;
 pub mod size;

@@ -63,6 +63,14 @@ impl Granted {
         self.0.narrow("route", name, |grant| has(grant.routes.as_ref(), name))
     }
 
+    /// Leaves those that allow this upload rule.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn upload(&mut self, name: &str) -> Result<(), Denied> {
+        self.0.narrow("upload rule", name, |grant| has(grant.uploads.as_ref(), name))
+    }
+
     /// How large outputs may be, to be planned with: as one of these allows. None of them is no limit.
     #[must_use]
     pub fn bounds(&self) -> Vec<OutputBounds> {

@@ -11,5 +11,6 @@ pub const METHODS: Methods = Methods::new(&[
     // Its URL may be of a public variant.
     Method::new(RESIZER, "Deliver").public_without_grant(),
     Method::new(RESIZER, "Inspect"),
+    Method::new(RESIZER, "Store"),
     Method::new(RESIZER, "ListVariants"),
 ]);

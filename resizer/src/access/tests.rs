@@ -46,6 +46,7 @@ caller = "ops"
 methods = ["*"]
 origins = ["*"]
 routes = ["*"]
+uploads = ["*"]
 "#;
 
 fn granted(caller: &str, method: &str) -> Option<Granted> {
@@ -161,7 +162,8 @@ fn mistakes_are_told_at_the_start() {
         ("methods = ['Deliver']", "grants[0].routes: needed"),
         ("methods = ['*']", "grants[0].origins: needed"),
         ("methods = ['*']\norigins = ['*']", "grants[0].routes: needed"),
-        ("methods = ['Store']", "grants[0].methods: there is no such method"),
+        ("methods = ['Keep']", "grants[0].methods: there is no such method"),
+        ("methods = ['Store']\nuploads = ['a']", "grants[0].uploads: names something"),
         ("methods = ['ResizeObject']\norigins = ['photo']", "grants[0].origins: names something"),
         ("methods = ['Deliver']\nroutes = ['/web/{key...}/{variant}']", "grants[0].routes: names something"),
         ("methods = ['Resize']\nkey_prefixes = ['a']", "grants[0].key_prefixes"),
@@ -173,9 +175,25 @@ fn mistakes_are_told_at_the_start() {
             Config::read(&format!("{start}[[grants]]\ncaller = 'a'\n{grant}")).unwrap_err().to_string();
         assert!(errors.contains(at), "{at}: {errors}");
     }
+    let uploads = "[origins.s3]\nkind = 's3'\nbucket = 'photos'\nregion = 'eu-west-1'\nsigning_key = 's3'\n\
+        [[uploads]]\nname = 'direct'\nkind = 'grant'\norigin = 's3'\nmax_bytes = 1\n";
+    for methods in ["['Store']", "['*']\norigins = ['*']\nroutes = ['*']"] {
+        let text = format!("{start}{uploads}[[grants]]\ncaller = 'a'\nmethods = {methods}");
+        let errors = Config::read(&text).unwrap_err().to_string();
+        assert!(errors.contains("grants[0].uploads: needed"), "{errors}");
+        assert!(Config::read(&format!("{text}\nuploads = ['direct']")).is_ok());
+    }
     let text = format!("{start}[[grants]]\ncaller = 'a'\nmethods = ['Resize', 'ListVariants']");
     assert!(Config::read(&text).is_ok(), "methods that use neither need neither");
-    assert!(config::read("", |section| Access::read(section, &Origins::new(), &Delivery::default())).is_ok());
+    assert!(
+        config::read("", |section| Access::read(
+            section,
+            &Origins::new(),
+            &Delivery::default(),
+            &Uploads::default()
+        ))
+        .is_ok()
+    );
 }
 
 #[test]

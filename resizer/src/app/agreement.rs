@@ -5,17 +5,23 @@
 //! resizer needs grants.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use safelight_client::{Failure, SignerError};
-use safelight_proto::{delivery::Identity, reason::Reason, signer::v1::Delivery as Listed};
+use safelight_proto::{
+    delivery::Identity,
+    reason::Reason,
+    signer::v1::{Delivery as Listed, UploadRule},
+    upload,
+};
 
 use super::{App, Context};
 use crate::{
     delivery::{Delivery, Route},
     origin::{Origin, Origins},
+    upload::Rule,
 };
 
 /// How often the signer is asked which deliveries it has: configurations are reloaded.
@@ -117,8 +123,9 @@ fn identity<'a>(route: &'a Route, public_variants: &'a [String], origin: &'a Ori
 impl App {
     /// Compares routes with the signer's deliveries, now and every 30 seconds, and says in the log what differs.
     pub async fn watch_agreement(&self) {
-        let mut last = None;
+        let (mut last, mut last_uploads) = (None, None);
         loop {
+            self.watch_uploads(&mut last_uploads).await;
             let context = Context::until(Instant::now() + RETRY);
             let wait = match self.signer.list_deliveries(&context).await {
                 Ok(listed) => {
@@ -146,6 +153,53 @@ impl App {
                 }
             };
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Names the upload rules that the signer does not know, and what differs from the nearest of its own. Nothing is stored by
+    /// them.
+    pub(super) fn compare_uploads(&self, listed: &[UploadRule]) -> Vec<(String, String)> {
+        let unknown =
+            self.uploads.rules.iter().filter(|rule| listed.iter().all(|known| known.digest != rule.digest));
+        let difference = |rule: &Arc<Rule>| {
+            let (origin, _) = self.origins.get(&rule.origin)?;
+            let (key, region) = origin.signing()?;
+            let identity = rule.identity((key, region), &origin.base);
+            let nearest = listed
+                .iter()
+                .map(|known| (identity.differences(&upload::Identity::from(known)), &known.name))
+                .min_by_key(|(differences, _)| differences.len());
+            Some(match nearest {
+                Some((differences, name)) => {
+                    format!("the signer's upload rule {name:?} has another {}", differences.join(", "))
+                }
+                None => "the signer has no [[uploads]] that this resizer may use".to_owned(),
+            })
+        };
+        unknown.map(|rule| (rule.name.clone(), difference(rule).unwrap_or_default())).collect()
+    }
+
+    /// Compares upload rules with the signer's, and says in the log what differs from the last time.
+    async fn watch_uploads(&self, last: &mut Option<Vec<(String, String)>>) {
+        if self.uploads.rules.is_empty() {
+            return;
+        }
+        let context = Context::until(Instant::now() + RETRY);
+        let differences = match self.signer.list_upload_rules(&context).await {
+            Ok(listed) => self.compare_uploads(&listed),
+            Err(error) => {
+                tracing::debug!(cause = %error.failure(), "the signer does not list its upload rules");
+                return;
+            }
+        };
+        if last.as_ref() != Some(&differences) {
+            for (upload, difference) in &differences {
+                tracing::warn!(
+                    upload,
+                    "upload.differs: {difference}; until it agrees nothing is stored by this rule"
+                );
+            }
+            *last = Some(differences);
         }
     }
 
@@ -196,6 +250,10 @@ mod tests {
             reason: Some(reason.to_owned()),
             message: String::new(),
             denied: denied.map(str::to_owned),
+            field: None,
+            delay: None,
+            field: None,
+            delay: None,
         }))
     }
 

@@ -41,6 +41,7 @@ impl App {
                         "route {route}: {difference}; make [[deliveries]] of the signer and [[routes]] of the resizer agree"
                     ))
                 }));
+                findings.extend(self.check_uploads().await);
                 findings
             }
             Err(SignerError::Unavailable(failure)) => {
@@ -51,6 +52,31 @@ impl App {
                 vec![Finding::problem(format!(
                     "signer: does not list its deliveries to this resizer: {failure}{hint}"
                 ))]
+            }
+        }
+    }
+
+    /// Asks the signer which upload rules it has.
+    async fn check_uploads(&self) -> Vec<Finding> {
+        if self.uploads.rules.is_empty() {
+            return Vec::new();
+        }
+        match self.signer.list_upload_rules(&Context::until(Instant::now() + SIGNER_TIMEOUT)).await {
+            Ok(listed) => {
+                let differences = self.compare_uploads(&listed);
+                if differences.is_empty() {
+                    return vec![Finding::fine("signer: has every upload rule")];
+                }
+                let problem = |(rule, difference)| {
+                    Finding::problem(format!(
+                        "upload rule {rule}: {difference}; make [[uploads]] of the signer and the resizer agree"
+                    ))
+                };
+                differences.into_iter().map(problem).collect()
+            }
+            Err(error) => {
+                let failure = error.failure();
+                vec![Finding::problem(format!("signer: does not list its upload rules: {failure}"))]
             }
         }
     }
@@ -93,6 +119,8 @@ mod tests {
                 reason: reason.map(|reason| reason.as_str().to_owned()),
                 message: String::new(),
                 denied: None,
+                field: None,
+                delay: None,
             };
             let told = hint(&failure);
             assert!(told.contains(words) && told.is_empty() == words.is_empty(), "{reason:?}: {told}");

@@ -38,6 +38,14 @@ pub(crate) fn receive(error: ReceiveError) -> CallError {
     reason.error(error.to_string())
 }
 
+/// The same of an upload that is to be stored: how much is taken says its rule or token.
+pub(crate) fn receive_upload(error: ReceiveError) -> CallError {
+    match error {
+        ReceiveError::TooLarge(_) => Reason::UploadTooLarge.error(error.to_string()),
+        _ => receive(error),
+    }
+}
+
 pub(crate) fn send(error: SendError) -> CallError {
     match error {
         SendError::Gone => Reason::Cancelled.error(error.to_string()),
@@ -88,6 +96,50 @@ pub(crate) fn signer(error: &SignerError) -> CallError {
             Reason::SignerRefused.error("the signer refused the resizer's request")
         }
     }
+}
+
+/// What the signer says of an upload. What is of the client's token, form or file is told to the client.
+pub(crate) fn upload_signer(error: &SignerError) -> CallError {
+    const OF_THE_CLIENT: [Reason; 16] = [
+        Reason::FieldInvalid,
+        Reason::InputTooLong,
+        Reason::TokenNotFound,
+        Reason::TokenAlreadyRedeemed,
+        Reason::TokenReserved,
+        Reason::TokenExpired,
+        Reason::TokenCancelled,
+        Reason::TokenNotReserved,
+        Reason::StoreUnavailable,
+        Reason::ImageIdInvalid,
+        Reason::ImageIdTooLong,
+        Reason::ObjectKeyUnsupported,
+        Reason::UploadTooLarge,
+        Reason::UploadTypeRefused,
+        Reason::ParameterUnsupported,
+        Reason::ObjectMetadataTooLarge,
+    ];
+    let failure = error.failure();
+    let told = OF_THE_CLIENT.iter().find(|reason| failure.reason.as_deref() == Some(reason.as_str()));
+    let Some(reason) = told else { return signer(error) };
+    if *reason == Reason::StoreUnavailable {
+        tracing::warn!(cause = %failure, "signer.unavailable");
+    } else {
+        tracing::info!(reason = reason.as_str(), cause = failure.message, "upload.refused");
+    }
+    let mut told = reason.error(failure.message.clone());
+    if let Some((field, description)) = &failure.field {
+        told = told.with_violation(field, description);
+    }
+    match failure.delay {
+        Some(delay) => told.retry_after(delay),
+        None => told,
+    }
+}
+
+/// A form whose signature does not hold. One answer for every cause; the cause is for the log.
+pub(crate) fn upload_refused(cause: &str, rule: &str) -> CallError {
+    tracing::info!(cause, upload = rule, "upload.refused");
+    Reason::UploadRefused.error("the form is not signed, not authentic, or too old")
 }
 
 /// The signer answered with what cannot be sent.

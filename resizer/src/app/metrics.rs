@@ -23,6 +23,7 @@ use crate::admission::{Admission, Budget};
 pub(super) struct Metrics {
     stages: Family<Stage, Histogram, fn() -> Histogram>,
     origins: Family<Fetched, Counter>,
+    uploads: Family<Upload, Counter>,
     /// Encoded bytes in and out.
     bytes: Family<Direction, Counter>,
 }
@@ -35,6 +36,12 @@ struct Stage {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Fetched {
     origin: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Upload {
+    upload: String,
     outcome: &'static str,
 }
 
@@ -53,6 +60,7 @@ impl Metrics {
         Self {
             stages: Family::new_with_constructor(buckets),
             origins: Family::default(),
+            uploads: Family::default(),
             bytes: Family::default(),
         }
     }
@@ -67,6 +75,11 @@ impl Metrics {
             "origin_fetches",
             "Objects asked of origins, by origin and outcome: OK or the reason of the error",
             self.origins.clone(),
+        );
+        registry.register(
+            "uploads",
+            "Uploads that came to be stored, by rule and outcome: OK or the reason of the error",
+            self.uploads.clone(),
         );
         registry.register("picture_bytes", "Encoded bytes received and made", self.bytes.clone());
         registry.register_collector(Budgets(admission.clone()));
@@ -91,6 +104,11 @@ impl Metrics {
     /// Counts a fetch. `outcome` is [`FETCHED`] or a reason.
     pub(super) fn fetched(&self, origin: &str, outcome: &'static str) {
         self.origins.get_or_create(&Fetched { origin: origin.to_owned(), outcome }).inc();
+    }
+
+    /// Counts an upload that was to be written. `outcome` is `OK` or a reason.
+    pub(super) fn stored(&self, rule: &str, outcome: &'static str) {
+        self.uploads.get_or_create(&Upload { upload: rule.to_owned(), outcome }).inc();
     }
 
     /// Counts bytes of a source.

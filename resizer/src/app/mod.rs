@@ -15,6 +15,7 @@
 //! - [`source`]: the bytes of a source, and where they are from
 //! - [`sink`]: where outputs go, as a trait
 //! - [`inspect`]: what a picture is
+//! - [`ingest`]: an upload, into an object
 //! - `metrics`: what is counted
 //! - [`error`]: the errors of the modules below, as a caller is told them
 //!
@@ -26,6 +27,7 @@ pub mod context;
 pub mod deliver;
 pub mod error;
 pub mod fetch;
+pub mod ingest;
 pub mod inspect;
 mod metrics;
 pub mod permits;
@@ -48,6 +50,7 @@ use crate::{
     config::Config,
     delivery::Delivery,
     origin::{Fetcher, Origin},
+    upload::Uploads,
 };
 pub use context::Context;
 use safelight_proto::reason::CallError;
@@ -61,6 +64,7 @@ pub struct App {
     max_outputs: usize,
     origins: BTreeMap<String, (Origin, Fetcher)>,
     delivery: Delivery,
+    uploads: Uploads,
     /// For each route, in order.
     agreements: Vec<agreement::Agreement>,
     signer: Arc<dyn Signer>,
@@ -104,6 +108,7 @@ impl App {
             max_outputs: config.max_outputs,
             origins,
             delivery: config.delivery,
+            uploads: config.uploads,
             agreements,
             signer,
             metrics: metrics::Metrics::new(),
@@ -147,5 +152,11 @@ impl App {
     #[must_use]
     pub const fn delivery(&self) -> &Delivery {
         &self.delivery
+    }
+
+    /// Upload rules.
+    #[must_use]
+    pub const fn uploads(&self) -> &Uploads {
+        &self.uploads
     }
 }

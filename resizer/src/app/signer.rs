@@ -2,8 +2,11 @@
 
 use std::{fmt, pin::Pin};
 
-use safelight_client::{Authorization, OriginRequest, PresentedUrl, SignerError, Verification};
-use safelight_proto::signer::v1::{Delivery, Header};
+use safelight_client::{Authorization, Judged, OriginRequest, PresentedUrl, SignerError, Verification};
+use safelight_proto::signer::v1::{
+    AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse, Delivery,
+    FinishUploadRequest, FinishUploadResponse, Header, UploadRule,
+};
 
 use super::Context;
 
@@ -30,6 +33,30 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
 
     /// The deliveries that the signer knows.
     fn list_deliveries<'a>(&'a self, context: &'a Context) -> Answer<'a, Vec<Delivery>>;
+
+    /// Begins an upload: what may be stored.
+    fn begin_upload<'a>(
+        &'a self,
+        request: BeginUploadRequest,
+        context: &'a Context,
+    ) -> Answer<'a, Judged<BeginUploadResponse>>;
+
+    /// The requests that store a file.
+    fn authorize_upload<'a>(
+        &'a self,
+        request: AuthorizeUploadRequest,
+        context: &'a Context,
+    ) -> Answer<'a, Judged<AuthorizeUploadResponse>>;
+
+    /// Says what has become of an upload.
+    fn finish_upload<'a>(
+        &'a self,
+        request: FinishUploadRequest,
+        context: &'a Context,
+    ) -> Answer<'a, FinishUploadResponse>;
+
+    /// The upload rules that the signer knows.
+    fn list_upload_rules<'a>(&'a self, context: &'a Context) -> Answer<'a, Vec<UploadRule>>;
 
     /// The headers that authorize one request at an S3 origin.
     fn sign_request<'a>(

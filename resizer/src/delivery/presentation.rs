@@ -129,7 +129,7 @@ pub(super) fn read(section: &mut Section) -> Presentation {
     }
 }
 
-fn read_origins(section: &mut Section, key: &str) -> Origins {
+pub(crate) fn read_origins(section: &mut Section, key: &str) -> Origins {
     let origins: Vec<String> = section.or(key, Vec::new());
     if origins.is_empty() {
         return Origins::None;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use safelight_chassis::{
+    access::Denied,
     deadline::Deadline,
     request_id::{RequestId, TraceParent},
 };
@@ -16,7 +17,7 @@ use safelight_proto::{
     resizer::v1::{
         DeliverRequest, DeliverResponse, InspectRequest, InspectResponse, ListVariantsRequest,
         ListVariantsResponse, ResizeObjectRequest, ResizeObjectResponse, ResizeRequest, ResizeResponse,
-        UploadSource, inspect_open, resizer_service_server::ResizerService,
+        StoreRequest, StoreResponse, UploadSource, inspect_open, resizer_service_server::ResizerService,
     },
 };
 use tonic::{Request, Response, Status, Streaming};
@@ -29,6 +30,7 @@ use crate::{
         deliver::{Asked, Delivered},
         error,
         fetch::Object,
+        ingest::Received,
         render::{Source, Work},
     },
     delivery::{Hints, Target},
@@ -66,7 +68,8 @@ impl ResizerService for Handlers {
         let orders = translate::orders(open.outputs, app.max_outputs())?;
         let started = Instant::now();
         let (bytes, reserved) = upload::receive(&mut stream, app, open.declared_length).await?;
-        let source = Source { bytes, reserved, place, receive: started.elapsed(), signer: None };
+        let source =
+            Source { bytes: bytes.into(), reserved, place, receive: started.elapsed(), signer: None };
         let accepts = Accepts::from_header(&open.accept);
         let work = Work { source, orders, accepts, bounds: permits.bounds() };
         Ok(Response::new(answer::stream(Arc::clone(app), work, context, || None)))
@@ -142,7 +145,7 @@ impl ResizerService for Handlers {
             }
             Some(inspect_open::Source::Upload(UploadSource { declared_length })) => {
                 let (bytes, reserved) = upload::receive(&mut stream, app, declared_length).await?;
-                Source { bytes, reserved, place, receive: Duration::ZERO, signer: None }
+                Source { bytes: bytes.into(), reserved, place, receive: Duration::ZERO, signer: None }
             }
             None => return Err(CallError::field("open.source", "is required").into()),
         };
@@ -152,9 +155,21 @@ impl ResizerService for Handlers {
 
     async fn store(
         &self,
-        _request: Request<Streaming<safelight_proto::resizer::v1::StoreRequest>>,
-    ) -> Result<Response<safelight_proto::resizer::v1::StoreResponse>, Status> {
-        Err(safelight_proto::reason::Reason::MethodUnknown.error("not yet").into())
+        mut request: Request<Streaming<StoreRequest>>,
+    ) -> Result<Response<StoreResponse>, Status> {
+        let app = &self.app;
+        let context = context(&request);
+        let mut permits = permits(&mut request)?;
+        let place = app.enter()?;
+        let mut stream = request.into_inner();
+        let mut open = upload::open(&mut stream).await?;
+        permits.upload(&open.upload).map_err(Denied::refuse)?;
+        let (declared, filename) = (open.declared_length, std::mem::take(&mut open.filename));
+        let wish = translate::store_wish(open, app.uploads())?;
+        let mut begun = app.begin(wish, place, &context).await?;
+        let (bytes, reserved) = upload::receive_to_store(&mut stream, &mut begun, declared).await?;
+        let stored = begun.store(Received { bytes, reserved, filename }, context).await?;
+        Ok(Response::new(translate::stored(stored)))
     }
 
     async fn list_variants(

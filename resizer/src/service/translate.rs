@@ -6,21 +6,25 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 pub(super) use safelight_proto::resizer::v1::DeliveryOutcome;
 use safelight_proto::{
     image::v1 as proto,
     reason::{CallError, Reason},
     resizer::v1::{self as messages, CacheScope, DeliverResponse, Delivery, Frame, Output, deliver_response},
+    signer::v1::{self as signer, UploadKind},
 };
 
 use crate::{
     app::{
         deliver::{Head, Scope},
+        ingest::{self, Stored, Wish},
         render::Order,
         sink::{OutputHead, Summary, Timings},
     },
     delivery::Variant,
     origin::{CallerHeaders, InvalidHeader},
+    upload::Uploads,
 };
 use safelight_image::{
     color::Color,
@@ -333,6 +337,64 @@ pub(super) fn image_info(info: &Info) -> proto::ImageInfo {
         has_icc_profile: info.has_icc_profile,
         size: info.bytes,
         memory_estimate: cost::memory_at_source_size(info),
+    }
+}
+
+/// What is to be stored, and by which authority.
+pub(super) fn store_wish(open: messages::StoreOpen, uploads: &Uploads) -> Result<Wish, CallError> {
+    use messages::store_open::Authority;
+    use signer::upload_authority::Authority as Asked;
+
+    let rule = uploads.named(&open.upload).cloned();
+    let rule =
+        rule.ok_or_else(|| Reason::UploadRuleNotFound.error("no upload rule of that name is configured"))?;
+    let authority = match open.authority {
+        Some(Authority::Token(messages::UploadToken { account, token })) => {
+            Asked::Token(signer::TokenAuthority { account, token })
+        }
+        Some(Authority::Form(messages::SignedForm { fields })) => {
+            let field = |messages::SignedFormField { name, value }| signer::FormField { name, value };
+            Asked::Form(signer::FormAuthority { fields: fields.into_iter().map(field).collect() })
+        }
+        Some(Authority::Object(wish)) => Asked::Grant(signer::GrantAuthority {
+            account: wish.account,
+            image_id: wish.image_id,
+            creator: wish.creator,
+            metadata: wish.metadata,
+            require_signed_urls: wish.require_signed_urls,
+        }),
+        None => return Err(CallError::field("open.authority", "is required")),
+    };
+    let is_of_kind = matches!(
+        (&authority, rule.kind),
+        (Asked::Token(_), UploadKind::OneTime)
+            | (Asked::Form(_), UploadKind::Cloudinary)
+            | (Asked::Grant(_), UploadKind::Grant)
+    );
+    if !is_of_kind {
+        return Err(CallError::field("open.authority", "is not of the rule's kind"));
+    }
+    let request_id = if open.request_id.is_empty() { ingest::new_request_id() } else { open.request_id };
+    Ok(Wish { rule, authority: signer::UploadAuthority { authority: Some(authority) }, request_id })
+}
+
+/// What was stored.
+pub(super) fn stored(stored: Stored) -> messages::StoreResponse {
+    messages::StoreResponse {
+        object: Some(messages::StoredObject {
+            origin: stored.rule.origin.clone(),
+            image: Some(image_info(&stored.info)),
+            content_type: stored.info.format.media_type().to_owned(),
+            thumbhash: BASE64.encode(&stored.thumbhash),
+            key: stored.key,
+            image_id: stored.image_id,
+            size: stored.size,
+            crc32c: stored.crc32c,
+            sha256: stored.sha256,
+            etag: stored.etag,
+            require_signed_urls: stored.require_signed_urls,
+        }),
+        replayed: stored.replayed,
     }
 }
 

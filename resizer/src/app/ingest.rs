@@ -1,0 +1,423 @@
+//! An upload, into an object: once, whole, and only what the signer authorizes.
+//!
+//! [`App::begin`] has the signer reserve the token, or verify the form. The door then receives the bytes, and
+//! [`Begun::store`] decodes them, has the PUT signed, sends it, and tells the signer. Whatever fails before the PUT leaves
+//! everything as it was. Where the process dies between two steps, the next attempt with the same token finds the object,
+//! which says by which upload it was written, and takes it for its own: no token is spent without an object, and none is
+//! stored twice.
+
+mod picture;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use prost_types::Struct;
+use safelight_chassis::random;
+use safelight_client::{Judged, SignerError};
+use safelight_image::probe::Info;
+use safelight_proto::{
+    reason::{CallError, Reason},
+    signer::v1::{
+        AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse,
+        FinishUploadRequest, FinishUploadResponse, Header, RefusedUpload, StoredUpload, UploadAuthority,
+        UploadedFile, finish_upload_request::Outcome,
+    },
+    upload::object::metadata,
+};
+use tracing::Instrument as _;
+
+use super::{App, Context, error};
+use crate::{
+    admission::{Place, Reserved},
+    origin::{Kind, SignedRequest, Stat, Trace, request},
+    upload::Rule,
+};
+use picture::Picture;
+
+/// How long a token stays reserved for an attempt that gives no sign of life.
+const LEASE: Duration = Duration::from_secs(60);
+/// After this much of it the lease is renewed while bytes come.
+const RENEWAL: Duration = Duration::from_secs(20);
+/// How long the signer is told that an upload has failed, or that its client is gone.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the signer is told that an object is stored. The object is there: its client must hear of it.
+const FINISH_ATTEMPTS: u32 = 3;
+/// Pause between two of them.
+const FINISH_PAUSE: Duration = Duration::from_millis(200);
+
+/// A name for an attempt that has none: 128 random bits.
+#[must_use]
+pub fn new_request_id() -> String {
+    format!("{:016x}{:016x}", random::bits(), random::bits())
+}
+
+/// What is asked: who lets which upload be stored.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// What lets it be stored.
+    pub authority: UploadAuthority,
+    /// Names the attempt.
+    pub request_id: String,
+}
+
+/// An upload that may be received. Dropped, it gives its token back.
+#[derive(Debug)]
+pub struct Begun {
+    app: Arc<App>,
+    wish: Wish,
+    terms: BeginUploadResponse,
+    context: Context,
+    /// Kept while it is received and stored.
+    place: Option<Place>,
+    /// When the token was last reserved.
+    renewed: Instant,
+    /// Whether the signer need not be told any more.
+    is_over: bool,
+}
+
+/// A file that has been received.
+#[derive(Debug)]
+pub struct Received {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Memory for them.
+    pub reserved: Reserved,
+    /// The name that it had where it came from; empty when not known.
+    pub filename: String,
+}
+
+/// A stored picture.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// The tenant; empty of a form.
+    pub account: String,
+    /// Key of the object.
+    pub key: String,
+    /// The id that the image has.
+    pub image_id: String,
+    /// What the stored picture is.
+    pub info: Info,
+    /// Number of bytes stored.
+    pub size: u64,
+    /// CRC-32C of the stored bytes.
+    pub crc32c: u32,
+    /// Lower-case hex SHA-256 of the stored bytes.
+    pub sha256: String,
+    /// The entity tag that the store gave the object.
+    pub etag: String,
+    /// A blurred preview.
+    pub thumbhash: Vec<u8>,
+    /// Whether it is delivered by signed URLs only.
+    pub require_signed_urls: bool,
+    /// What the owner keeps beside the picture.
+    pub metadata: Option<Struct>,
+    /// The name that the file had.
+    pub filename: String,
+    /// When it was stored, or found to be.
+    pub time: SystemTime,
+    /// Whether an earlier call has stored it.
+    pub replayed: bool,
+    /// Of a form, `version` and `signature` of its answer.
+    pub answer: (u64, String),
+}
+
+impl App {
+    /// Begins an upload: nothing is received before the signer has said what may be stored.
+    ///
+    /// # Errors
+    /// The token's, the form's and the signer's refusals.
+    pub async fn begin(
+        self: &Arc<Self>,
+        wish: Wish,
+        place: Place,
+        context: &Context,
+    ) -> Result<Begun, CallError> {
+        let terms = self.terms(&wish, context).await?;
+        Ok(Begun {
+            app: Arc::clone(self),
+            wish,
+            terms,
+            context: context.clone(),
+            place: Some(place),
+            renewed: Instant::now(),
+            is_over: false,
+        })
+    }
+
+    async fn terms(&self, wish: &Wish, context: &Context) -> Result<BeginUploadResponse, CallError> {
+        let request = BeginUploadRequest {
+            upload_digest: wish.rule.digest.clone(),
+            authority: Some(wish.authority.clone()),
+            request_id: wish.request_id.clone(),
+            lease: prost_types::Duration::try_from(LEASE).ok(),
+        };
+        judged(self.signer.begin_upload(request, context).await, &wish.rule)
+    }
+}
+
+impl Begun {
+    /// What the signer said of it.
+    #[must_use]
+    pub const fn terms(&self) -> &BeginUploadResponse {
+        &self.terms
+    }
+
+    /// Most bytes of the file.
+    #[must_use]
+    pub fn max_bytes(&self) -> u64 {
+        self.terms.max_bytes.min(self.wish.rule.max_bytes)
+    }
+
+    /// Room for its bytes.
+    #[must_use]
+    pub fn room(&self) -> Reserved {
+        self.app.admission.upload()
+    }
+
+    /// Keeps the token reserved while bytes come. To be called with every piece of them.
+    ///
+    /// # Errors
+    /// The token is not ours any more, or the signer does not answer.
+    pub async fn keep(&mut self) -> Result<(), CallError> {
+        if self.renewed.elapsed() >= RENEWAL {
+            self.app.terms(&self.wish, &self.context).await?;
+            self.renewed = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Stores what was received, to be over by the deadline. Goes on when its caller does not wait any more: an object that is
+    /// being written is told to the signer.
+    ///
+    /// # Errors
+    /// What is no picture, or not one that is taken; the signer's and the origin's failures. The token can be used again,
+    /// unless the error says otherwise.
+    pub async fn store(mut self, received: Received, context: Context) -> Result<Stored, CallError> {
+        self.context = context;
+        let task = async move {
+            let stored = self.put(received).await;
+            if let Err(error) = &stored {
+                self.refuse(error.reason()).await;
+            }
+            stored
+        };
+        tokio::spawn(task.in_current_span())
+            .await
+            .unwrap_or_else(|_| Err(Reason::Internal.error("the upload could not be stored")))
+    }
+
+    /// Gives the token back: the upload was refused.
+    pub async fn refuse(&mut self, reason: Reason) {
+        if !std::mem::replace(&mut self.is_over, true) {
+            release(&self.app, &self.wish, &self.context, reason).await;
+        }
+    }
+
+    async fn put(&mut self, received: Received) -> Result<Stored, CallError> {
+        let Received { bytes, reserved, filename } = received;
+        let place = match self.place.take() {
+            Some(place) => place,
+            None => self.app.enter()?,
+        };
+        let (app, rule) = (&self.app, &self.wish.rule);
+        let picture = app.picture(rule, &self.terms, bytes, place, &self.context).await?;
+        let file = UploadedFile {
+            sha256: picture.sha256.clone(),
+            length: picture.bytes.len() as u64,
+            content_type: picture.info.format.media_type().to_owned(),
+            filename: filename.clone(),
+        };
+        let request = AuthorizeUploadRequest {
+            upload_digest: self.wish.rule.digest.clone(),
+            authority: Some(self.wish.authority.clone()),
+            request_id: self.wish.request_id.clone(),
+            file: Some(file.clone()),
+        };
+        let answer = self.app.signer.authorize_upload(request, &self.context).await;
+        let allowed = judged(answer, &self.wish.rule)?;
+        let Written { stat, replayed } = self.write(&allowed, &picture).await?;
+        drop(reserved);
+
+        let finished = self.finish(file, &picture, &stat).await?;
+        let Picture { bytes, info, sha256, crc32c, thumbhash, .. } = picture;
+        let terms = std::mem::take(&mut self.terms);
+        Ok(Stored {
+            rule: Arc::clone(&self.wish.rule),
+            account: terms.account,
+            key: allowed.object_key,
+            image_id: allowed.image_id,
+            info,
+            size: bytes.len() as u64,
+            crc32c,
+            sha256,
+            etag: stat.etag(),
+            thumbhash,
+            require_signed_urls: terms.require_signed_urls,
+            metadata: terms.metadata,
+            filename,
+            time: SystemTime::now(),
+            replayed: replayed || finished.replayed,
+            answer: (finished.version, finished.answer_signature),
+        })
+    }
+
+    /// Writes the object, or finds that this upload has written it before.
+    async fn write(
+        &mut self,
+        allowed: &AuthorizeUploadResponse,
+        picture: &Picture,
+    ) -> Result<Written, CallError> {
+        let (app, rule) = (&self.app, &self.wish.rule);
+        let (origin, fetcher) = app.origin(&rule.origin)?;
+        let url = request::url(origin, &allowed.object_key).map_err(|error| error::origin(&error))?;
+        if url.as_str() != allowed.url {
+            return Err(error::other_object(&allowed.url, &rule.origin));
+        }
+        let sign = |headers: &[Header]| {
+            let pairs = headers.iter().map(|header| (header.name.as_str(), header.value.as_str()));
+            SignedRequest::by_signer(url.clone(), pairs).map_err(|error| error::unusable_signature(&error))
+        };
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let trace = Trace::new(&text(&self.context.request_id), &text(&self.context.trace_parent));
+        if !allowed.already_stored {
+            let put = sign(&allowed.put_headers)?;
+            match fetcher.put(&put, picture.bytes.clone(), &trace, self.context.remaining()).await {
+                Ok(stat) => {
+                    app.metrics.stored(&rule.name, STORED);
+                    return Ok(Written { stat, replayed: false });
+                }
+                Err(error) if error.kind() == Kind::Exists => {}
+                Err(error) => return Err(self.failed(error::origin(&error))),
+            }
+        }
+        let head = sign(&allowed.head_headers)?;
+        let stat = fetcher.look(&head, &trace, self.context.remaining()).await;
+        let stat = stat.map_err(|error| self.failed(error::origin(&error)))?;
+        if stat.metadata(metadata::UPLOAD).as_deref() != Some(allowed.upload_id.as_str()) {
+            tracing::info!(
+                upload = rule.name,
+                origin = rule.origin,
+                "upload.exists: the key is another upload's"
+            );
+            return Err(self.failed(Reason::ObjectExists.error("there is an object of that key")));
+        }
+        if stat.metadata(metadata::SHA256).as_deref() == Some(picture.sha256.as_str()) {
+            return Ok(Written { stat, replayed: true });
+        }
+        Err(self.differs(allowed, &stat).await)
+    }
+
+    /// An earlier attempt of this upload has stored another file: that one counts, and the signer is told so.
+    async fn differs(&mut self, allowed: &AuthorizeUploadResponse, stat: &Stat) -> CallError {
+        if !allowed.already_stored {
+            let file = UploadedFile {
+                sha256: stat.metadata(metadata::SHA256).unwrap_or_default(),
+                ..UploadedFile::default()
+            };
+            let stored = StoredUpload { file: Some(file), etag: stat.etag(), ..StoredUpload::default() };
+            if let Err(error) = self.tell(Outcome::Stored(stored)).await {
+                return error;
+            }
+        }
+        self.is_over = true;
+        self.failed(
+            Reason::TokenAlreadyRedeemed.error("an earlier attempt of this upload has stored another file"),
+        )
+    }
+
+    fn failed(&self, error: CallError) -> CallError {
+        self.app.metrics.stored(&self.wish.rule.name, error.reason().as_str());
+        error
+    }
+
+    async fn finish(
+        &mut self,
+        file: UploadedFile,
+        picture: &Picture,
+        stat: &Stat,
+    ) -> Result<FinishUploadResponse, CallError> {
+        let size = picture.info.size();
+        let stored =
+            StoredUpload { file: Some(file), width: size.width, height: size.height, etag: stat.etag() };
+        let finished = self.tell(Outcome::Stored(stored)).await;
+        // The object is there. To give the token back would let another file be stored under its name.
+        self.is_over = true;
+        finished
+    }
+
+    /// Tells the signer, several times where it does not answer.
+    async fn tell(&self, outcome: Outcome) -> Result<FinishUploadResponse, CallError> {
+        let mut attempt = 1;
+        loop {
+            let request = finishing(&self.wish, outcome.clone());
+            match self.app.signer.finish_upload(request, &self.context).await {
+                Err(SignerError::Unavailable(_))
+                    if attempt < FINISH_ATTEMPTS && self.context.remaining() > FINISH_PAUSE =>
+                {
+                    attempt += 1;
+                    tokio::time::sleep(FINISH_PAUSE).await;
+                }
+                finished => return finished.map_err(|error| error::upload_signer(&error)),
+            }
+        }
+    }
+}
+
+/// An object that is there.
+struct Written {
+    stat: Stat,
+    /// Whether an earlier attempt has written it.
+    replayed: bool,
+}
+
+/// The outcome of an upload that was stored.
+const STORED: &str = "OK";
+
+impl Drop for Begun {
+    /// Its client is gone: the token can be used again, at once.
+    fn drop(&mut self) {
+        self.place = None;
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (app, wish, context) = (Arc::clone(&self.app), self.wish.clone(), self.context.clone());
+        let task = async move { release(&app, &wish, &context, Reason::UploadIncomplete).await };
+        runtime.spawn(task.in_current_span());
+    }
+}
+
+/// Tells the signer that nothing is stored. Where it does not hear it, the lease ends.
+async fn release(app: &App, wish: &Wish, context: &Context, reason: Reason) {
+    let context = Context { deadline: Instant::now() + RELEASE_TIMEOUT, ..context.clone() };
+    let refused = RefusedUpload { reason: reason.as_str().to_owned() };
+    let told = app.signer.finish_upload(finishing(wish, Outcome::Refused(refused)), &context).await;
+    if let Err(error) = told {
+        tracing::info!(cause = %error.failure(), "upload.not_released: the token stays reserved until its lease ends");
+    }
+}
+
+fn finishing(wish: &Wish, outcome: Outcome) -> FinishUploadRequest {
+    FinishUploadRequest {
+        upload_digest: wish.rule.digest.clone(),
+        authority: Some(wish.authority.clone()),
+        request_id: wish.request_id.clone(),
+        outcome: Some(outcome),
+    }
+}
+
+/// The answer, if its verdict is valid.
+fn judged<T>(answer: Result<Judged<T>, SignerError>, rule: &Rule) -> Result<T, CallError> {
+    match answer {
+        Ok(Judged::Valid(answer)) => Ok(answer),
+        Ok(Judged::Refused(cause)) => Err(error::upload_refused(cause, &rule.name)),
+        Err(error) => Err(error::upload_signer(&error)),
+    }
+}
