@@ -140,6 +140,8 @@ reasons! {
     UploadRefused = "UPLOAD_REFUSED", PermissionDenied, 403, false;
     /// The request's body is no form with one file; the message says what is wrong with it.
     UploadFormInvalid = "UPLOAD_FORM_INVALID", InvalidArgument, 400, false;
+    /// The file did not come in time, or comes too slowly.
+    UploadTimeout = "UPLOAD_TIMEOUT", DeadlineExceeded, 408, true;
     /// The form has a parameter that is not served here; see the field violation.
     ParameterUnsupported = "PARAMETER_UNSUPPORTED", InvalidArgument, 400, false;
     /// The file has more bytes than the upload rule or the token allows.

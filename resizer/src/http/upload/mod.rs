@@ -1,0 +1,141 @@
+//! Uploads: a POST of a form, or a PUT of the bytes, at the path of an upload rule.
+//!
+//! # Layout
+//! - `body`: a request's body: its pace, and its end when it is refused
+//! - `form`: `multipart/form-data`
+//! - `one_time`: Cloudflare's direct creator upload: the token stands in the path
+//!
+//! A browser that is refused while it sends hears of it: what it still sends is read, for a while, and thrown away.
+
+mod body;
+mod form;
+mod one_time;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use ::http::{HeaderMap, Method, Response, header, request::Parts};
+use hyper::body::Incoming;
+use safelight_chassis::http::Body;
+use safelight_proto::{
+    reason::{CallError, Reason},
+    signer::v1::UploadKind,
+};
+
+use super::{Door, cors, headers, problem, request::only};
+use crate::{
+    app::{App, Context, error, ingest::{Begun, Received}},
+    transfer::receive::{ReceiveError, Upload},
+    upload::Rule,
+};
+use body::Incoming as Pieces;
+
+/// The methods of uploads.
+pub(super) const METHODS: &str = "POST, PUT, OPTIONS";
+
+/// How long a picture that has been received may take to be stored.
+const STORE_TIME: Duration = Duration::from_secs(30);
+
+/// A request for an upload.
+struct Asking<'a> {
+    app: &'a Arc<App>,
+    rule: &'a Arc<Rule>,
+    parts: &'a Parts,
+    context: Context,
+    /// When the bytes must be there.
+    received_by: Instant,
+}
+
+impl Door {
+    /// Answers a request at the path of an upload rule.
+    pub(super) async fn upload(
+        &self,
+        rule: &Arc<Rule>,
+        parts: &Parts,
+        incoming: Incoming,
+        context: Context,
+    ) -> Response<Body> {
+        let request_id = context.request_id.clone().unwrap_or_default();
+        let mut response = if parts.method == Method::OPTIONS {
+            cors::options(&rule.cors, METHODS, &parts.headers)
+        } else {
+            let received_by = Instant::now() + self.upload_deadline;
+            let context = Context { deadline: received_by + STORE_TIME, ..context };
+            let asking = Asking { app: &self.app, rule, parts, context, received_by };
+            let mut pieces = Pieces::new(incoming, &parts.headers);
+            let answered = match check(parts) {
+                Ok(()) => one_time::answer(&asking, &mut pieces).await,
+                Err(error) => Err(error),
+            };
+            pieces.discard();
+            answered.unwrap_or_else(|error| {
+                let body = one_time::error(&error, &request_id);
+                problem::response(&error, "application/json", body.into(), METHODS)
+            })
+        };
+        headers::guard(response.headers_mut(), None);
+        cors::mark(&rule.cors, &rule.cors, &parts.headers, response.headers_mut());
+        response
+    }
+}
+
+/// Refuses what is known of a request to be none before its body is read.
+fn check(parts: &Parts) -> Result<(), CallError> {
+    if ![Method::POST, Method::PUT].contains(&parts.method) {
+        return Err(Reason::HttpMethodUnsupported.error(format!("only {METHODS} are answered here")));
+    }
+    if only(&parts.headers, &header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(Reason::CompressionUnsupported.error("a request with a Content-Encoding is not taken"));
+    }
+    Ok(())
+}
+
+/// `Content-Length`.
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    only(headers, &header::CONTENT_LENGTH)?.parse().ok()
+}
+
+/// A file as it comes.
+enum File<'a> {
+    /// As the request's body.
+    Body(&'a mut Pieces),
+    /// As a part of a form.
+    Part(form::File),
+}
+
+impl File<'_> {
+    async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        match self {
+            Self::Body(pieces) => pieces.next().await,
+            Self::Part(file) => file.next().await,
+        }
+    }
+}
+
+/// Receives a file, with memory reserved as it grows. `declared` is its length, where that is known.
+async fn receive(
+    begun: &mut Begun,
+    declared: Option<u64>,
+    file: &mut File<'_>,
+    filename: String,
+) -> Result<Received, CallError> {
+    let limit = begun.max_bytes();
+    let mut upload = Upload::new(limit, declared).map_err(error::receive_upload)?;
+    let mut reserved = begun.room();
+    reserved.grow_to(declared.unwrap_or(0)).map_err(error::rejected)?;
+    while let Some(piece) = file.next().await? {
+        begun.keep().await?;
+        let total = upload.after(piece.len()).map_err(error::receive_upload)?;
+        reserved.grow_to(total).map_err(error::rejected)?;
+        upload.push(piece).map_err(error::receive_upload)?;
+    }
+    let length = upload.received();
+    let bytes = upload.finish(length, None).map_err(error::receive_upload)?;
+    if bytes.is_empty() {
+        return Err(Reason::UploadFormInvalid.error("the file has no bytes"));
+    }
+    Ok(Received { bytes, reserved, filename })
+}
