@@ -143,6 +143,7 @@ fn pitfall_20_a_set_of_grants_allows_what_one_of_them_does() {
                 keys: Names::new(vec![(*key).to_owned()]),
                 accounts: Names::new(vec![(*key).to_owned()]),
                 deliveries: Names::All,
+                uploads: Names::All,
                 paths: Allowed { path_prefixes: vec![(*prefix).to_owned()], ..Allowed::default() },
                 url_prefixes: Some(vec![format!("https://h{prefix}")]),
                 http_methods: vec![(*http_method).to_owned()],

@@ -64,7 +64,10 @@ fn a_good_file_is_ok_and_connecting_says_what_a_start_would_miss() {
     let file = config(dir.path(), &audit.display().to_string());
     let (code, out, errors) = check(&[&file], &AWS);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
-    assert_eq!(out, format!("ok: {file}: 2 keys, 0 deliveries, audit trail on, upload tokens off\n"));
+    assert_eq!(
+        out,
+        format!("ok: {file}: 2 keys, 0 deliveries, 0 upload rules, audit trail on, upload tokens off\n")
+    );
 
     let (code, out, errors) = check(&[&file, "--connect"], &AWS);
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
