@@ -17,8 +17,8 @@ use super::{
 use crate::{
     scheme::{
         aws_sigv4::{
-            self, Body, Condition, HEADERS_LIFETIME, MAX_PRESIGNED_LIFETIME, PostForm, Request, S3Request,
-            Scope,
+            self, Body, Condition, HEADERS_LIFETIME, MAX_PRESIGNED_LIFETIME, PostForm, Request, RequestError,
+            S3Request, Scope,
         },
         url::HttpUrl,
     },
@@ -66,7 +66,10 @@ impl Signer {
         let headers: Vec<_> =
             metadata.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
         let put = Request { method: "PUT", url: &stored, headers: &headers, body: Body::Unsigned };
-        S3Request::new(put, region, false).map_err(refusal::origin_request)?;
+        S3Request::new(put, region, false).map_err(|error| match error {
+            RequestError::Header(index, why) => CallError::field(format!("metadata[{index}]"), why),
+            other => refusal::origin_request(other),
+        })?;
         check_bucket(url, bucket)?;
         let granted = call.granted().origin_request("PUT", &stored).map_err(refusal::denied)?;
         origin::check_allowed(key, &stored)?;

@@ -19,6 +19,7 @@ mod hostile_storing;
 mod keys;
 mod notifications;
 mod origin_requests;
+mod post_policies;
 mod resizer;
 mod restrictions;
 mod storer;
