@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc};
 
+use safelight_proto::{signer::v1::UploadKind, upload::Identity};
 use safelight_signer::upload::{
     Store,
     store::{embedded::EmbeddedStore, postgres::PostgresStore},
@@ -9,6 +10,25 @@ use safelight_signer::upload::{
 use tempfile::TempDir;
 
 use crate::postgres::Postgres;
+
+const MAX_BYTES: u64 = 1000;
+const BASE_URL: &str = "http://127.0.0.1:9/b/";
+
+/// The digest of the upload rule of every place.
+pub(crate) fn upload_digest() -> String {
+    Identity {
+        kind: UploadKind::OneTime,
+        object_key: "{id}",
+        form_key: "",
+        max_bytes: MAX_BYTES,
+        content_types: &["image/png".to_owned()],
+        overwrite: false,
+        signing_key: "s3",
+        base_url: BASE_URL,
+        region: "auto",
+    }
+    .digest()
+}
 
 /// Where a store is kept. What is in it outlives the store.
 pub(crate) struct Place {
@@ -56,7 +76,7 @@ impl Place {
         }
     }
 
-    /// The section of a configuration, with a key beside it, for a signer needs one.
+    /// The section of a configuration, with keys beside it, for a signer needs one, and an upload rule.
     pub(crate) fn toml(&self) -> String {
         let file = |name: &str, content: &str| {
             let path = self.dir.path().join(name);
@@ -74,7 +94,11 @@ impl Place {
         };
         format!(
             "[upload_tokens]\n{store}\n[[keys]]\nname = \"web\"\nscheme = \"cloudflare-images\"\n\
-             versions = [{{ id = 1, state = \"primary\", secret_file = {:?} }}]\n\
+             versions = [{{ id = 1, state = \"primary\", secret_file = {0:?} }}]\n\
+             [[keys]]\nname = \"s3\"\nscheme = \"aws-sigv4\"\n\
+             versions = [{{ id = 1, state = \"primary\", access_key_id = \"AKIAFAKE\", secret_file = {0:?} }}]\n\
+             [[uploads]]\nname = \"pictures\"\nkind = \"one-time\"\nmax_bytes = {MAX_BYTES}\nsigning_key = \"s3\"\n\
+             region = \"auto\"\nbase_url = \"{BASE_URL}\"\ncontent_types = [\"image/png\"]\n\
              [[grants]]\ncaller = \"anonymous\"\nmethods = [\"*\"]\nkeys = [\"*\"]\naccounts = [\"*\"]\n",
             file("secret", "fake-secret-of-the-upload-tests")
         )
