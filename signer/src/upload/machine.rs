@@ -172,3 +172,28 @@ fn cancel(record: &Record, at: u64) -> Next {
         State::Pending | State::Reserved { .. } => Ok((State::Cancelled { at }, false)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upload::record::Details;
+
+    #[test]
+    fn who_holds_a_token() {
+        let of = |state| Record { account: "a".to_owned(), expires: 100, state, details: Details::default() };
+        let r = || "r".to_owned();
+        for (state, request_id, at, expected) in [
+            (State::Pending, "r", 1, Err(Refusal::NotReserved)),
+            (State::Reserved { request_id: r(), until: 10 }, "r", 9, Ok(Held::Reserved { until: 10 })),
+            (State::Reserved { request_id: r(), until: 200 }, "r", 150, Ok(Held::Reserved { until: 200 })),
+            (State::Reserved { request_id: r(), until: 10 }, "r", 10, Err(Refusal::NotReserved)),
+            (State::Reserved { request_id: r(), until: 10 }, "s", 9, Err(Refusal::NotReserved)),
+            (State::Redeemed { at: 5, request_id: r() }, "r", 900, Ok(Held::Redeemed)),
+            (State::Redeemed { at: 5, request_id: r() }, "s", 6, Err(Refusal::NotReserved)),
+            (State::Redeemed { at: 5, request_id: String::new() }, "r", 6, Err(Refusal::NotReserved)),
+            (State::Cancelled { at: 5 }, "r", 6, Err(Refusal::NotReserved)),
+        ] {
+            assert_eq!(held(&of(state.clone()), request_id, at), expected, "{state:?}");
+        }
+    }
+}

@@ -96,7 +96,10 @@ fn grants_of_what_is_not_configured_are_a_problem_and_a_warning() {
     let text = std::fs::read_to_string(&file).unwrap();
     write(
         Path::new(&file),
-        &text.replace("keys = ['web']", "keys = ['web', 'wbe']\ndeliveries = ['photos']"),
+        &text.replace(
+            "keys = ['web']",
+            "keys = ['web', 'wbe']\ndeliveries = ['photos']\nuploads = ['avatars']",
+        ),
     );
     let (code, out, errors) = check(&[&file], &AWS);
     assert_eq!((code, out.as_str()), (Some(69), ""), "{errors}");
@@ -106,6 +109,7 @@ fn grants_of_what_is_not_configured_are_a_problem_and_a_warning() {
         [
             "problem: grants[0].deliveries: names a delivery that is not configured",
             "problem: grants[0].keys: names a key that is not configured",
+            "problem: grants[0].uploads: names an upload rule that is not configured",
         ]
     );
     let signer = Signer::start_with(Path::new(&file), &AWS);

@@ -1,5 +1,7 @@
 //! A resizer that was taken over, and stores what it likes by the calls that it is granted.
 
+use std::collections::BTreeMap;
+
 use pb::{
     FormField, Verdict, upload_authority::Authority, upload_service_server::UploadService,
     upload_token_service_server::UploadTokenService,
@@ -448,4 +450,143 @@ async fn a_grant_holds_where_its_prefixes_do() {
     assert_eq!(ask(&grants(""), "granted", "acme/b").await, "FIELD_INVALID");
     assert_eq!(ask(&grants(""), "granted", "..").await, "FIELD_INVALID");
     assert_eq!(ask(&grants(""), "granted", "a b").await, "FIELD_INVALID");
+}
+
+/// Numbers that follow from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn of<'t, T>(&mut self, all: &'t [T]) -> &'t T {
+        // xorshift64
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        &all[usize::try_from(self.0 % all.len() as u64).unwrap()]
+    }
+}
+
+/// Whatever it asks, what it gets is the PUT of one object below what its rule and its authority say.
+#[tokio::test]
+async fn twenty_thousand_requests_write_nothing_else() {
+    const TEXTS: [&str; 22] = [
+        "",
+        "a",
+        "cat",
+        "a/b",
+        "..",
+        "../x",
+        "a/../../b",
+        "a//b",
+        "/a",
+        "a/",
+        ".",
+        "a\\..\\b",
+        "%2e%2e/a",
+        "a\u{2215}b",
+        "\u{ff0e}\u{ff0e}/b",
+        "a\0b",
+        "a\r\nx-amz-acl: public-read",
+        "a\u{202e}b",
+        "{account}",
+        "*",
+        "acme",
+        "umbrella",
+    ];
+    const NAMES: [&str; 12] = [
+        "public_id",
+        "folder",
+        "type",
+        "overwrite",
+        "use_filename",
+        "unique_filename",
+        "filename_override",
+        "tags",
+        "eager",
+        "timestamp",
+        "signature",
+        "x-amz-acl",
+    ];
+    let signer = signer();
+    let reserved = token(&signer, |_| {}).await;
+    ok(begin(&signer, "tokens", &by_token(&reserved), "r").await);
+    let fresh = token(&signer, |request| request.image_id = "dog".to_owned()).await;
+    let mut forms = Vec::new();
+    for parameters in [
+        &[("public_id", "tom"), ("folder", "cats")][..],
+        &[("folder", "cats")],
+        &[("use_filename", "true"), ("folder", "cats"), ("unique_filename", "false")],
+    ] {
+        forms.push(form(&signer, parameters).await);
+    }
+    let mut dice = Dice(0x5afe_1197);
+    let (mut given, mut refusals) = (BTreeMap::new(), 0);
+    for _ in 0..20_000 {
+        let rule = *dice.of(&["tokens", "forms", "replacing", "granted", "foreign", "other-key"]);
+        let account = *dice.of(&["acme", "umbrella", "stark", "", "acme/x", ".."]);
+        let by = match rule {
+            "tokens" => Authority::Token(pb::TokenAuthority {
+                account: account.to_owned(),
+                token: (*dice.of(&[&reserved, &fresh, &"A".repeat(43)])).clone(),
+            }),
+            "forms" | "replacing" => {
+                let mut fields = dice.of(&forms).clone();
+                let (name, value) = (*dice.of(&NAMES), *dice.of(&TEXTS));
+                let changed = field(name, value);
+                match *dice.of(&[0, 1, 2, 3]) {
+                    0 => fields.push(changed),
+                    1 => *fields.first_mut().unwrap() = changed,
+                    2 => drop(fields.pop()),
+                    _ => {}
+                }
+                by_form(fields)
+            }
+            _ => {
+                let image_id = *dice.of(&TEXTS);
+                by_grant(account, image_id)
+            }
+        };
+        let sent = pb::UploadedFile {
+            sha256: (*dice.of(&[SHA, &SHA.replace('1', "2"), &SHA.replace('0', "G"), ""])).to_owned(),
+            length: *dice.of(&[0, 1, 999, 1000, 1001, u64::MAX]),
+            content_type: (*dice.of(&["image/jpeg", "image/png", "image/gif", "text/html", ""])).to_owned(),
+            filename: (*dice.of(&TEXTS)).to_owned(),
+        };
+        let request_id = *dice.of(&["r", "r", "s", ""]);
+        let Ok(answer) = authorize(&signer, rule, &by, request_id, sent.clone()).await else {
+            refusals += 1;
+            continue;
+        };
+        let answer = answer.into_inner();
+        if answer.verdict() != Verdict::Valid {
+            assert!(answer.put_headers.is_empty() && answer.url.is_empty());
+            refusals += 1;
+            continue;
+        }
+        *given.entry(rule).or_insert(0) += 1;
+        let extension = if sent.content_type == "image/png" { "png" } else { "jpg" };
+        let is_its = match rule {
+            "tokens" => request_id == "r" && answer.object_key == format!("u/acme/cat.{extension}"),
+            "forms" => answer.object_key.starts_with("f/cats/"),
+            "replacing" => answer.object_key.starts_with("r/cats/"),
+            "granted" => answer.object_key.starts_with(&format!("g/{account}/")) && account.len() > 3,
+            _ => false,
+        };
+        assert!(is_its, "{rule} {request_id} {answer:?} {}", answer.object_key);
+        let path = answer.url.strip_prefix(BASE).unwrap();
+        assert!(!path.contains(['\\', '?', '#']) && !crate::keyring::climbs(&format!("/{path}")), "{path}");
+        assert!((1..=1000).contains(&sent.length));
+        let value = |name| header(&answer.put_headers, name);
+        assert_eq!(value("content-length"), Some(sent.length.to_string().as_str()));
+        assert!(["image/jpeg", "image/png"].contains(&value("content-type").unwrap()));
+        assert_eq!(value("x-amz-content-sha256"), Some(sent.sha256.as_str()));
+        assert!(sent.sha256.len() == 64 && !sent.sha256.contains('G'));
+        assert_eq!(value("if-none-match").is_none(), rule == "replacing");
+        assert!(value("x-amz-acl").is_none());
+        for header in &answer.put_headers {
+            assert!(header.value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}", header.name);
+        }
+    }
+    assert!(refusals > 10_000, "{refusals}");
+    assert_eq!(given.len(), 4, "{given:?}");
+    assert!(given.values().all(|count| *count >= 10), "{given:?}");
 }
