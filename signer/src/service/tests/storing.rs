@@ -124,10 +124,8 @@ async fn a_token_is_reserved_signed_for_and_redeemed() {
     assert_eq!(again, pb::BeginUploadResponse { already_stored: true, lease_expire_time: None, ..begun });
     let again = ok(authorize(&signer, "tokens", &by, "r1", file).await);
     assert_eq!(again, pb::AuthorizeUploadResponse { already_stored: true, put_headers: vec![], ..signed });
-    for (asked, reason) in [(begin(&signer, "tokens", &by, "r2").await.map(|_| ()), "TOKEN_ALREADY_REDEEMED")]
-    {
-        assert_eq!(refused(asked.map(Response::new)).1, reason);
-    }
+    let other = begin(&signer, "tokens", &by, "r2").await;
+    assert_eq!(refused(other).1, "TOKEN_ALREADY_REDEEMED");
 }
 
 #[tokio::test]
