@@ -14,7 +14,7 @@ use crate::postgres::Postgres;
 const MAX_BYTES: u64 = 1000;
 const BASE_URL: &str = "http://127.0.0.1:9/b/";
 
-/// The digest of the upload rule of every place.
+/// The digest of the upload rule of [`Place::config`].
 pub(crate) fn upload_digest() -> String {
     Identity {
         kind: UploadKind::OneTime,
@@ -76,7 +76,7 @@ impl Place {
         }
     }
 
-    /// The section of a configuration, with keys beside it, for a signer needs one, and an upload rule.
+    /// The section of a configuration, with a key beside it, for a signer needs one.
     pub(crate) fn toml(&self) -> String {
         let file = |name: &str, content: &str| {
             let path = self.dir.path().join(name);
@@ -94,20 +94,23 @@ impl Place {
         };
         format!(
             "[upload_tokens]\n{store}\n[[keys]]\nname = \"web\"\nscheme = \"cloudflare-images\"\n\
-             versions = [{{ id = 1, state = \"primary\", secret_file = {0:?} }}]\n\
-             [[keys]]\nname = \"s3\"\nscheme = \"aws-sigv4\"\n\
-             versions = [{{ id = 1, state = \"primary\", access_key_id = \"AKIAFAKE\", secret_file = {0:?} }}]\n\
-             [[uploads]]\nname = \"pictures\"\nkind = \"one-time\"\nmax_bytes = {MAX_BYTES}\nsigning_key = \"s3\"\n\
-             region = \"auto\"\nbase_url = \"{BASE_URL}\"\ncontent_types = [\"image/png\"]\n\
+             versions = [{{ id = 1, state = \"primary\", secret_file = {:?} }}]\n\
              [[grants]]\ncaller = \"anonymous\"\nmethods = [\"*\"]\nkeys = [\"*\"]\naccounts = [\"*\"]\n",
             file("secret", "fake-secret-of-the-upload-tests")
         )
     }
 
-    /// [`Place::toml`] as a file, which is there as long as the place is.
+    /// [`Place::toml`] with an upload rule, as a file, which is there as long as the place is.
     pub(crate) fn config(&self) -> PathBuf {
         let path = self.dir.path().join("signer.toml");
-        fs::write(&path, self.toml()).unwrap();
+        let uploads = format!(
+            "[[keys]]\nname = \"s3\"\nscheme = \"aws-sigv4\"\n\
+             versions = [{{ id = 1, state = \"primary\", access_key_id = \"AKIAFAKE\", secret_file = {:?} }}]\n\
+             [[uploads]]\nname = \"pictures\"\nkind = \"one-time\"\nmax_bytes = {MAX_BYTES}\nsigning_key = \"s3\"\n\
+             region = \"auto\"\nbase_url = \"{BASE_URL}\"\ncontent_types = [\"image/png\"]\n",
+            self.dir.path().join("secret").display().to_string()
+        );
+        fs::write(&path, self.toml() + &uploads).unwrap();
         path
     }
 }
