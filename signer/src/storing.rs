@@ -14,7 +14,11 @@
 //! | another form | `folder/` and 20 characters of the form's signature and the file's SHA-256 |
 //!
 //! So a repeated request names the same object, and a form that is used for another file another one, unless the form itself
-//! says the id.
+//! says the id. A file's name is signed only as `filename_override`: with `unique_filename` false, whoever has the form may say
+//! the id below its `folder`.
+//!
+//! A token is good for every rule of kind `one-time` that the caller has a grant for, and a form for every such rule with its
+//! key: rules that are to be kept apart have keys, or callers, of their own.
 //!
 //! # Layout
 //! - [`Rule`]: one of `[[uploads]]`

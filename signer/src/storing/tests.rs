@@ -1,4 +1,6 @@
+use proptest::prelude::*;
 use safelight_chassis::config;
+use safelight_proto::upload::Form;
 
 use super::*;
 use crate::keyring::seen::Seen;
@@ -100,5 +102,41 @@ fn everything_that_is_wrong_is_said() {
     let errors = read(&all, true).unwrap_err();
     for at in ["uploads[0].region", "uploads[0].object_key", "uploads[0].max_bytes"] {
         assert!(errors.contains(at), "{at} not in\n{errors}");
+    }
+}
+
+proptest! {
+    /// Whatever a form says and a file is called: an answer, and never an object that is not below the rule's `u/`.
+    #[test]
+    fn no_text_leads_out_of_a_rule(
+        folder in ".{0,12}",
+        public_id in prop_oneof![".{0,12}", "[a./\\\\%\u{ff0e}\u{2215}]{0,8}"],
+        filename in ".{0,20}",
+        switches in any::<[bool; 3]>(),
+    ) {
+        let uploads = read(&forms(), true).unwrap();
+        let [use_filename, unique_filename, overwrite] = switches.map(|switch| if switch { "true" } else { "false" });
+        let fields = [
+            ("folder", folder.as_str()),
+            ("public_id", public_id.as_str()),
+            ("use_filename", use_filename),
+            ("unique_filename", unique_filename),
+            ("overwrite", overwrite),
+        ];
+        let permit = Permit::of_form(&Form::read(fields).unwrap(), "sig");
+        let sha256 = "0".repeat(64);
+        let file = File { sha256: &sha256, length: 1, content_type: "image/png", filename: &filename };
+        if let Ok(object) = uploads.all()["forms"].object(&permit, &file) {
+            prop_assert_eq!(&object.key, &format!("u/{}", object.image_id));
+            let path = safelight_proto::delivery::object_key::encode(&object.key).unwrap();
+            let climbs = crate::keyring::climbs(&format!("/{path}"));
+            prop_assert!(!climbs);
+            let parts: Vec<_> = object.image_id.split('/').collect();
+            prop_assert!(parts.iter().all(|part| !matches!(*part, "" | "." | "..")));
+            let below = folder.is_empty() || object.image_id.starts_with(&format!("{folder}/"));
+            prop_assert!(below);
+            let overwrites = object.headers.iter().all(|(name, _)| *name != "if-none-match");
+            prop_assert!(!overwrites, "the rule does not");
+        }
     }
 }
