@@ -14,7 +14,7 @@
 //! | another form | `folder/` and 20 characters of the form's signature and the file's SHA-256 |
 //!
 //! So a repeated request names the same object, and a form that is used for another file another one, unless the form itself
-//! says the id. A file's name is signed only as `filename_override`: with `unique_filename` false, whoever has the form may say
+//! says the id. A file's name is signed only as `filename_override`: with `unique_filename` false, the holder of the form may say
 //! the id below its `folder`.
 //!
 //! A token is good for every rule of kind `one-time` that the caller has a grant for, and a form for every such rule with its

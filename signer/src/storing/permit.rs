@@ -41,7 +41,7 @@ pub struct Permit {
 pub enum Authority {
     /// A token.
     Token(TokenId),
-    /// A form with this signature, which holds. It is not shown: whoever has it may upload.
+    /// A form with this signature, which holds. It is not shown: it lets its holder upload.
     Form(Signature),
     /// The caller's grant, for this request.
     Grant {
