@@ -1,9 +1,10 @@
-//! Digests by which two configurations are compared.
+//! Digests of lists of texts.
 
 use sha2::{Digest as _, Sha256};
 
 /// Lower-case hex SHA-256 of texts. Lengths keep them apart: no two lists make one message.
-pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());

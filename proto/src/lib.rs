@@ -6,6 +6,7 @@
 //! - [`delivery`]: which object a delivery URL names: what routes and deliveries are written in
 //! - [`upload`]: what may be stored, and as what: what both `[[uploads]]` share
 //! - [`codec`]: how messages are written and read
+//! - [`digest`]: digests of lists of texts
 //! - [`framing`]: uploads cut into chunks, answers put together
 //! - [`page`]: pages of lists
 //! - [`reason`]: the stable reasons that errors carry, and the statuses made from them
@@ -16,7 +17,7 @@
 
 pub mod codec;
 pub mod delivery;
-mod digest;
+pub mod digest;
 pub mod envoy;
 pub mod framing;
 pub mod page;

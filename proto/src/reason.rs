@@ -110,7 +110,7 @@ reasons! {
     TokenExpired = "TOKEN_EXPIRED", FailedPrecondition, 410, false;
     /// The upload token was cancelled.
     TokenCancelled = "TOKEN_CANCELLED", FailedPrecondition, 410, false;
-    /// The image id has an empty part, a part of dots, a backslash or a control character.
+    /// The image id has an empty part, a part of dots, a backslash, or a character that cannot be seen or looks like one of these.
     ImageIdInvalid = "IMAGE_ID_INVALID", InvalidArgument, 400, false;
     /// The image id looks like a generated one.
     ImageIdIsUuid = "IMAGE_ID_IS_UUID", InvalidArgument, 400, false;
@@ -118,7 +118,7 @@ reasons! {
     ImageIdTooLong = "IMAGE_ID_TOO_LONG", InvalidArgument, 400, false;
     /// An image with an id of the caller's choice cannot require signed URLs here.
     CustomIdCannotBePrivate = "CUSTOM_ID_CANNOT_BE_PRIVATE", InvalidArgument, 400, false;
-    /// The upload token is not reserved by this request any more: its lease has ended, and another request has it.
+    /// The upload token is not reserved by this request: its lease has ended, or the token was given back, used or cancelled.
     TokenNotReserved = "TOKEN_NOT_RESERVED", FailedPrecondition, 409, false;
     /// The signer's store failed, or may or may not have written: repeat the call with the same request id.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable, 503, true;

@@ -7,12 +7,14 @@
 //! keys = ["web"]                               # or ["*"]; for methods that use a key
 //! path_prefixes = ["/photos/"]                 # SignUrl, BatchSignUrls: of the path that the signature covers, as VerifyUrl
 //!                                              # says it in authenticated_target; default: any path
-//! max_ttl = "1h"                               # SignUrl, BatchSignUrls, SignOriginRequest; default: the key's. With it, no
+//! max_ttl = "1h"                               # SignUrl, BatchSignUrls, SignOriginRequest, SignPostPolicy; default: the key's. With it, no
 //!                                              # scheme whose signatures never expire; requests signed by headers live 15 min
-//! url_prefixes = ["https://s3.example.com/photos/"]   # SignOriginRequest, AuthorizeDelivery; default: any URL
-//! http_methods = ["GET", "HEAD"]               # SignOriginRequest, AuthorizeDelivery; the default
+//! url_prefixes = ["https://s3.example.com/photos/"]   # SignOriginRequest, SignPostPolicy, AuthorizeDelivery, AuthorizeUpload;
+//!                                              # default: any URL
+//! http_methods = ["GET", "HEAD"]               # SignOriginRequest, AuthorizeDelivery; the default. SignPostPolicy needs PUT
 //! deliveries = ["web"]                         # AuthorizeDelivery, ListDeliveries; default: any whose keys are in `keys`
-//! accounts = ["acme"]                          # upload tokens; or ["*"]
+//! uploads = ["avatars"]                        # UploadService; default: any whose keys are in `keys`
+//! accounts = ["acme"]                          # upload tokens, and UploadService where an account is named; or ["*"]
 //! ```
 //!
 //! A call is allowed when one grant allows all of it. The method is settled before the message is read; the rest by the
@@ -27,6 +29,19 @@
 //! caller = "spiffe://prod/ns/images/sa/resizer"
 //! methods = ["AuthorizeDelivery", "ListDeliveries"]
 //! keys = ["web", "s3"]                         # the delivery's `url_key` and its `signing_key`
+//! ```
+//!
+//! One that stores uploads needs this besides. It writes nothing but the objects of reserved tokens and signed forms; with a
+//! grant for a rule of `kind = "grant"` it writes objects of its own below that rule's `object_key`. It needs neither PUT among
+//! its `http_methods`, nor a method of `UploadTokenService`.
+//!
+//! ```toml
+//! [[grants]]
+//! caller = "spiffe://prod/ns/images/sa/resizer"
+//! methods = ["BeginUpload", "AuthorizeUpload", "FinishUpload", "ListUploadRules"]
+//! uploads = ["avatars", "gallery"]
+//! keys = ["uploads", "s3-write"]               # the rules' `key` (of forms) and their `signing_key`
+//! accounts = ["*"]                             # whose tokens are taken
 //! ```
 //!
 //! # Layout
@@ -56,6 +71,7 @@ use crate::{
     audit::{Audit, Entry, Event},
     delivery::Deliveries,
     keyring::{Allowed, Keyring},
+    storing::Uploads,
 };
 
 pub use granted::Granted;
@@ -76,6 +92,7 @@ pub(crate) struct Grant {
     keys: Names,
     accounts: Names,
     deliveries: Names,
+    uploads: Names,
     /// Of URLs to sign. Never of hosts.
     paths: Allowed,
     url_prefixes: Option<Vec<String>>,
@@ -94,16 +111,23 @@ impl Grants {
         Self(grants)
     }
 
-    /// The same, where the log may show the names of these keys and deliveries, and of the accounts that a grant names.
-    pub(crate) fn with_known(self, keyring: &Keyring, deliveries: &Deliveries) -> Self {
+    /// The same, where the log may show the names of these keys, deliveries and upload rules, and of the accounts that a grant
+    /// names.
+    pub(crate) fn with_known(self, keyring: &Keyring, deliveries: &Deliveries, uploads: &Uploads) -> Self {
         let accounts = self.0.iter().flat_map(|(_, grant)| grant.rest.accounts.named());
         let accounts: Vec<String> = accounts.chain(HTTP_METHODS).map(str::to_owned).collect();
-        let names = keyring.all().keys().chain(deliveries.all().keys()).cloned();
+        let names = keyring.all().keys().chain(deliveries.all().keys()).chain(uploads.all().keys()).cloned();
         Self(self.0.with_known(names.chain(accounts)))
     }
 
-    /// Where they name keys or deliveries that there are not. No error: that a key is gone must not wait for its grants.
-    pub(crate) fn unknown_names(&self, keyring: &Keyring, deliveries: &Deliveries) -> Vec<String> {
+    /// Where they name keys, deliveries or upload rules that there are not. No error: that a key is gone must not wait for its
+    /// grants.
+    pub(crate) fn unknown_names(
+        &self,
+        keyring: &Keyring,
+        deliveries: &Deliveries,
+        uploads: &Uploads,
+    ) -> Vec<String> {
         let mut found = Vec::new();
         for (_, access::Grant { rest: grant, .. }) in self.0.iter() {
             if !grant.keys.named().all(|name| keyring.get(name).is_some()) {
@@ -111,6 +135,9 @@ impl Grants {
             }
             if !grant.deliveries.named().all(|name| deliveries.all().contains_key(name)) {
                 found.push(format!("{}.deliveries: names a delivery that is not configured", grant.path));
+            }
+            if !grant.uploads.named().all(|name| uploads.all().contains_key(name)) {
+                found.push(format!("{}.uploads: names an upload rule that is not configured", grant.path));
             }
         }
         found.sort_unstable();
@@ -184,6 +211,7 @@ impl Grant {
             keys: Names::new(section.or("keys", Vec::new())),
             accounts: Names::new(section.or("accounts", Vec::new())),
             deliveries: Names::new(section.or("deliveries", vec!["*".to_owned()])),
+            uploads: Names::new(section.or("uploads", vec!["*".to_owned()])),
             paths: Allowed {
                 path_prefixes: prefixes(section, "path_prefixes", &["/"]).unwrap_or_default(),
                 ..Allowed::default()

@@ -22,9 +22,10 @@ impl Config {
     #[must_use]
     pub fn summary(&self) -> String {
         format!(
-            "{} keys, {} deliveries, audit trail {}, upload tokens {}",
+            "{} keys, {} deliveries, {} upload rules, audit trail {}, upload tokens {}",
             self.keyring.count(),
             self.deliveries.all().len(),
+            self.uploads.all().len(),
             on_or_off(self.audit.is_some()),
             on_or_off(self.upload_tokens.is_some()),
         )
@@ -44,7 +45,7 @@ impl Config {
 
     /// Where grants name what is not configured.
     fn unknown_names(&self) -> Vec<String> {
-        self.grants.unknown_names(&self.keyring, &self.deliveries)
+        self.grants.unknown_names(&self.keyring, &self.deliveries, &self.uploads)
     }
 
     /// Says so in the log.

@@ -16,11 +16,13 @@ use crate::{
         Keyring,
         seen::{Digests, Seen},
     },
-    stack, upload,
+    stack,
+    storing::Uploads,
+    upload,
 };
 
 /// What is reloaded.
-const RELOADED: [&str; 7] = [
+const RELOADED: [&str; 8] = [
     "allow_readable_secrets",
     "deliveries",
     "fingerprint_key_file",
@@ -28,14 +30,16 @@ const RELOADED: [&str; 7] = [
     "key_encryption_key_file",
     "keys",
     "tokens",
+    "uploads",
 ];
 
 /// Everything that `signer.toml` says, with the secrets of the files that it names.
 ///
-/// What may stand in it is described in `keyring/load.rs`, `delivery/config.rs`, `access.rs` and `upload/config.rs`. Holds secrets: has neither `Debug` nor `Clone`.
+/// What may stand in it is described in `keyring/load.rs`, `delivery/config.rs`, `storing/config.rs`, `access.rs` and `upload/config.rs`. Holds secrets: has neither `Debug` nor `Clone`.
 pub struct Config {
     pub(crate) keyring: Keyring,
     pub(crate) deliveries: Deliveries,
+    pub(crate) uploads: Uploads,
     pub(crate) grants: Grants,
     pub(crate) security: Security,
     pub(crate) server: Settings,
@@ -106,14 +110,17 @@ impl Config {
         let reload_interval = reload::read_interval(section);
         let keyring = Keyring::read(section, seen);
         let deliveries = Deliveries::read(section, &keyring);
+        let upload_tokens = upload::Settings::read_table(section);
+        let uploads = Uploads::read(section, &keyring, upload_tokens.is_some());
         Self {
-            grants: Grants::read(section).with_known(&keyring, &deliveries),
+            grants: Grants::read(section).with_known(&keyring, &deliveries, &uploads),
             keyring,
             deliveries,
+            uploads,
             security: Security::read(section),
             server: Settings::read(section),
             audit: audit::Settings::read(section),
-            upload_tokens: upload::Settings::read(section),
+            upload_tokens: upload_tokens.flatten(),
             reload_interval,
             fixed,
             seen: None,

@@ -38,9 +38,10 @@ use std::{
 
 use safelight_proto::delivery::{
     Identity,
-    object_key::{self, KeyError},
     template::{self, Captures, Template},
 };
+
+use crate::origin::Origin;
 
 /// Every delivery of the signer.
 #[derive(Debug, Default)]
@@ -65,20 +66,10 @@ pub struct Delivery {
     pub url_key: Option<String>,
     variant: Option<String>,
     public_variants: Vec<String>,
-    /// What signs the fetch; `None`: nothing does.
-    pub signing: Option<Signing>,
-    base_url: String,
+    /// Where the objects are, and what signs the fetch.
+    pub origin: Origin,
     /// Whether the scheme of `url_key` writes signatures into paths.
     pub signature_in_path: bool,
-}
-
-/// What signs a fetch.
-#[derive(Debug)]
-pub struct Signing {
-    /// Name of the key.
-    pub key: String,
-    /// The bucket's region.
-    pub region: String,
 }
 
 /// The object that a path names.
@@ -127,32 +118,26 @@ impl Delivery {
         Some(Object { key, is_public })
     }
 
-    /// The URL of an object.
-    ///
-    /// # Errors
-    /// The key cannot be fetched exactly.
-    pub fn url(&self, key: &str) -> Result<String, KeyError> {
-        Ok(format!("{}{}", self.base_url, object_key::encode(key)?))
-    }
-
     /// Names of the keys that it uses.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.url_key.as_deref().into_iter().chain(self.signing.as_ref().map(|signing| signing.key.as_str()))
+        self.url_key
+            .as_deref()
+            .into_iter()
+            .chain(self.origin.signing.as_ref().map(|signing| signing.key.as_str()))
     }
 
     /// What it and a route must agree on.
     #[must_use]
     pub fn identity(&self) -> Identity<'_> {
-        let signing = self.signing.as_ref();
         Identity {
             path: &self.path_text,
             object_key: &self.object_key,
             url_key: self.url_key.as_deref().unwrap_or_default(),
             variant: self.variant.as_deref().unwrap_or_default(),
             public_variants: &self.public_variants,
-            signing_key: signing.map(|signing| signing.key.as_str()).unwrap_or_default(),
-            base_url: &self.base_url,
-            region: signing.map(|signing| signing.region.as_str()).unwrap_or_default(),
+            signing_key: self.origin.signing_key(),
+            base_url: &self.origin.base_url,
+            region: self.origin.region(),
         }
     }
 }

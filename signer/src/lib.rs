@@ -7,6 +7,8 @@
 //! - [`keyring`]: keys, their versions and states, loading
 //! - [`credentials`]: AWS credentials of origins, and the providers that issue them
 //! - [`delivery`]: which object a delivery URL names, and so may be fetched
+//! - [`origin`]: where objects are, and what signs requests there
+//! - [`storing`]: what may be stored, and as which object
 //! - [`upload`]: one-time upload tokens and their stores
 //! - [`clock`]: what time it is
 //! - `service`: the gRPC handlers; they translate and call
@@ -18,7 +20,7 @@
 //! - [`limits`]: what the server bounds
 //! - [`Signer`]: all of it, to be added to a server
 //!
-//! Dependency direction: `service` → `delivery` → `keyring` → `credentials` → `scheme`, and `service` → `upload`. Below `service` nothing names a tonic type, and nothing
+//! Dependency direction: `service` → `delivery`, `storing` → `origin` → `keyring` → `credentials` → `scheme`, and `service` → `upload`. Below `service` nothing names a tonic type, and nothing
 //! asks for the time. Secrets come in by files, are held once, wiped on drop, and never go out: no type that holds
 //! one has `Debug` or `Clone`.
 //!
@@ -40,11 +42,13 @@ pub mod delivery;
 pub mod keyring;
 mod limits;
 mod metrics;
+pub mod origin;
 mod reload;
 pub mod scheme;
 mod service;
 mod signer;
 mod stack;
+pub mod storing;
 pub mod upload;
 
 pub use clock::Clock;

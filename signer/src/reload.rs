@@ -1,7 +1,7 @@
 //! Reloads keys, grants and tokens when the configuration file or one of the secret files that it names has changed.
 //!
 //! The new keys replace the old ones in one step, calls in flight finish with those that they began with. Only keys, with
-//! their deliveries, grants and tokens are reloaded (TLS certificates reload by themselves). What else the configuration
+//! their deliveries, upload rules, grants and tokens are reloaded (TLS certificates reload by themselves). What else the configuration
 //! says needs a restart, which the log says; so do flags such as the address to listen on.
 
 use std::{path::PathBuf, sync::Arc};
@@ -20,12 +20,14 @@ use crate::{
     credentials::Tasks,
     delivery::Deliveries,
     keyring::{Keyring, seen::Digests},
+    storing::Uploads,
 };
 
 /// What is replaced.
 pub(crate) struct Held {
     pub(crate) keyring: Arc<ArcSwap<Keyring>>,
     pub(crate) deliveries: Arc<ArcSwap<Deliveries>>,
+    pub(crate) uploads: Arc<ArcSwap<Uploads>>,
     pub(crate) grants: Arc<ArcSwap<Grants>>,
     pub(crate) tokens: Tokens,
 }
@@ -55,6 +57,7 @@ impl Reload for Watched {
         let keys = config.keyring.all().len();
         self.held.keyring.store(Arc::new(config.keyring));
         self.held.deliveries.store(Arc::new(config.deliveries));
+        self.held.uploads.store(Arc::new(config.uploads));
         self.held.tokens.replace(&config.security.tokens);
         self.held.grants.store(Arc::new(config.grants));
         self.audit.offer(Entry::new(Event::Reload));

@@ -1,13 +1,14 @@
 //! The gRPC handlers: they translate, and call. No cryptography here.
 //!
 //! # Layout
-//! - `sign`, `verify`, `keys`, `upload_tokens`, `envoy`: one file per service
+//! - `sign`, `verify`, `keys`, `upload_tokens`, `uploads`, `envoy`: one file per service
 //! - `delivery`: the verdict on a delivery URL, and the fetch
 //! - `call`: what every handler begins and ends with
 //! - `verifier`: how large messages to `VerifierService` may be
 //! - `expiry`: when a URL is to expire
 //! - `wish`: what is wanted of a signed URL
 //! - `origin`: signing requests to origins
+//! - `post_policy`: forms by which a browser stores a file
 //! - `parameters`: the parameters of an upload
 //! - `refusal`: errors of the rooms below, as callers see them
 
@@ -18,11 +19,13 @@ mod expiry;
 mod keys;
 mod origin;
 mod parameters;
+mod post_policy;
 mod refusal;
 mod sign;
 #[cfg(test)]
 mod tests;
 mod upload_tokens;
+mod uploads;
 mod verifier;
 mod verify;
 mod wish;
@@ -32,7 +35,7 @@ use safelight_proto::{
     envoy::service::auth::v3::authorization_server::AuthorizationServer,
     signer::v1::{
         key_service_server::KeyServiceServer, signer_service_server::SignerServiceServer,
-        upload_token_service_server::UploadTokenServiceServer,
+        upload_service_server::UploadServiceServer, upload_token_service_server::UploadTokenServiceServer,
     },
 };
 
@@ -77,6 +80,12 @@ pub(crate) fn add(signer: &Signer, server: Server) -> Server {
                 .accept_compressed(Gzip)
                 .max_decoding_message_size(decoding)
                 .max_encoding_message_size(keys::MAX_ANSWER),
+        )
+        .service(
+            UploadServiceServer::new(signer.clone())
+                .accept_compressed(Gzip)
+                .max_decoding_message_size(decoding)
+                .max_encoding_message_size(encoding.max(uploads::MAX_ANSWER)),
         );
     match &signer.upload_tokens {
         None => server,

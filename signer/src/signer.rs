@@ -22,6 +22,7 @@ use crate::{
     metrics::Metrics,
     reload::{Held, Watched},
     service,
+    storing::Uploads,
     upload::{UploadTokens, config::OpenError},
 };
 
@@ -44,6 +45,7 @@ pub enum StartError {
 pub struct Signer {
     keyring: Arc<ArcSwap<Keyring>>,
     deliveries: Arc<ArcSwap<Deliveries>>,
+    uploads: Arc<ArcSwap<Uploads>>,
     grants: Arc<ArcSwap<Grants>>,
     pub(crate) audit: Audit,
     security: Security,
@@ -65,6 +67,7 @@ impl Signer {
         Self {
             keyring: Arc::new(ArcSwap::from_pointee(config.keyring)),
             deliveries: Arc::new(ArcSwap::from_pointee(config.deliveries)),
+            uploads: Arc::new(ArcSwap::from_pointee(config.uploads)),
             grants: Arc::new(ArcSwap::from_pointee(config.grants)),
             audit: Audit::none(),
             security: config.security,
@@ -90,6 +93,7 @@ impl Signer {
             held: Held {
                 keyring: Arc::clone(&self.keyring),
                 deliveries: Arc::clone(&self.deliveries),
+                uploads: Arc::clone(&self.uploads),
                 grants: Arc::clone(&self.grants),
                 tokens: self.security.tokens.clone(),
             },
@@ -115,6 +119,11 @@ impl Signer {
     /// The deliveries as they are now. To be taken before the keys: a reload stores them after the keys that they name.
     pub(crate) fn deliveries(&self) -> Guard<Arc<Deliveries>> {
         self.deliveries.load()
+    }
+
+    /// The upload rules as they are now. To be taken before the keys, as deliveries are.
+    pub(crate) fn uploads(&self) -> Guard<Arc<Uploads>> {
+        self.uploads.load()
     }
 
     /// Whether every key that needs credentials has some to sign with now. Those of a version that does not sign yet, or any
@@ -152,7 +161,8 @@ impl Signer {
         Ok(Self { upload_tokens, audit, ..Self::new(config, clock) })
     }
 
-    /// Adds `SignerService`, `VerifierService`, Envoy's `Authorization`, `KeyService` and, where it is configured, `UploadTokenService`, each with
+    /// Adds `SignerService`, `VerifierService`, `UploadService`, Envoy's `Authorization`, `KeyService` and, where it is configured,
+    /// `UploadTokenService`, each with
     /// its limits on messages, and lets in who has a grant.
     #[must_use]
     pub fn add_to(&self, server: Server) -> Server {

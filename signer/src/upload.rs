@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`token`]: a token, and the id that names it without its power
 //! - [`record`]: what is kept of a token
+//! - [`image_id`]: ids of images
 //! - [`rules`]: what a token may be made for
 //! - [`machine`]: what happens to a token: reserve, redeem, release, cancel; pure
 //! - [`store`]: where records are kept, durably: embedded, or PostgreSQL
@@ -13,6 +14,7 @@
 //! Nothing here asks for the time, the sweeper apart: it is an argument.
 
 pub mod config;
+pub mod image_id;
 pub mod machine;
 pub mod record;
 pub mod rules;
@@ -22,7 +24,8 @@ pub mod token;
 mod tokens;
 
 pub use config::Settings;
-pub use machine::{Event, Outcome, Refusal};
+pub use image_id::ImageIdError;
+pub use machine::{Event, Held, Outcome, Refusal};
 pub use record::{Record, State};
 pub use rules::{Expiry, Invalid, Wish};
 pub use store::{Store, StoreError};

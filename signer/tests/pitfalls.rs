@@ -72,6 +72,7 @@ const HARMLESS: &[(&str, &str)] = &[
     ("previous != self.hash", "the hash of a line that was found good stands in the file that is checked"),
     ("noted == Some(head.hash.as_str())", "the same; and the operator noted it"),
     ("name != \"signature\"", "the name of a field"),
+    ("name == \"signature\"", "the same"),
     ("subtype == \"*\"", "a token of a media type"),
     ("token_ignore_params", "a parameter of Bunny's"),
     ("**byte == b'='", "padding, when a secret is read from its file"),

@@ -908,21 +908,24 @@ pub struct SignOriginRequestRequest {
     /// Name of the key.
     #[prost(string, tag = "1")]
     pub key: ::prost::alloc::string::String,
-    /// HTTP method. GET, HEAD and PUT are accepted; a PUT writes an object or a part of one, and copies none.
+    /// HTTP method. GET, HEAD and PUT are accepted; a PUT writes an object or a part of one, copies none,
+    /// and says nothing of who may do what with it: see `url` and `headers`.
     #[prost(string, tag = "2")]
     pub method: ::prost::alloc::string::String,
     /// Absolute http or https URL, at most 8,192 bytes, the host in lower case. Its path must already be
     /// percent-encoded once, as S3 does: `A-Z a-z 0-9 - . _ ~ /` as they are, every other byte as upper-case %XX. It
     /// is signed as it stands, and must be sent as it stands (no resolving of dot segments, no merging of slashes).
-    /// A query must write `+` and spaces as %2B and %20. Anything else is `URL_INVALID`.
+    /// A query must write `+` and spaces as %2B and %20. That of a PUT has no parameter but `partNumber` and `uploadId`. Anything
+    /// else is `URL_INVALID`.
     #[prost(string, tag = "3")]
     pub url: ::prost::alloc::string::String,
     /// The bucket's region, such as `eu-west-1`.
     #[prost(string, tag = "4")]
     pub region: ::prost::alloc::string::String,
     /// Further headers to sign, such as `range`. `host` is taken from the URL; it and what the signature adds is
-    /// refused (`RESERVED_PARAMETER`). Names and values are at most 8,192 bytes together (`INPUT_TOO_LONG`), as S3 takes no
-    /// more.
+    /// refused (`RESERVED_PARAMETER`). Of a PUT so are `x-amz-acl`, `x-amz-grant-*`, `x-amz-copy-source*`, `x-amz-tagging`,
+    /// `x-amz-website-redirect-location`, `x-amz-object-lock-*` and `x-amz-bypass-governance-retention` (`FIELD_INVALID`). Names
+    /// and values are at most 8,192 bytes together (`INPUT_TOO_LONG`), as S3 takes no more.
     #[prost(message, repeated, tag = "5")]
     pub headers: ::prost::alloc::vec::Vec<Header>,
     /// How the signature travels. Unset means SIGNATURE_LOCATION_HEADERS.
@@ -971,14 +974,15 @@ pub struct SignOriginRequestResponse {
 /// Asks for a signed POST form. What the grant allows of a PUT of `url` and the object's key, it allows of a form.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SignPostPolicyRequest {
-    /// Name of the key.
+    /// Name of the key. One that adds headers to every request (`request_payer`, `sse_customer_key_file`) is `FIELD_INVALID`.
     #[prost(string, tag = "1")]
     pub key: ::prost::alloc::string::String,
     /// Absolute URL of the bucket, with a slash at its end: `<https://photos.s3.eu-west-1.amazonaws.com/`> or
     /// `<http://host/bucket/`.>
     #[prost(string, tag = "2")]
     pub url: ::prost::alloc::string::String,
-    /// Name of the bucket, which the policy is bound to.
+    /// Name of the bucket, which the policy is bound to. It must be that of `url`: the first label of the host (then without a
+    /// dot), the whole host, or the path.
     #[prost(string, tag = "3")]
     pub bucket: ::prost::alloc::string::String,
     /// The bucket's region.
@@ -1011,7 +1015,8 @@ pub mod sign_post_policy_request {
     /// Where the file goes. One is needed.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Object {
-        /// Exactly this key, as text, not percent-encoded.
+        /// Exactly this key, as text, not percent-encoded. A part `.` or `..`, a control character, or `${` is
+        /// `OBJECT_KEY_UNSUPPORTED`, here and in a prefix.
         #[prost(string, tag = "5")]
         ObjectKey(::prost::alloc::string::String),
         /// Any key that begins with this, which must not be empty. The form's field `key` is the prefix and `${filename}`, which S3
@@ -2845,9 +2850,10 @@ pub struct CreateUploadTokenRequest {
     #[prost(string, tag = "1")]
     pub account: ::prost::alloc::string::String,
     /// The id that the image shall have: at most 1,024 characters (`IMAGE_ID_TOO_LONG`), with `/` between its parts if
-    /// there are several. An empty part (a slash at either end, `//`), a part `.` or `..`, a backslash or a control
-    /// character is `IMAGE_ID_INVALID`; what looks like a generated id is `IMAGE_ID_IS_UUID`. Empty: a UUID is
-    /// generated. Whether another image has the id is for the store of images to say.
+    /// there are several. An empty part (a slash at either end, `//`), a part `.` or `..`, a backslash, a control or
+    /// format character, or a character that looks like a slash, a backslash or dots is `IMAGE_ID_INVALID`; what looks like a
+    /// generated id is `IMAGE_ID_IS_UUID`. Empty: a UUID is generated. Whether another image has the id is for the store of
+    /// images to say.
     #[prost(string, tag = "2")]
     pub image_id: ::prost::alloc::string::String,
     /// Who uploads, for your own records: at most 1,024 bytes without control characters.
@@ -3955,14 +3961,18 @@ pub struct TokenAuthority {
 /// A form that is signed as Cloudinary's uploads are.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FormAuthority {
-    /// All form fields in the order received, duplicates included, without the file; as in VerifyUploadRequest.
+    /// All form fields in the order received, duplicates included, without the file; as in VerifyUploadRequest. Served are
+    /// `public_id`, `folder`, `use_filename`, `unique_filename`, `filename_override`, `type`, `overwrite`, `allowed_formats`,
+    /// `tags`, `context`, `asset_folder`, `eager`, `timestamp`, `signature`, and those that are never signed: `api_key`,
+    /// `cloud_name`, `file`, `resource_type` (`image` or `auto`), `signature_algorithm`. An empty field is none.
     #[prost(message, repeated, tag = "1")]
     pub fields: ::prost::alloc::vec::Vec<FormField>,
 }
 /// The caller's grant alone.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GrantAuthority {
-    /// The tenant: as in CreateUploadTokenRequest. May be empty where the rule's `object_key` has no `{account}`.
+    /// The tenant: as in CreateUploadTokenRequest. May be empty where the rule's `object_key` has no `{account}`; where it has, an
+    /// account with a slash or a backslash, `.` and `..` are `FIELD_INVALID`, here and of a token.
     #[prost(string, tag = "1")]
     pub account: ::prost::alloc::string::String,
     /// As in CreateUploadTokenRequest; here it may be a UUID. Empty: a UUID that follows from `request_id` and the file's
@@ -4017,7 +4027,7 @@ pub struct BeginUploadResponse {
     /// Media types that are accepted, by the rule: never empty.
     #[prost(string, repeated, tag = "6")]
     pub content_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Media types that the token accepts besides, such as `image/jpeg` or `image/*`: one of them must match. None means any.
+    /// Media types that the token, or `allowed_formats` of a form, accepts besides, such as `image/jpeg` or `image/*`: one of them must match. None means any.
     #[prost(string, repeated, tag = "7")]
     pub token_content_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Whether the image shall be delivered by signed URLs only.
@@ -4092,8 +4102,9 @@ pub struct AuthorizeUploadResponse {
     /// The absolute URL of the object.
     #[prost(string, tag = "5")]
     pub url: ::prost::alloc::string::String,
-    /// Headers of the PUT: `content-type`, `x-amz-content-sha256`, `x-amz-meta-*`, and `if-none-match: *` unless the rule
-    /// overwrites. Empty with `already_stored`.
+    /// Headers of the PUT, all signed: `content-type`, `content-length`, `x-amz-content-sha256`, `x-amz-meta-*`, and
+    /// `if-none-match: *` unless the rule overwrites, and of a form its `overwrite` does not say false. Empty with
+    /// `already_stored`.
     #[prost(message, repeated, tag = "6")]
     pub put_headers: ::prost::alloc::vec::Vec<Header>,
     /// Headers of a HEAD of the same object: where the PUT is refused because the object exists, its metadata tells whether it
@@ -4103,7 +4114,8 @@ pub struct AuthorizeUploadResponse {
     /// When S3 stops accepting these headers.
     #[prost(message, optional, tag = "8")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The value of `x-amz-meta-upload`, which names this upload: of an object that has it, this upload is the author.
+    /// The value of `x-amz-meta-upload`, which names this upload: of a token its `token_id`. Of an object that has it, and whose
+    /// `x-amz-meta-sha256` is the file's, this upload is the author.
     #[prost(string, tag = "9")]
     pub upload_id: ::prost::alloc::string::String,
     /// Whether this `request_id` has stored its file already.
@@ -4293,6 +4305,9 @@ pub mod upload_service_client {
     /// must agree. A digest that none of them has is FAILED_PRECONDITION `UPLOAD_UNKNOWN`. An authority of another kind than the
     /// rule's is `FIELD_INVALID`. The errors of a token are those of UploadTokenService; a form whose signature does not hold is
     /// an answer, with a verdict.
+    ///
+    /// A token is good for every rule of its kind that the caller has a grant for, and a form for every such rule with the key that
+    /// it is signed with.
     #[derive(Debug, Clone)]
     pub struct UploadServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -4364,6 +4379,10 @@ pub mod upload_service_client {
         }
         /// Begins an upload, before its bytes are received: reserves the token, or verifies the form, and tells what may be stored.
         /// May be repeated with the same `request_id`, which renews the reservation.
+        ///
+        /// What can never be stored is refused here, and leaves the token as it was: INVALID_ARGUMENT `PARAMETER_UNSUPPORTED` (a
+        /// parameter of a form that is not served, which the field violation names), `IMAGE_ID_INVALID`, `IMAGE_ID_TOO_LONG`,
+        /// `OBJECT_KEY_UNSUPPORTED`, and `OBJECT_METADATA_TOO_LARGE` where the object would have more than 2,048 bytes of metadata.
         pub async fn begin_upload(
             &mut self,
             request: impl tonic::IntoRequest<super::BeginUploadRequest>,
@@ -4392,7 +4411,8 @@ pub mod upload_service_client {
         }
         /// Signs the requests that store a file, once it has been received and looked at. A file that the rule or the token does not
         /// take is INVALID_ARGUMENT `UPLOAD_TOO_LARGE` or `UPLOAD_TYPE_REFUSED`. A token that is not reserved by this `request_id`
-        /// any more is FAILED_PRECONDITION `TOKEN_NOT_RESERVED`.
+        /// any more is FAILED_PRECONDITION `TOKEN_NOT_RESERVED`; a reservation that ends within a minute is renewed for one. A form may
+        /// have become 15 minutes older than it could be at its beginning.
         pub async fn authorize_upload(
             &mut self,
             request: impl tonic::IntoRequest<super::AuthorizeUploadRequest>,
@@ -4423,7 +4443,8 @@ pub mod upload_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Ends an upload. Where the file is stored, the token is redeemed, which repeats as RedeemUploadToken does; where it is
-        /// not, the reservation is given up and the token can be used again. Without a token there is nothing to do.
+        /// not, the reservation is given up and the token can be used again. Without a token there is nothing to do. A stored form
+        /// whose signature does not hold is PERMISSION_DENIED `UPLOAD_REFUSED`; it may have become 30 minutes older.
         pub async fn finish_upload(
             &mut self,
             request: impl tonic::IntoRequest<super::FinishUploadRequest>,
@@ -4498,6 +4519,10 @@ pub mod upload_service_server {
     pub trait UploadService: std::marker::Send + std::marker::Sync + 'static {
         /// Begins an upload, before its bytes are received: reserves the token, or verifies the form, and tells what may be stored.
         /// May be repeated with the same `request_id`, which renews the reservation.
+        ///
+        /// What can never be stored is refused here, and leaves the token as it was: INVALID_ARGUMENT `PARAMETER_UNSUPPORTED` (a
+        /// parameter of a form that is not served, which the field violation names), `IMAGE_ID_INVALID`, `IMAGE_ID_TOO_LONG`,
+        /// `OBJECT_KEY_UNSUPPORTED`, and `OBJECT_METADATA_TOO_LARGE` where the object would have more than 2,048 bytes of metadata.
         async fn begin_upload(
             &self,
             request: tonic::Request<super::BeginUploadRequest>,
@@ -4507,7 +4532,8 @@ pub mod upload_service_server {
         >;
         /// Signs the requests that store a file, once it has been received and looked at. A file that the rule or the token does not
         /// take is INVALID_ARGUMENT `UPLOAD_TOO_LARGE` or `UPLOAD_TYPE_REFUSED`. A token that is not reserved by this `request_id`
-        /// any more is FAILED_PRECONDITION `TOKEN_NOT_RESERVED`.
+        /// any more is FAILED_PRECONDITION `TOKEN_NOT_RESERVED`; a reservation that ends within a minute is renewed for one. A form may
+        /// have become 15 minutes older than it could be at its beginning.
         async fn authorize_upload(
             &self,
             request: tonic::Request<super::AuthorizeUploadRequest>,
@@ -4516,7 +4542,8 @@ pub mod upload_service_server {
             tonic::Status,
         >;
         /// Ends an upload. Where the file is stored, the token is redeemed, which repeats as RedeemUploadToken does; where it is
-        /// not, the reservation is given up and the token can be used again. Without a token there is nothing to do.
+        /// not, the reservation is given up and the token can be used again. Without a token there is nothing to do. A stored form
+        /// whose signature does not hold is PERMISSION_DENIED `UPLOAD_REFUSED`; it may have become 30 minutes older.
         async fn finish_upload(
             &self,
             request: tonic::Request<super::FinishUploadRequest>,
@@ -4542,6 +4569,9 @@ pub mod upload_service_server {
     /// must agree. A digest that none of them has is FAILED_PRECONDITION `UPLOAD_UNKNOWN`. An authority of another kind than the
     /// rule's is `FIELD_INVALID`. The errors of a token are those of UploadTokenService; a form whose signature does not hold is
     /// an answer, with a verdict.
+    ///
+    /// A token is good for every rule of its kind that the caller has a grant for, and a form for every such rule with the key that
+    /// it is signed with.
     #[derive(Debug)]
     pub struct UploadServiceServer<T> {
         inner: Arc<T>,

@@ -3,8 +3,11 @@
 //! # Layout
 //! - [`identity`]: what the two rules must agree on, and its digest
 //! - [`object`]: object keys and metadata
+//! - [`form`]: signed forms, and the parameters that are served
 
+pub mod form;
 pub mod identity;
 pub mod object;
 
+pub use form::Form;
 pub use identity::Identity;

@@ -40,13 +40,16 @@ pub fn extension(content_type: &str) -> Option<&'static str> {
     TYPES.iter().find(|(known, _)| *known == content_type).map(|(_, extension)| *extension)
 }
 
-/// Whether keys can be made from a template: its names are [`KEY_NAMES`], and one of them tells pictures apart.
+/// Whether keys can be made from a template: its names are [`KEY_NAMES`], and one of them tells pictures apart. `{account}` is
+/// a part of its own between slashes: else account `a` and image `b-c` could be account `a-b` and image `c`.
 #[must_use]
 pub fn is_key_template(text: &str) -> bool {
-    template::names(text).is_some_and(|names| {
-        names.iter().all(|name| KEY_NAMES.contains(name))
-            && names.iter().any(|name| ["id", "sha256"].contains(name))
-    })
+    let is_apart = |part: &str| !part.contains("{account}") || part == "{account}";
+    text.split('/').all(is_apart)
+        && template::names(text).is_some_and(|names| {
+            names.iter().all(|name| KEY_NAMES.contains(name))
+                && names.iter().any(|name| ["id", "sha256"].contains(name))
+        })
 }
 
 /// A text as a value of metadata: every byte that is not visible ASCII, and `%`, as `%XX`.
@@ -68,10 +71,12 @@ mod tests {
 
     #[test]
     fn keys_tell_pictures_apart() {
-        for text in ["{id}", "{account}/{id}.{ext}", "a/{sha256}"] {
+        for text in ["{id}", "{account}/{id}.{ext}", "a/{sha256}", "u/{account}/{id}"] {
             assert!(is_key_template(text), "{text}");
         }
-        for text in ["", "a", "{account}", "{ext}", "{id}/{key}", "{id", "id}"] {
+        for text in
+            ["", "a", "{account}", "{ext}", "{id}/{key}", "{id", "id}", "{account}-{id}", "{id}/x{account}"]
+        {
             assert!(!is_key_template(text), "{text}");
         }
     }

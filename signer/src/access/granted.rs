@@ -25,6 +25,7 @@ impl Granted {
             keys: Names::All,
             accounts: Names::All,
             deliveries: Names::All,
+            uploads: Names::All,
             paths: Allowed::default(),
             url_prefixes: None,
             http_methods: ["GET", "HEAD", "PUT"].map(str::to_owned).to_vec(),
@@ -83,6 +84,23 @@ impl Granted {
         keys.into_iter().try_for_each(|key| self.key(key))
     }
 
+    /// Leaves those that allow this upload rule, and all the keys that it uses.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn upload<'k>(&mut self, name: &str, keys: impl IntoIterator<Item = &'k str>) -> Result<(), Denied> {
+        self.0.narrow("upload rule", name, |grant| grant.uploads.has(name))?;
+        keys.into_iter().try_for_each(|key| self.key(key))
+    }
+
+    /// Whether one of them allows to store an object at this URL, whatever its HTTP methods.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn object(&self, url: &str) -> Result<(), Denied> {
+        self.max_ttl("URL", url, |grant| has_url(grant, url)).map(|_| ())
+    }
+
     /// The longest life of a signed URL, in seconds, by those that allow signing this one and everything of `scope`, which a
     /// signature may give access to besides; `None` for no limit.
     ///
@@ -109,17 +127,10 @@ impl Granted {
     /// None does.
     pub fn origin_request(&self, method: &str, url: &str) -> Result<Option<u64>, Denied> {
         let has_method = |grant: &Grant| grant.http_methods.iter().any(|known| known == method);
-        let has_url = |grant: &Grant| match &grant.url_prefixes {
-            None => true,
-            // S3 resolves no dot segments, but a proxy before it may.
-            Some(prefixes) => {
-                prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) && !climbs(path_of(url))
-            }
-        };
         self.max_ttl("HTTP method", method, has_method)?;
         // The query of a URL may hold a signature.
         let named = url.split(['?', '#']).next().unwrap_or_default();
-        self.max_ttl("URL", named, |grant| has_method(grant) && has_url(grant))
+        self.max_ttl("URL", named, |grant| has_method(grant) && has_url(grant, url))
     }
 
     /// The longest life by those that allow `what`, which is called `name`, in seconds; `None` for no limit.
@@ -132,6 +143,16 @@ impl Granted {
         let lives = self.0.iter().filter(|grant| allows(grant)).map(|grant| grant.max_ttl);
         let longest = lives.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other)));
         longest.ok_or_else(|| self.0.denied(what, name))
+    }
+}
+
+fn has_url(grant: &Grant, url: &str) -> bool {
+    match &grant.url_prefixes {
+        None => true,
+        // S3 resolves no dot segments, but a proxy before it may.
+        Some(prefixes) => {
+            prefixes.iter().any(|prefix| url.starts_with(prefix.as_str())) && !climbs(path_of(url))
+        }
     }
 }
 

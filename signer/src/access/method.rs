@@ -5,6 +5,7 @@ use safelight_chassis::access::{Method, Methods};
 const SIGNER: &str = "safelight.signer.v1.SignerService";
 const VERIFIER: &str = "safelight.signer.v1.VerifierService";
 const TOKENS: &str = "safelight.signer.v1.UploadTokenService";
+const UPLOADS: &str = "safelight.signer.v1.UploadService";
 const ENVOY: &str = "envoy.service.auth.v3.Authorization";
 const KEYS: &str = "safelight.signer.v1.KeyService";
 
@@ -14,6 +15,7 @@ pub const METHODS: Methods = Methods::new(&[
     Method::new(SIGNER, "BatchSignUrls"),
     Method::new(SIGNER, "SignUpload"),
     Method::new(SIGNER, "SignOriginRequest"),
+    Method::new(SIGNER, "SignPostPolicy"),
     Method::new(VERIFIER, "VerifyUrl"),
     Method::new(VERIFIER, "VerifyUpload"),
     Method::new(VERIFIER, "VerifyNotification"),
@@ -26,6 +28,10 @@ pub const METHODS: Methods = Methods::new(&[
     Method::new(TOKENS, "RedeemUploadToken"),
     Method::new(TOKENS, "ReleaseUploadToken"),
     Method::new(TOKENS, "CancelUploadToken"),
+    Method::new(UPLOADS, "BeginUpload"),
+    Method::new(UPLOADS, "AuthorizeUpload"),
+    Method::new(UPLOADS, "FinishUpload"),
+    Method::new(UPLOADS, "ListUploadRules"),
     Method::new(KEYS, "ListKeys"),
     Method::new(KEYS, "GetKey"),
 ]);

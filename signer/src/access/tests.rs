@@ -143,6 +143,7 @@ fn pitfall_20_a_set_of_grants_allows_what_one_of_them_does() {
                 keys: Names::new(vec![(*key).to_owned()]),
                 accounts: Names::new(vec![(*key).to_owned()]),
                 deliveries: Names::All,
+                uploads: Names::All,
                 paths: Allowed { path_prefixes: vec![(*prefix).to_owned()], ..Allowed::default() },
                 url_prefixes: Some(vec![format!("https://h{prefix}")]),
                 http_methods: vec![(*http_method).to_owned()],
@@ -208,6 +209,44 @@ fn the_resizer_reads_its_bucket_and_nothing_else() {
 }
 
 #[test]
+fn one_grant_must_allow_an_upload_rule_its_keys_and_the_object() {
+    let text = "[[grants]]\ncaller = 'c'\nmethods = ['AuthorizeUpload']\nuploads = ['a', 'b']\nkeys = ['forms', 's3']\n\
+        url_prefixes = ['https://o/x/']\naccounts = ['acme']\n\
+        [[grants]]\ncaller = 'c'\nmethods = ['AuthorizeUpload']\nuploads = ['c']\nkeys = ['other']\n\
+        [[grants]]\ncaller = 'd'\nmethods = ['AuthorizeUpload']\nkeys = ['s3']\n";
+    let grants = config::read(text, Grants::read).unwrap();
+    let of = |caller: &str| {
+        grants.granted(&Caller::new(caller), METHODS.of_name("AuthorizeUpload").unwrap()).unwrap()
+    };
+    for (caller, rule, keys, denied) in [
+        ("c", "a", &["forms", "s3"][..], None),
+        ("c", "b", &["s3"], None),
+        ("c", "a", &["other"], Some("key")),
+        ("c", "c", &["other"], None),
+        ("c", "c", &["s3"], Some("key")),
+        ("c", "d", &["s3"], Some("upload rule")),
+        ("d", "any", &["s3"], None),
+        ("d", "any", &["forms", "s3"], Some("key")),
+    ] {
+        let answer = of(caller).upload(rule, keys.iter().copied()).err().map(|denied| denied.what);
+        assert_eq!(answer, denied, "{caller} {rule} {keys:?}");
+    }
+    let mut narrowed = of("c");
+    narrowed.upload("a", ["s3"]).unwrap();
+    for (url, allowed) in [
+        ("https://o/x/a", true),
+        ("https://o/y/a", false),
+        ("https://o/x/../y/a", false),
+        ("https://o/x/..%2Fy", false),
+    ] {
+        assert_eq!(narrowed.object(url).is_ok(), allowed, "{url}");
+    }
+    narrowed.account("acme").unwrap();
+    assert_eq!(missing(narrowed.account("umbrella")).unwrap_err().0, "account");
+    of("d").object("https://anywhere/a").unwrap();
+}
+
+#[test]
 fn mistakes_are_told_at_the_start() {
     for (text, key) in [
         ("", "grants"),
@@ -220,6 +259,7 @@ fn mistakes_are_told_at_the_start() {
         ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nurl_prefixes = ['s3/']", "grants[0].url_prefixes"),
         ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nhttp_methods = ['DELETE']", "grants[0].http_methods"),
         ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nmax_ttl = '0s'", "grants[0].max_ttl"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nuploads = 'x'", "grants[0].uploads"),
         ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nkey = 'x'", "grants[0].key"),
     ] {
         let errors = config::read(text, Grants::read).unwrap_err().to_string();
@@ -230,15 +270,18 @@ fn mistakes_are_told_at_the_start() {
 /// Names of the configuration are shown to those who write grants; whatever else stands in a field may be a secret.
 #[test]
 fn the_log_shows_no_name_that_is_not_configured() {
-    let text = "[[grants]]\ncaller = 'c'\nmethods = ['SignUrl', 'GetUploadToken', 'SignOriginRequest', 'AuthorizeDelivery']\n\
-        keys = ['other']\naccounts = ['acme']\nhttp_methods = ['GET']\ndeliveries = []\n\
+    let text = "[[grants]]\ncaller = 'c'\nmethods = ['SignUrl', 'GetUploadToken', 'SignOriginRequest', 'AuthorizeDelivery', 'BeginUpload']\n\
+        keys = ['other']\naccounts = ['acme']\nhttp_methods = ['GET']\ndeliveries = []\nuploads = []\n\
         [[grants]]\ncaller = 'd'\nmethods = ['GetUploadToken']\naccounts = ['second']\n";
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "fake-secret").unwrap();
     let keys = format!(
         "[[keys]]\nname = 'web'\nscheme = 'cloudflare-images'\n\
-         versions = [{{ id = 1, state = 'primary', secret_file = '{}' }}]\n\
-         [[deliveries]]\nname = 'photos'\npath = '/{{key...}}/{{variant}}'\nurl_key = 'web'\nbase_url = 'https://o/'\n",
+         versions = [{{ id = 1, state = 'primary', secret_file = '{0}' }}]\n\
+         [[deliveries]]\nname = 'photos'\npath = '/{{key...}}/{{variant}}'\nurl_key = 'web'\nbase_url = 'https://o/'\n\
+         [[keys]]\nname = 's3'\nscheme = 'aws-sigv4'\n\
+         versions = [{{ id = 1, state = 'primary', access_key_id = 'A', secret_file = '{0}' }}]\n\
+         [[uploads]]\nname = 'pictures'\nkind = 'grant'\nmax_bytes = 1\nsigning_key = 's3'\nregion = 'r'\nbase_url = 'https://o/'\n",
         secret.path().display()
     );
     let config = crate::Config::read(&format!("{text}{keys}")).unwrap_or_else(|errors| panic!("{errors}"));
@@ -248,6 +291,7 @@ fn the_log_shows_no_name_that_is_not_configured() {
     assert_eq!(of("SignUrl").key("web").unwrap_err().name, known("web"));
     assert_eq!(of("GetUploadToken").account("second").unwrap_err().name, known("second"));
     assert_eq!(of("AuthorizeDelivery").delivery("photos", []).unwrap_err().name, known("photos"));
+    assert_eq!(of("BeginUpload").upload("pictures", []).unwrap_err().name, known("pictures"));
     let put = of("SignOriginRequest").origin_request("PUT", "https://o/a");
     assert_eq!(put.unwrap_err().name, known("PUT"));
     let token = "fake-token-in-a-wrong-field";

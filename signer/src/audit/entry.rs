@@ -34,13 +34,17 @@ pub struct Entry {
     /// Name of the delivery.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub delivery: String,
-    /// Name of the key, if there is one of that name. Of a delivery the one that its URLs are signed with.
+    /// Name of the upload rule.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub upload: String,
+    /// Name of the key, if there is one of that name. Of a delivery the one that its URLs are signed with, of an upload rule the
+    /// one of its forms.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
     /// The version that signed or matched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_version: Option<u32>,
-    /// The version of the key that signed a delivery's fetch.
+    /// The version of the key that signed a delivery's fetch, or an upload's PUT.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signing_key_version: Option<u32>,
     /// Whether the key's algorithm is a legacy one.
@@ -90,6 +94,7 @@ impl Entry {
             caller: String::new(),
             method: String::new(),
             delivery: String::new(),
+            upload: String::new(),
             key: String::new(),
             key_version: None,
             signing_key_version: None,

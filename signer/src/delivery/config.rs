@@ -18,17 +18,11 @@ use std::{collections::HashSet, sync::Arc};
 use safelight_chassis::config::Section;
 use safelight_proto::delivery::template::Template;
 
-use super::{Deliveries, Delivery, Signing};
+use super::{Deliveries, Delivery};
 use crate::{
-    keyring::{KeyError, Keyring, is_name},
-    scheme::{
-        aws_sigv4::{Body, Request, RequestError, S3Request},
-        url::HttpUrl,
-    },
+    keyring::{Keyring, is_name},
+    origin::{self, Origin},
 };
-
-/// Longest template, name of a variant, or URL, in bytes.
-const MAX_TEXT_BYTES: usize = 1024;
 
 /// Most bytes of public variants, names and 8 for each.
 const MAX_VARIANTS_BYTES: usize = 8 * 1024;
@@ -68,11 +62,11 @@ fn read(section: &mut Section, keyring: &Keyring) -> Delivery {
     let scheme = url_key.as_deref().and_then(|name| match keyring.url(name) {
         Ok(key) => Some(key.scheme),
         Err(error) => {
-            no_key(section, "url_key", keyring, name, error, "URLs");
+            origin::no_key(section, "url_key", keyring, name, error, "URLs");
             None
         }
     });
-    let (base_url, signing) = read_origin(section, keyring);
+    let origin = Origin::read(section, keyring);
     let mut delivery = Delivery {
         name: section.required("name"),
         digest: String::new(),
@@ -83,8 +77,7 @@ fn read(section: &mut Section, keyring: &Keyring) -> Delivery {
         url_key,
         variant: section.optional("variant"),
         public_variants: section.or("public_variants", Vec::new()),
-        signing,
-        base_url,
+        origin,
         signature_in_path: scheme.is_some_and(|scheme| scheme.signs_in_path()),
     };
     check_variants(section, &delivery);
@@ -124,70 +117,16 @@ fn check_variants(section: &mut Section, delivery: &Delivery) {
 /// A list of deliveries is an answer like others, and has its limit.
 fn check_lengths(section: &mut Section, delivery: &Delivery) {
     let identity = delivery.identity();
-    for (option, text) in [
-        ("path", identity.path),
-        ("object_key", identity.object_key),
-        ("variant", identity.variant),
-        ("base_url", identity.base_url),
-    ] {
-        if text.len() > MAX_TEXT_BYTES {
-            section.error(option, "expected at most 1,024 bytes");
-        }
-    }
+    origin::check_lengths(
+        section,
+        &[
+            ("path", identity.path),
+            ("object_key", identity.object_key),
+            ("variant", identity.variant),
+            ("base_url", identity.base_url),
+        ],
+    );
     if delivery.public_variants.iter().map(|name| name.len() + 8).sum::<usize>() > MAX_VARIANTS_BYTES {
         section.error("public_variants", "expected at most 8 KiB of names");
-    }
-}
-
-/// What stands before object keys, and what signs.
-fn read_origin(section: &mut Section, keyring: &Keyring) -> (String, Option<Signing>) {
-    let base_url: String = section.required("base_url");
-    let region: Option<String> = section.optional("region");
-    let key: Option<String> = section.optional("signing_key");
-    let url = HttpUrl::parse(&base_url)
-        .ok()
-        .filter(|url| url.verbatim().is_ok() && base_url.ends_with('/') && !base_url.contains(['?', '#']));
-    if url.is_none() && !base_url.is_empty() {
-        section.error(
-            "base_url",
-            "expected an absolute http or https URL that ends with /, in the spelling that clients send",
-        );
-    }
-    if key.is_some() != region.is_some() {
-        section.error("region", "must be set where signing_key is, and nowhere else");
-    }
-    // Without a region, what follows is said all the same.
-    let signing = key.map(|key| Signing { key, region: region.unwrap_or_else(|| "-".to_owned()) });
-    if let (Some(signing), Some(url)) = (&signing, &url) {
-        check_signing(section, keyring, signing, url);
-    }
-    (base_url, signing)
-}
-
-/// Whether the key signs requests to that place.
-fn check_signing(section: &mut Section, keyring: &Keyring, signing: &Signing, base_url: &HttpUrl<'_>) {
-    let request = Request { method: "GET", url: base_url.as_str(), headers: &[], body: Body::Unsigned };
-    match S3Request::new(request, &signing.region, false) {
-        Ok(_) => {}
-        Err(error @ RequestError::Region) => section.error("region", error.to_string()),
-        Err(error) => section.error("base_url", error.to_string()),
-    }
-    match keyring.aws_sigv4(&signing.key) {
-        Err(error) => no_key(section, "signing_key", keyring, &signing.key, error, "requests to S3"),
-        Ok(key) if !key.allowed.covers_host(base_url) => {
-            section.error("base_url", "the signing key's allowed_hosts do not have its host");
-        }
-        Ok(_) => {}
-    }
-}
-
-/// Records that a key cannot be used, unless why it could not be read is recorded already.
-fn no_key(section: &mut Section, option: &str, keyring: &Keyring, name: &str, error: KeyError, signs: &str) {
-    match error {
-        KeyError::NotFound if keyring.is_unread(name) => {}
-        KeyError::NotFound => section.error(option, "there is no key of that name"),
-        KeyError::SchemeMismatch => {
-            section.error(option, format!("that key's scheme does not sign {signs}"));
-        }
     }
 }

@@ -1,4 +1,5 @@
 use safelight_chassis::config;
+use safelight_proto::delivery::object_key::KeyError;
 
 use super::*;
 use crate::{Config, keyring::seen::Seen};
@@ -54,8 +55,8 @@ fn a_path_names_an_object() {
         let object = object.map(|(key, is_public)| Object { key: key.to_owned(), is_public });
         assert_eq!(delivery.object(path), object, "{path}");
     }
-    assert_eq!(delivery.url("a b/ü").as_deref(), Ok("https://b.example.com/a%20b/%C3%BC"));
-    assert_eq!(delivery.url("a/../b"), Err(KeyError::DotSegment));
+    assert_eq!(delivery.origin.url("a b/ü").as_deref(), Ok("https://b.example.com/a%20b/%C3%BC"));
+    assert_eq!(delivery.origin.url("a/../b"), Err(KeyError::DotSegment));
 
     let fixed =
         GOOD.replace("/{variant}'", "'\nvariant = 'thumb'").replace("'tiny', 'thumb', 'tiny'", "'thumb'");

@@ -8,7 +8,9 @@
 //! - [`Request`]: what is signed
 //! - [`S3Request`]: a request that S3 will understand as it was signed, checked
 //! - [`sign_headers`], [`presign`]: the two ways a signature travels
+//! - [`sign_post`]: a form by which a browser stores a file
 
+mod post_policy;
 mod request;
 mod sign;
 #[cfg(test)]
@@ -16,6 +18,7 @@ mod tests;
 
 use aws_smithy_runtime_api::client::identity::Identity;
 
+pub use post_policy::{Condition, PostForm, sign_post};
 pub use request::{MAX_HEADER_BYTES, MAX_URL_BYTES, RequestError, S3Request};
 pub use sign::{SignError, presign, sign_headers};
 

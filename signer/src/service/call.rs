@@ -13,6 +13,7 @@ use crate::{
     audit::{Audit, Entry, Event},
     delivery::Delivery,
     keyring::MAX_NAME_BYTES,
+    storing::Rule,
 };
 
 /// What a handler returns.
@@ -84,6 +85,15 @@ impl<'a> Call<'a> {
             delivery.url_key.as_deref().unwrap_or_default().clone_into(&mut entry.key);
         });
         self.granted.delivery(&delivery.name, delivery.keys()).map_err(refusal::denied)
+    }
+
+    /// Refuses an upload rule that the caller has no grant for, or for a key of; from then on only the grants for all of it count.
+    pub(super) fn upload(&mut self, rule: &Rule) -> Result<(), CallError> {
+        self.note(|entry| {
+            rule.name.clone_into(&mut entry.upload);
+            rule.form_key.as_deref().unwrap_or_default().clone_into(&mut entry.key);
+        });
+        self.granted.upload(&rule.name, rule.keys()).map_err(refusal::denied)
     }
 
     /// Refuses an account that the caller has no grant for.

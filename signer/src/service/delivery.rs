@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use safelight_proto::{
-    delivery::object_key::KeyError,
     page,
     reason::{CallError, Reason as Cause},
     signer::v1::{
@@ -20,8 +19,9 @@ use super::{
     verify::{Caller, is_viewer_bound, path_of, verify},
 };
 use crate::{
-    delivery::{Delivery, Object, Signing},
+    delivery::{Delivery, Object},
     keyring::{KeyError as NoKey, Keyring},
+    origin::Signing,
     scheme::{
         aws_sigv4::{Body, Request, S3Request},
         url::Presented,
@@ -141,9 +141,9 @@ fn fetch(
     now: u64,
 ) -> Result<AuthorizeDeliveryResponse, CallError> {
     let Proof { object, target, key_version, expires, viewer_bound } = proof;
-    let url = delivery.url(&object.key).map_err(unfetchable)?;
+    let url = delivery.origin.url(&object.key).map_err(refusal::object_key)?;
     call.granted().origin_request(method, &url).map_err(refusal::denied)?;
-    let signed = match &delivery.signing {
+    let signed = match &delivery.origin.signing {
         None => None,
         Some(Signing { key, region }) => {
             let key = ring.aws_sigv4(key).map_err(gone(delivery))?;
@@ -186,11 +186,15 @@ pub(super) fn log_refusal(reason: Reason, key: &str, delivery: &str, path: &str)
     tracing::info!(reason, key, delivery, path, "url.refused");
 }
 
+/// What the log may show of a digest: only what can be one, for a caller may send anything.
+pub(super) fn shown_digest(digest: &str) -> &str {
+    let is_digest = digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    digest.get(..64).filter(|_| is_digest).unwrap_or_default()
+}
+
 fn unknown(digest: &str) -> CallError {
-    // Only what can be a digest: a caller may send anything.
-    let shown = if digest.bytes().all(|byte| byte.is_ascii_hexdigit()) { digest.get(..64) } else { None };
     tracing::warn!(
-        digest = shown.unwrap_or_default(),
+        digest = shown_digest(digest),
         "delivery.unknown: the caller's routes and our [[deliveries]] do not agree"
     );
     Cause::DeliveryUnknown.error(
@@ -202,10 +206,6 @@ fn unknown(digest: &str) -> CallError {
 /// A key that the delivery had is none any more: a reload has come between, and the delivery is gone too, or another.
 fn gone(delivery: &Delivery) -> impl FnOnce(NoKey) -> CallError + '_ {
     |_| unknown(&delivery.digest)
-}
-
-fn unfetchable(error: KeyError) -> CallError {
-    Cause::ObjectKeyUnsupported.error(error.to_string())
 }
 
 fn describe(delivery: &Delivery) -> Listed {

@@ -1,4 +1,4 @@
-//! Signing requests to origins: what `SignOriginRequest` and `AuthorizeDelivery` have in common.
+//! Signing requests to origins: what `SignOriginRequest`, `AuthorizeDelivery` and `AuthorizeUpload` have in common.
 
 use safelight_proto::{reason::CallError, signer::v1::Header};
 

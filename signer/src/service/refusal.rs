@@ -1,9 +1,13 @@
 //! Errors of the rooms below, as callers see them.
 
+use std::time::Duration;
+
 use safelight_chassis::access::Denied;
 use safelight_proto::{
+    delivery::object_key::KeyError as ObjectKeyError,
     reason::{CallError, Reason},
     signer::v1 as pb,
+    upload::form::Unsupported,
 };
 
 use crate::{
@@ -14,7 +18,12 @@ use crate::{
         cloudinary_upload::{self, NotificationRefusal, ResponseRefusal},
         url,
     },
+    storing::Unstorable,
+    upload::{self, ImageIdError, TokenError},
 };
+
+/// When a caller that was not taken may come back.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// What no grant allows: by name in our log, by kind to the caller, who knows what it asked for, and as whom it is known.
 pub(super) fn denied(denied: Denied) -> CallError {
@@ -125,4 +134,74 @@ pub(super) const fn upload_verdict(refusal: cloudinary_upload::Refusal) -> pb::R
         Refusal::Stale => pb::Reason::Stale,
         Refusal::NotYetValid => pb::Reason::NotYetValid,
     }
+}
+
+/// Why nothing was done to an upload token.
+pub(super) fn token(refusal: upload::Refusal, now: u64) -> CallError {
+    let error = match refusal {
+        upload::Refusal::NotFound => Reason::TokenNotFound,
+        upload::Refusal::AlreadyRedeemed => Reason::TokenAlreadyRedeemed,
+        upload::Refusal::Reserved { .. } => Reason::TokenReserved,
+        upload::Refusal::Expired => Reason::TokenExpired,
+        upload::Refusal::Cancelled => Reason::TokenCancelled,
+        upload::Refusal::NotReserved => Reason::TokenNotReserved,
+    }
+    .error(refusal.to_string());
+    match refusal {
+        upload::Refusal::Reserved { until } => {
+            error.retry_after(Duration::from_secs(until.saturating_sub(now)))
+        }
+        _ => error,
+    }
+}
+
+/// Why a call got no answer from the store.
+pub(super) fn store(error: TokenError) -> CallError {
+    match error {
+        TokenError::Busy => Reason::Busy.error("too many calls wait for the store").retry_after(RETRY_AFTER),
+        TokenError::Store(error) => {
+            tracing::warn!(%error, "the store of upload tokens did not answer");
+            Reason::StoreUnavailable
+                .error("the store did not answer: whether anything was written is not known")
+                .retry_after(RETRY_AFTER)
+        }
+    }
+}
+
+pub(super) const fn image_id(error: ImageIdError) -> Reason {
+    match error {
+        ImageIdError::Invalid => Reason::ImageIdInvalid,
+        ImageIdError::TooLong => Reason::ImageIdTooLong,
+    }
+}
+
+/// A key that names no object that could be sent.
+pub(super) fn object_key(error: ObjectKeyError) -> CallError {
+    Reason::ObjectKeyUnsupported.error(error.to_string())
+}
+
+/// Why a file is not stored.
+pub(super) fn unstorable(error: Unstorable) -> CallError {
+    let text = error.to_string();
+    match error {
+        Unstorable::File(field, why) => CallError::field(format!("file.{field}"), why),
+        Unstorable::TooLarge(limit) => Reason::UploadTooLarge
+            .error(&*text)
+            .with("max_bytes", limit.to_string())
+            .with_violation("file.length", text),
+        Unstorable::Type => Reason::UploadTypeRefused.error(&*text).with_violation("file.content_type", text),
+        Unstorable::ImageId(error) => image_id(error).error(&*text).with_violation("image_id", text),
+        Unstorable::Account => CallError::field("account", text),
+        Unstorable::Key(error) => object_key(error),
+        Unstorable::Metadata(_) => {
+            Reason::ObjectMetadataTooLarge.error(&*text).with_violation("metadata", text)
+        }
+    }
+}
+
+/// A parameter of a form that is not served.
+pub(super) fn unsupported(error: Unsupported) -> CallError {
+    let text = error.to_string();
+    let Unsupported { name, why } = error;
+    Reason::ParameterUnsupported.error(text).with("parameter", &*name).with_violation(name, why)
 }

@@ -80,9 +80,7 @@ impl SignerService for Signer {
     where
         Self: 'a,
     {
-        call::answer(&self.audit, request, |_, _| {
-            Err(safelight_proto::reason::Reason::MethodUnknown.error("not yet"))
-        })
+        call::answer(&self.audit, request, |call, request| self.post_policy(call, request))
     }
 }
 

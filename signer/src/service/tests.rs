@@ -7,17 +7,23 @@
 //! - `uploads`, `notifications`: Cloudinary's
 //! - `origin_requests`: `SignOriginRequest`
 //! - `deliveries`, `hostile`: `AuthorizeDelivery` and `ListDeliveries`; `resizer`: whom they are asked by
+//! - `storing`, `hostile_storing`: `UploadService`; `storer`: whom it is asked by
+//! - `post_policies`: `SignPostPolicy`
 //! - `keys`: `KeyService`
 
 mod batches;
 mod deliveries;
 mod grants;
 mod hostile;
+mod hostile_storing;
 mod keys;
 mod notifications;
 mod origin_requests;
+mod post_policies;
 mod resizer;
 mod restrictions;
+mod storer;
+mod storing;
 mod uploads;
 mod urls;
 

@@ -1,7 +1,5 @@
 //! `UploadTokenService`.
 
-use std::time::Duration;
-
 use prost::Message as _;
 use safelight_proto::{
     reason::{CallError, Reason},
@@ -13,18 +11,15 @@ use safelight_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{call::Call, expiry::timestamp};
+use super::{call::Call, expiry::timestamp, refusal};
 use crate::{
     audit::Audit,
     clock::Clock,
     upload::{
-        CreateError, Created, Expiry, Invalid, Outcome, Record, Refusal, State, Token, TokenError, TokenId,
-        UploadTokens, Wish, record::Details, rules,
+        CreateError, Created, Expiry, Invalid, Outcome, Record, Refusal, State, Token, TokenId, UploadTokens,
+        Wish, record::Details, rules,
     },
 };
-
-/// When a caller that was not taken may come back.
-const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// The handlers. Clones share the store.
 #[derive(Clone)]
@@ -130,9 +125,9 @@ impl UploadTokenHandlers {
             None => Err(unselected()),
         }?;
         call.note(|entry| entry.subject = id.to_string());
-        let record = self.tokens.get(&account, id).await.map_err(unanswered)?;
+        let record = self.tokens.get(&account, id).await.map_err(refusal::store)?;
         let now = self.clock.now();
-        let record = record.ok_or_else(|| refused(Refusal::NotFound, now))?;
+        let record = record.ok_or_else(|| refusal::token(Refusal::NotFound, now))?;
         let upload_token = Some(describe(id, record, now)?);
         Ok(pb::GetUploadTokenResponse { upload_token })
     }
@@ -149,8 +144,9 @@ impl UploadTokenHandlers {
             .ok_or_else(|| CallError::field("lease", "expected 1 s to 15 min"))?;
         let (id, now) = (by_token(&token)?, self.clock.now());
         call.note(|entry| entry.subject = id.to_string());
-        let outcome = self.tokens.reserve(&account, id, &request_id, lease, now).await.map_err(unanswered)?;
-        let Outcome { record, replayed } = outcome.map_err(|refusal| refused(refusal, now))?;
+        let outcome =
+            self.tokens.reserve(&account, id, &request_id, lease, now).await.map_err(refusal::store)?;
+        let Outcome { record, replayed } = outcome.map_err(|refusal| refusal::token(refusal, now))?;
         let upload_token = Some(describe(id, record, now)?);
         Ok(pb::ReserveUploadTokenResponse { upload_token, replayed })
     }
@@ -169,8 +165,8 @@ impl UploadTokenHandlers {
         }
         let (id, now) = (by_token(&token)?, self.clock.now());
         call.note(|entry| entry.subject = id.to_string());
-        let outcome = self.tokens.redeem(&account, id, &request_id, now).await.map_err(unanswered)?;
-        let Outcome { record, replayed } = outcome.map_err(|refusal| refused(refusal, now))?;
+        let outcome = self.tokens.redeem(&account, id, &request_id, now).await.map_err(refusal::store)?;
+        let Outcome { record, replayed } = outcome.map_err(|refusal| refusal::token(refusal, now))?;
         let upload_token = Some(describe(id, record, now)?);
         Ok(pb::RedeemUploadTokenResponse { upload_token, replayed })
     }
@@ -185,8 +181,8 @@ impl UploadTokenHandlers {
         check_attempt(&request_id)?;
         let (id, now) = (by_token(&token)?, self.clock.now());
         call.note(|entry| entry.subject = id.to_string());
-        let outcome = self.tokens.release(&account, id, &request_id, now).await.map_err(unanswered)?;
-        let Outcome { record, .. } = outcome.map_err(|refusal| refused(refusal, now))?;
+        let outcome = self.tokens.release(&account, id, &request_id, now).await.map_err(refusal::store)?;
+        let Outcome { record, .. } = outcome.map_err(|refusal| refusal::token(refusal, now))?;
         Ok(pb::ReleaseUploadTokenResponse { upload_token: Some(describe(id, record, now)?) })
     }
 
@@ -204,8 +200,8 @@ impl UploadTokenHandlers {
         }?;
         call.note(|entry| entry.subject = id.to_string());
         let now = self.clock.now();
-        let outcome = self.tokens.cancel(&account, id, now).await.map_err(unanswered)?;
-        let Outcome { record, .. } = outcome.map_err(|refusal| refused(refusal, now))?;
+        let outcome = self.tokens.cancel(&account, id, now).await.map_err(refusal::store)?;
+        let Outcome { record, .. } = outcome.map_err(|refusal| refusal::token(refusal, now))?;
         let upload_token = Some(describe(id, record, now)?);
         Ok(pb::CancelUploadTokenResponse { upload_token })
     }
@@ -233,7 +229,7 @@ fn wish(request: pb::CreateUploadTokenRequest) -> Wish {
 }
 
 /// What was expected of a token, where what came can be none.
-fn by_token(token: &str) -> Result<TokenId, CallError> {
+pub(super) fn by_token(token: &str) -> Result<TokenId, CallError> {
     Token::parse(token)
         .map(|token| token.id())
         .ok_or_else(|| CallError::field("token", "expected the 43 characters of a token"))
@@ -245,7 +241,7 @@ fn by_id(id: &str) -> Result<TokenId, CallError> {
 }
 
 /// Refuses what names no attempt where one is needed.
-fn check_attempt(request_id: &str) -> Result<(), CallError> {
+pub(super) fn check_attempt(request_id: &str) -> Result<(), CallError> {
     if request_id.is_empty() || !rules::is_name(request_id) {
         return Err(CallError::field("request_id", "expected 1 to 128 visible ASCII characters"));
     }
@@ -267,13 +263,6 @@ fn describe(id: TokenId, record: Record, now: u64) -> Result<pb::UploadToken, Ca
         State::Redeemed { at, .. } => (pb::UploadTokenState::Redeemed, Some(at), None),
         State::Cancelled { at } => (pb::UploadTokenState::Cancelled, Some(at), None),
     };
-    let metadata = match details.metadata.as_slice() {
-        [] => None,
-        bytes => Some(prost_types::Struct::decode(bytes).map_err(|error| {
-            tracing::error!(%error, token_id = %id, "the metadata of an upload token cannot be decoded");
-            Reason::Internal.error("the metadata of the upload token cannot be read")
-        })?),
-    };
     Ok(pb::UploadToken {
         token_id: id.to_string(),
         state: state.into(),
@@ -281,8 +270,8 @@ fn describe(id: TokenId, record: Record, now: u64) -> Result<pb::UploadToken, Ca
         create_time: Some(timestamp(details.created)),
         expire_time: Some(timestamp(expires)),
         end_time: ended.map(timestamp),
+        metadata: metadata(id, &details.metadata)?,
         creator: details.creator,
-        metadata,
         require_signed_urls: details.require_signed_urls,
         constraints: Some(pb::UploadConstraints {
             max_bytes: details.max_bytes,
@@ -292,42 +281,31 @@ fn describe(id: TokenId, record: Record, now: u64) -> Result<pb::UploadToken, Ca
     })
 }
 
-fn refused(refusal: Refusal, now: u64) -> CallError {
-    let error = match refusal {
-        Refusal::NotFound => Reason::TokenNotFound,
-        Refusal::AlreadyRedeemed => Reason::TokenAlreadyRedeemed,
-        Refusal::Reserved { .. } => Reason::TokenReserved,
-        Refusal::Expired => Reason::TokenExpired,
-        Refusal::Cancelled => Reason::TokenCancelled,
+/// The metadata of a record.
+pub(super) fn metadata(id: TokenId, bytes: &[u8]) -> Result<Option<prost_types::Struct>, CallError> {
+    if bytes.is_empty() {
+        return Ok(None);
     }
-    .error(refusal.to_string());
-    match refusal {
-        Refusal::Reserved { until } => error.retry_after(Duration::from_secs(until.saturating_sub(now))),
-        _ => error,
-    }
-}
-
-fn unanswered(error: TokenError) -> CallError {
-    match error {
-        TokenError::Busy => Reason::Busy.error("too many calls wait for the store").retry_after(RETRY_AFTER),
-        TokenError::Store(error) => {
-            tracing::warn!(%error, "the store of upload tokens did not answer");
-            Reason::StoreUnavailable
-                .error("the store did not answer: whether anything was written is not known")
-                .retry_after(RETRY_AFTER)
-        }
-    }
+    let metadata = prost_types::Struct::decode(bytes).map_err(|error| {
+        tracing::error!(%error, token_id = %id, "the metadata of an upload token cannot be decoded");
+        Reason::Internal.error("the metadata of the upload token cannot be read")
+    })?;
+    Ok(Some(metadata))
 }
 
 fn not_created(error: CreateError) -> CallError {
-    let invalid = match error {
-        CreateError::Invalid(invalid) => invalid,
-        CreateError::Token(error) => return unanswered(error),
+    match error {
+        CreateError::Invalid(invalid) => not_valid(invalid),
+        CreateError::Token(error) => refusal::store(error),
         CreateError::Random(error) => {
             tracing::error!(%error, "no randomness");
-            return Reason::Internal.error("no token could be made");
+            Reason::Internal.error("no token could be made")
         }
-    };
+    }
+}
+
+/// What is wrong with what a caller says of an image.
+pub(super) fn not_valid(invalid: Invalid) -> CallError {
     let text = invalid.to_string();
     let (reason, field) = match invalid {
         Invalid::Account => (None, "account".to_owned()),
@@ -336,9 +314,8 @@ fn not_created(error: CreateError) -> CallError {
         Invalid::ContentTypes => (None, "constraints.allowed_content_types".to_owned()),
         Invalid::ContentType(index) => (None, format!("constraints.allowed_content_types[{index}]")),
         Invalid::Expiry => (Some(Reason::ExpiryOutOfRange), "expiry".to_owned()),
-        Invalid::ImageId => (Some(Reason::ImageIdInvalid), "image_id".to_owned()),
+        Invalid::ImageId(error) => (Some(refusal::image_id(error)), "image_id".to_owned()),
         Invalid::ImageIdIsUuid => (Some(Reason::ImageIdIsUuid), "image_id".to_owned()),
-        Invalid::ImageIdTooLong => (Some(Reason::ImageIdTooLong), "image_id".to_owned()),
         Invalid::CustomIdCannotBePrivate => {
             (Some(Reason::CustomIdCannotBePrivate), "require_signed_urls".to_owned())
         }

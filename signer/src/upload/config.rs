@@ -69,7 +69,12 @@ enum StoreName {
 impl Settings {
     /// Reads the section and the file with the URL. `None` where it is absent, or wrong (which is recorded).
     pub fn read(section: &mut Section) -> Option<Self> {
-        section.table("upload_tokens", read).flatten()
+        Self::read_table(section).flatten()
+    }
+
+    /// The same; the inner `None` where it is wrong.
+    pub(crate) fn read_table(section: &mut Section) -> Option<Option<Self>> {
+        section.table("upload_tokens", read)
     }
 
     pub(super) fn store(&self) -> Result<Arc<dyn Store>, OpenError> {

@@ -69,6 +69,21 @@ pub enum Refusal {
     /// Cancelled before.
     #[error("the upload token has been cancelled")]
     Cancelled,
+    /// This request has no reservation of it.
+    #[error("the upload token is not reserved by this request")]
+    NotReserved,
+}
+
+/// How a request holds a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It has reserved it.
+    Reserved {
+        /// When the lease ends, in Unix seconds.
+        until: u64,
+    },
+    /// It has redeemed it.
+    Redeemed,
 }
 
 /// Does to a token what is asked: the record as it is to be written where it is another than before, or why nothing is.
@@ -88,6 +103,21 @@ pub fn apply(record: Option<&Record>, event: &Event) -> Result<Outcome, Refusal>
         EventKind::Cancel => cancel(record, event.at),
     }?;
     Ok(Outcome { record: Record { state, ..record.clone() }, replayed })
+}
+
+/// How a request, named by an id that is not empty, holds a token at this moment. A reservation whose lease has ended does not
+/// count.
+///
+/// # Errors
+/// It does not hold it.
+pub fn held(record: &Record, request_id: &str, at: u64) -> Result<Held, Refusal> {
+    match &record.state {
+        State::Reserved { request_id: holder, until } if holder == request_id && *until > at => {
+            Ok(Held::Reserved { until: *until })
+        }
+        State::Redeemed { request_id: first, .. } if first == request_id => Ok(Held::Redeemed),
+        _ => Err(Refusal::NotReserved),
+    }
 }
 
 type Next = Result<(State, bool), Refusal>;
@@ -140,5 +170,30 @@ fn cancel(record: &Record, at: u64) -> Next {
         State::Cancelled { .. } => Ok((record.state.clone(), true)),
         State::Reserved { until, .. } if *until > at => Err(Refusal::Reserved { until: *until }),
         State::Pending | State::Reserved { .. } => Ok((State::Cancelled { at }, false)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upload::record::Details;
+
+    #[test]
+    fn who_holds_a_token() {
+        let of = |state| Record { account: "a".to_owned(), expires: 100, state, details: Details::default() };
+        let r = || "r".to_owned();
+        for (state, request_id, at, expected) in [
+            (State::Pending, "r", 1, Err(Refusal::NotReserved)),
+            (State::Reserved { request_id: r(), until: 10 }, "r", 9, Ok(Held::Reserved { until: 10 })),
+            (State::Reserved { request_id: r(), until: 200 }, "r", 150, Ok(Held::Reserved { until: 200 })),
+            (State::Reserved { request_id: r(), until: 10 }, "r", 10, Err(Refusal::NotReserved)),
+            (State::Reserved { request_id: r(), until: 10 }, "s", 9, Err(Refusal::NotReserved)),
+            (State::Redeemed { at: 5, request_id: r() }, "r", 900, Ok(Held::Redeemed)),
+            (State::Redeemed { at: 5, request_id: r() }, "s", 6, Err(Refusal::NotReserved)),
+            (State::Redeemed { at: 5, request_id: String::new() }, "r", 6, Err(Refusal::NotReserved)),
+            (State::Cancelled { at: 5 }, "r", 6, Err(Refusal::NotReserved)),
+        ] {
+            assert_eq!(held(&of(state.clone()), request_id, at), expected, "{state:?}");
+        }
     }
 }

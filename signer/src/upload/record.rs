@@ -54,6 +54,26 @@ pub enum State {
     },
 }
 
+impl State {
+    /// When it was redeemed, in Unix seconds.
+    #[must_use]
+    pub const fn redeemed(&self) -> Option<u64> {
+        match self {
+            Self::Redeemed { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// When its lease ends, in Unix seconds.
+    #[must_use]
+    pub const fn leased(&self) -> Option<u64> {
+        match self {
+            Self::Reserved { until, .. } => Some(*until),
+            _ => None,
+        }
+    }
+}
+
 /// What was said when the token was created. This is also how both stores keep it: tags are for good.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Details {

@@ -2,6 +2,7 @@
 
 use super::{
     State,
+    image_id::{self, ImageIdError},
     record::{Details, Record},
 };
 
@@ -21,8 +22,6 @@ pub const DEFAULT_LEASE: u64 = 5 * 60;
 
 /// Longest account and request id, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
-/// Longest image id, in characters.
-pub const MAX_IMAGE_ID_CHARACTERS: usize = 1024;
 /// Longest creator, in bytes.
 pub const MAX_CREATOR_BYTES: usize = 1024;
 /// Largest metadata, in bytes.
@@ -64,15 +63,12 @@ pub enum Invalid {
     /// The expiry is too near or too far away.
     #[error("expected 120 to 21600 s from now")]
     Expiry,
-    /// The image id has a part that is none.
-    #[error("an image id has no empty part, no part `.` or `..`, no backslash and no control character")]
-    ImageId,
+    /// The image id is none.
+    #[error(transparent)]
+    ImageId(#[from] ImageIdError),
     /// The image id looks like a generated one.
     #[error("an image id of your own must not be a UUID")]
     ImageIdIsUuid,
-    /// The image id is too long.
-    #[error("an image id has at most 1024 characters")]
-    ImageIdTooLong,
     /// An image id of the caller's choice, and private.
     #[error("an image with an id of your own cannot require signed URLs")]
     CustomIdCannotBePrivate,
@@ -101,17 +97,15 @@ pub fn record(wish: Wish, private_custom_ids: bool, now: u64) -> Result<Record, 
     }
     let expires = expires(expiry, now).ok_or(Invalid::Expiry)?;
     if !details.image_id.is_empty() {
-        check_image_id(&details.image_id)?;
+        image_id::check(&details.image_id)?;
+        if image_id::is_uuid(&details.image_id) {
+            return Err(Invalid::ImageIdIsUuid);
+        }
         if details.require_signed_urls && !private_custom_ids {
             return Err(Invalid::CustomIdCannotBePrivate);
         }
     }
-    if details.creator.len() > MAX_CREATOR_BYTES || details.creator.contains(char::is_control) {
-        return Err(Invalid::Creator);
-    }
-    if details.metadata.len() > MAX_METADATA_BYTES {
-        return Err(Invalid::Metadata);
-    }
+    check_notes(&details.creator, &details.metadata)?;
     if details.allowed_content_types.len() > MAX_CONTENT_TYPES {
         return Err(Invalid::ContentTypes);
     }
@@ -135,14 +129,18 @@ pub fn is_name(text: &str) -> bool {
     text.len() <= MAX_NAME_BYTES && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// Whether a text is a UUID in its hyphenated form, in any case.
-#[must_use]
-pub(super) fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(index, byte)| match index {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+/// Checks what is kept beside an image.
+///
+/// # Errors
+/// [`Invalid::Creator`] or [`Invalid::Metadata`].
+pub fn check_notes(creator: &str, metadata: &[u8]) -> Result<(), Invalid> {
+    if creator.len() > MAX_CREATOR_BYTES || creator.contains(char::is_control) {
+        return Err(Invalid::Creator);
+    }
+    if metadata.len() > MAX_METADATA_BYTES {
+        return Err(Invalid::Metadata);
+    }
+    Ok(())
 }
 
 fn expires(expiry: Expiry, now: u64) -> Option<u64> {
@@ -155,22 +153,9 @@ fn expires(expiry: Expiry, now: u64) -> Option<u64> {
     (MIN_TTL..=MAX_TTL).contains(&ttl).then_some(expires)
 }
 
-fn check_image_id(id: &str) -> Result<(), Invalid> {
-    // Bytes first: counting the characters of a long text costs more.
-    if id.len() > 4 * MAX_IMAGE_ID_CHARACTERS || id.chars().count() > MAX_IMAGE_ID_CHARACTERS {
-        return Err(Invalid::ImageIdTooLong);
-    }
-    // What a URL could not name, or would name ambiguously: such an image could be uploaded and never delivered.
-    if id.contains(|c: char| c == '\\' || c.is_control())
-        || id.split('/').any(|part| matches!(part, "" | "." | ".."))
-    {
-        return Err(Invalid::ImageId);
-    }
-    if is_uuid(id) { Err(Invalid::ImageIdIsUuid) } else { Ok(()) }
-}
-
 /// `type/subtype` of RFC 9110's tokens in lower case, or `type/*`.
-fn is_content_type(text: &str) -> bool {
+#[must_use]
+pub fn is_content_type(text: &str) -> bool {
     let token = |text: &str| {
         !text.is_empty()
             && text
@@ -227,14 +212,14 @@ mod tests {
             assert_eq!(id(good), Ok(()), "{good:?}");
         }
         for bad in ["/", "/a", "a/", "a//b", ".", "..", "a/../b", "a\\b", "a\0", "a\nb", "a\u{85}"] {
-            assert_eq!(id(bad), Err(Invalid::ImageId), "{bad:?}");
+            assert_eq!(id(bad), Err(Invalid::ImageId(ImageIdError::Invalid)), "{bad:?}");
         }
         for uuid in ["083eb7b2-5392-4565-b69e-aff66acddd00", "083EB7B2-5392-4565-B69E-AFF66ACDDD00"] {
             assert_eq!(id(uuid), Err(Invalid::ImageIdIsUuid), "{uuid}");
         }
         assert_eq!(id("083eb7b2-5392-4565-b69e-aff66acddd0g"), Ok(()));
         for long in ["a".repeat(1025), "é".repeat(1025), "a".repeat(1 << 20)] {
-            assert_eq!(id(&long), Err(Invalid::ImageIdTooLong));
+            assert_eq!(id(&long), Err(Invalid::ImageId(ImageIdError::TooLong)));
         }
     }
 

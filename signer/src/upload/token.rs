@@ -81,26 +81,9 @@ impl fmt::Debug for TokenId {
     }
 }
 
-/// A random UUID (RFC 9562, version 4), for an image that was given no id.
-pub(super) fn image_id() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    let bits = u128::from_be_bytes(bytes);
-    // Version 4 in the top four bits of octet 6, variant 10 in the top two of octet 8.
-    let bits = bits & !(0xf000 << 64) | 0x4000 << 64;
-    let bits = bits & !(0b11 << 62) | 0b10 << 62;
-    let digits = format!("{bits:032x}");
-    let (a, rest) = digits.split_at(8);
-    let (b, rest) = rest.split_at(4);
-    let (c, rest) = rest.split_at(4);
-    let (d, e) = rest.split_at(4);
-    Ok(format!("{a}-{b}-{c}-{d}-{e}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upload::rules::is_uuid;
 
     #[test]
     fn a_token_has_one_spelling() {
@@ -139,16 +122,5 @@ mod tests {
         let (one, other) = (Token::generate().unwrap(), Token::generate().unwrap());
         assert_ne!(one.reveal(), other.reveal());
         assert_eq!(one.reveal().len(), TOKEN_CHARACTERS);
-    }
-
-    #[test]
-    fn image_ids_are_uuids_of_version_4() {
-        let ids: std::collections::HashSet<_> = (0..64).map(|_| image_id().unwrap()).collect();
-        assert_eq!(ids.len(), 64);
-        for id in ids {
-            assert!(is_uuid(&id), "{id}");
-            assert_eq!(id.as_bytes()[14], b'4', "{id}");
-            assert!(matches!(id.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{id}");
-        }
     }
 }

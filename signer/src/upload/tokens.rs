@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     Event, Invalid, Outcome, Record, Refusal, Settings, Store, StoreError, Token, TokenId, Wish,
-    config::OpenError, machine::EventKind, rules, sweep, token,
+    config::OpenError, image_id, machine::EventKind, rules, sweep,
 };
 use crate::clock::Clock;
 
@@ -80,7 +80,7 @@ impl UploadTokens {
     pub async fn create(&self, wish: Wish, now: u64) -> Result<Created, CreateError> {
         let mut record = rules::record(wish, self.private_custom_ids, now)?;
         if record.details.image_id.is_empty() {
-            record.details.image_id = token::image_id()?;
+            record.details.image_id = image_id::random()?;
         }
         let token = Token::generate()?;
         self.asked(self.store.insert(token.id(), record.clone())).await?;

@@ -64,7 +64,10 @@ fn a_good_file_is_ok_and_connecting_says_what_a_start_would_miss() {
     let file = config(dir.path(), &audit.display().to_string());
     let (code, out, errors) = check(&[&file], &AWS);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
-    assert_eq!(out, format!("ok: {file}: 2 keys, 0 deliveries, audit trail on, upload tokens off\n"));
+    assert_eq!(
+        out,
+        format!("ok: {file}: 2 keys, 0 deliveries, 0 upload rules, audit trail on, upload tokens off\n")
+    );
 
     let (code, out, errors) = check(&[&file, "--connect"], &AWS);
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
@@ -93,7 +96,10 @@ fn grants_of_what_is_not_configured_are_a_problem_and_a_warning() {
     let text = std::fs::read_to_string(&file).unwrap();
     write(
         Path::new(&file),
-        &text.replace("keys = ['web']", "keys = ['web', 'wbe']\ndeliveries = ['photos']"),
+        &text.replace(
+            "keys = ['web']",
+            "keys = ['web', 'wbe']\ndeliveries = ['photos']\nuploads = ['avatars']",
+        ),
     );
     let (code, out, errors) = check(&[&file], &AWS);
     assert_eq!((code, out.as_str()), (Some(69), ""), "{errors}");
@@ -103,6 +109,7 @@ fn grants_of_what_is_not_configured_are_a_problem_and_a_warning() {
         [
             "problem: grants[0].deliveries: names a delivery that is not configured",
             "problem: grants[0].keys: names a key that is not configured",
+            "problem: grants[0].uploads: names an upload rule that is not configured",
         ]
     );
     let signer = Signer::start_with(Path::new(&file), &AWS);

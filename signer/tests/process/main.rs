@@ -1,4 +1,4 @@
-//! The signer as a process: reloading, its memory, the audit trail, credentials, deliveries, signals, `check-config`.
+//! The signer as a process: reloading, its memory, the audit trail, credentials, deliveries, uploads, signals, `check-config`.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
@@ -9,6 +9,7 @@ mod credentials;
 mod deliveries;
 mod memory;
 mod reload;
+mod uploads;
 
 use std::{
     fs,

@@ -20,9 +20,12 @@ use std::{
 };
 
 use safelight_proto::signer::v1::{
-    FormField, SignOriginRequestRequest, SignUploadRequest, SignUrlRequest, SignatureLocation, Verdict,
-    VerifyUploadRequest, VerifyUrlRequest, sign_url_request::Expiry,
-    signer_service_client::SignerServiceClient, verifier_service_client::VerifierServiceClient,
+    FormField, SignOriginRequestRequest, SignPostPolicyRequest, SignUploadRequest, SignUrlRequest,
+    SignatureLocation, Verdict, VerifyUploadRequest, VerifyUrlRequest,
+    sign_post_policy_request::{Object, Type},
+    sign_url_request::Expiry,
+    signer_service_client::SignerServiceClient,
+    verifier_service_client::VerifierServiceClient,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -110,7 +113,7 @@ impl Place {
         let directory = self.directory.path().display();
         let mut text = format!(
             "reload_interval = '1h'\nkey_encryption_key_file = '{directory}/kek'\n\
-             [[grants]]\ncaller = 'anonymous'\nmethods = ['*']\nkeys = ['*']\n"
+             [[grants]]\ncaller = 'anonymous'\nmethods = ['*']\nkeys = ['*']\nhttp_methods = ['GET', 'PUT']\n"
         );
         for key in &KEYS {
             text += &format!("[[keys]]\nname = '{}'\nscheme = '{}'\n{}\n", key.name, key.scheme, key.options);
@@ -177,6 +180,17 @@ async fn use_one(channel: &Channel, key: &Tested, version: u32, round: usize) {
                 ..Default::default()
             };
             request.set_location(location);
+            let form = SignPostPolicyRequest {
+                key: request.key.clone(),
+                url: "https://photos.s3.example/".to_owned(),
+                bucket: "photos".to_owned(),
+                region: REGION.to_owned(),
+                object: Some(Object::ObjectKey("a".to_owned())),
+                max_bytes: 1,
+                r#type: Some(Type::ContentType("image/png".to_owned())),
+                ..Default::default()
+            };
+            assert_eq!(sign.sign_post_policy(form).await.unwrap().into_inner().key_version, version);
             sign.sign_origin_request(request).await.unwrap().into_inner().key_version
         }
         "cloudinary-upload" => {

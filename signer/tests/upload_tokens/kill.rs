@@ -3,8 +3,8 @@
 //!
 //! 64 clients try 1,000 tokens, each token by two of them with request ids of their own, who repeat their call until they
 //! are told something definite. Whenever some calls have been told, a process is killed with SIGKILL and started again.
-//! Once the clients redeem at once, and once they reserve before it; some of these then release, some never come back, and
-//! some come back after their lease has ended.
+//! Once the clients redeem at once, once they reserve before it, and once they do so as a resizer does, by `BeginUpload` and
+//! `FinishUpload`; some of these then release, some never come back, and some come back after their lease has ended.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -17,13 +17,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use safelight_proto::{reason, signer::v1 as pb};
+use safelight_proto::{
+    reason,
+    signer::v1::{
+        self as pb, finish_upload_request::Outcome, upload_authority::Authority,
+        upload_service_client::UploadServiceClient,
+    },
+};
 use tokio::task::JoinSet;
-use tonic::{Code, Request};
+use tonic::{Code, Request, transport::Channel};
 
 use crate::{
-    place::Place,
-    served::{Client, client},
+    place::{Place, upload_digest},
+    served::{Client, channel},
 };
 
 const CLIENTS: usize = 64;
@@ -93,6 +99,11 @@ enum Ask {
     Reserve(i64),
     Redeem,
     Release,
+    /// `BeginUpload`, with a lease in seconds.
+    Begin(i64),
+    /// `FinishUpload` of a file that is stored, and of one that is not.
+    Stored,
+    Refused,
 }
 
 /// How clients use a token.
@@ -100,6 +111,30 @@ enum Ask {
 enum Way {
     Redeem,
     ReserveAndRedeem,
+    Upload,
+}
+
+impl Way {
+    /// What is asked to reserve, to redeem and to release.
+    const fn asks(self, lease: i64) -> [Ask; 3] {
+        match self {
+            Self::Redeem | Self::ReserveAndRedeem => [Ask::Reserve(lease), Ask::Redeem, Ask::Release],
+            Self::Upload => [Ask::Begin(lease), Ask::Stored, Ask::Refused],
+        }
+    }
+}
+
+/// The clients of a process.
+struct Clients {
+    tokens: Client,
+    uploads: UploadServiceClient<Channel>,
+}
+
+impl Clients {
+    fn of(addr: SocketAddr) -> Self {
+        let channel = channel(addr);
+        Self { tokens: Client::new(channel.clone()), uploads: UploadServiceClient::new(channel) }
+    }
 }
 
 fn account() -> String {
@@ -142,9 +177,38 @@ async fn make(client: &mut Client, counts: &Counts) -> String {
     panic!("no definite answer");
 }
 
-/// Asks until it is told something definite: whether it was replayed, or the reason of a refusal.
+fn begin(token: &str, request_id: &str, seconds: i64) -> pb::BeginUploadRequest {
+    pb::BeginUploadRequest {
+        upload_digest: upload_digest(),
+        authority: authority(token),
+        request_id: request_id.to_owned(),
+        lease: Some(prost_types::Duration { seconds, nanos: 0 }),
+    }
+}
+
+fn finish(token: &str, request_id: &str, stored: bool) -> pb::FinishUploadRequest {
+    let outcome = if stored {
+        Outcome::Stored(pb::StoredUpload::default())
+    } else {
+        Outcome::Refused(pb::RefusedUpload::default())
+    };
+    pb::FinishUploadRequest {
+        upload_digest: upload_digest(),
+        authority: authority(token),
+        request_id: request_id.to_owned(),
+        outcome: Some(outcome),
+    }
+}
+
+fn authority(token: &str) -> Option<pb::UploadAuthority> {
+    let token = pb::TokenAuthority { account: account(), token: token.to_owned() };
+    Some(pb::UploadAuthority { authority: Some(Authority::Token(token)) })
+}
+
+/// Asks until it is told something definite: whether it was replayed (of `BeginUpload`: whether the file is stored already), or
+/// the reason of a refusal.
 async fn ask(
-    clients: &mut [Client],
+    clients: &mut [Clients],
     first: usize,
     token: &str,
     request_id: &str,
@@ -156,7 +220,7 @@ async fn ask(
     while began.elapsed() < PATIENCE {
         // In turn with the other process, where there is one: what one has done, the other knows.
         turn = (turn + 1) % clients.len();
-        let client = &mut clients[turn];
+        let Clients { tokens: client, uploads } = &mut clients[turn];
         let (account, token, request_id) = (account.clone(), token.clone(), request_id.clone());
         let told = match ask {
             Ask::Reserve(seconds) => {
@@ -171,6 +235,18 @@ async fn ask(
             Ask::Release => {
                 let release = pb::ReleaseUploadTokenRequest { account, token, request_id };
                 client.release_upload_token(timed(release)).await.map(|_| false)
+            }
+            Ask::Begin(lease) => {
+                let begun = uploads.begin_upload(timed(begin(&token, &request_id, lease))).await;
+                begun.map(|told| told.into_inner().already_stored)
+            }
+            Ask::Stored => {
+                let ended = uploads.finish_upload(timed(finish(&token, &request_id, true))).await;
+                ended.map(|told| told.into_inner().replayed)
+            }
+            Ask::Refused => {
+                let ended = uploads.finish_upload(timed(finish(&token, &request_id, false))).await;
+                ended.map(|_| false)
             }
         };
         match told {
@@ -187,7 +263,7 @@ async fn ask(
 
 /// Whether this request has redeemed the token.
 async fn redeem(
-    clients: &mut [Client],
+    clients: &mut [Clients],
     first: usize,
     token: &str,
     request_id: &str,
@@ -208,7 +284,8 @@ async fn redeem(
 /// Reserves the token and redeems it, with a request id for each attempt. The one that has redeemed it, unless another
 /// client has.
 async fn reserve_and_redeem(
-    clients: &mut [Client],
+    way: Way,
+    clients: &mut [Clients],
     client: usize,
     token: &str,
     turn: usize,
@@ -223,9 +300,9 @@ async fn reserve_and_redeem(
             (0, 2 | 6 | 10 | 14) => (false, false, true),
             _ => (false, false, false),
         };
-        let lease = if abandons || is_late { 1 } else { 60 };
+        let [reserve, redeem, release] = way.asks(if abandons || is_late { 1 } else { 60 });
         loop {
-            let told = ask(clients, client, token, &request_id, Ask::Reserve(lease), counts).await;
+            let told = ask(clients, client, token, &request_id, reserve, counts).await;
             match told.as_ref().map_err(String::as_str) {
                 Ok(_) => break,
                 Err("TOKEN_RESERVED") => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -240,14 +317,14 @@ async fn reserve_and_redeem(
             continue;
         }
         if releases {
-            ask(clients, client, token, &request_id, Ask::Release, counts).await.unwrap();
+            ask(clients, client, token, &request_id, release, counts).await.unwrap();
             counts.released.fetch_add(1, Ordering::Relaxed);
             continue;
         }
         if is_late {
             tokio::time::sleep(Duration::from_millis(1100)).await;
         }
-        let told = ask(clients, client, token, &request_id, Ask::Redeem, counts).await;
+        let told = ask(clients, client, token, &request_id, redeem, counts).await;
         match told.as_ref().map_err(String::as_str) {
             Ok(replayed) => {
                 counts.replayed.fetch_add(usize::from(*replayed), Ordering::Relaxed);
@@ -270,7 +347,7 @@ async fn kill_while(way: Way, name: &str, mut processes: Vec<Process>, crash: im
     let began = Instant::now();
     let counts = Arc::new(Counts::default());
     let addrs: Vec<_> = processes.iter().map(|process| process.addr).collect();
-    let connect = || -> Vec<Client> { addrs.iter().map(|addr| client(*addr)).collect() };
+    let connect = || -> Vec<Clients> { addrs.iter().map(|addr| Clients::of(*addr)).collect() };
 
     let mut makers = JoinSet::new();
     for maker in 0..CLIENTS {
@@ -279,7 +356,7 @@ async fn kill_while(way: Way, name: &str, mut processes: Vec<Process>, crash: im
             let mut tokens = Vec::new();
             let turn = maker % clients.len();
             for _ in (maker..TOKENS).step_by(CLIENTS) {
-                tokens.push(make(&mut clients[turn], &counts).await);
+                tokens.push(make(&mut clients[turn].tokens, &counts).await);
             }
             tokens
         });
@@ -306,8 +383,8 @@ async fn kill_while(way: Way, name: &str, mut processes: Vec<Process>, crash: im
                         let won = redeem(&mut clients, redeemer, token, &request_id, &counts).await;
                         won.then_some(request_id)
                     }
-                    Way::ReserveAndRedeem => {
-                        reserve_and_redeem(&mut clients, redeemer, token, turn, &counts).await
+                    Way::ReserveAndRedeem | Way::Upload => {
+                        reserve_and_redeem(way, &mut clients, redeemer, token, turn, &counts).await
                     }
                 };
                 counts.told.fetch_add(1, Ordering::Relaxed);
@@ -362,8 +439,9 @@ async fn kill_while(way: Way, name: &str, mut processes: Vec<Process>, crash: im
             let told = ask(&mut clients, 0, token, request_id, Ask::Reserve(60), &counts).await;
             assert_eq!(told, Err("TOKEN_ALREADY_REDEEMED".to_owned()));
         }
+        assert_eq!(ask(&mut clients, 0, token, &winners[0], Ask::Begin(60), &counts).await, Ok(true));
     }
-    if let Way::ReserveAndRedeem = way {
+    if let Way::ReserveAndRedeem | Way::Upload = way {
         // Whether a late one comes before its rival is chance: the test below decides it.
         assert!(released > 0 && abandoned > 0);
     }
@@ -372,7 +450,11 @@ async fn kill_while(way: Way, name: &str, mut processes: Vec<Process>, crash: im
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pitfall_17_one_process_with_an_embedded_store() {
-    for (way, name) in [(Way::Redeem, "embedded"), (Way::ReserveAndRedeem, "embedded, reserved")] {
+    for (way, name) in [
+        (Way::Redeem, "embedded"),
+        (Way::ReserveAndRedeem, "embedded, reserved"),
+        (Way::Upload, "embedded, uploaded"),
+    ] {
         let place = Place::embedded();
         let processes = vec![Process::start(&place.config())];
         kill_while(way, name, processes, || {}).await;
@@ -381,9 +463,11 @@ async fn pitfall_17_one_process_with_an_embedded_store() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pitfall_17_two_processes_with_postgres_which_crashes_too() {
-    for (way, name) in
-        [(Way::Redeem, "postgres, crashed once"), (Way::ReserveAndRedeem, "postgres, crashed once, reserved")]
-    {
+    for (way, name) in [
+        (Way::Redeem, "postgres, crashed once"),
+        (Way::ReserveAndRedeem, "postgres, crashed once, reserved"),
+        (Way::Upload, "postgres, crashed once, uploaded"),
+    ] {
         let Some(mut place) = Place::postgres() else { return };
         let config = place.config();
         let processes = (0..2).map(|_| Process::start(&config)).collect();
@@ -403,7 +487,7 @@ async fn pitfall_17_a_signer_that_is_killed_between_any_two_calls() {
     type Step = (&'static str, Ask, Result<bool, &'static str>);
     const ALREADY: Result<bool, &str> = Err("TOKEN_ALREADY_REDEEMED");
     const RESERVED: Result<bool, &str> = Err("TOKEN_RESERVED");
-    let histories: [&[Step]; 5] = [
+    let histories: [&[Step]; 8] = [
         // Committed once, and told again.
         &[
             ("r", Ask::Reserve(600), Ok(false)),
@@ -447,16 +531,45 @@ async fn pitfall_17_a_signer_that_is_killed_between_any_two_calls() {
             ("r", Ask::Redeem, Ok(false)),
             ("s", Ask::Reserve(600), ALREADY),
         ],
+        // Stored once, and told again.
+        &[
+            ("r", Ask::Begin(600), Ok(false)),
+            ("r", Ask::Begin(600), Ok(false)),
+            ("s", Ask::Begin(600), RESERVED),
+            ("s", Ask::Stored, RESERVED),
+            ("r", Ask::Stored, Ok(false)),
+            ("r", Ask::Stored, Ok(true)),
+            ("r", Ask::Begin(600), Ok(true)),
+            ("s", Ask::Begin(600), ALREADY),
+        ],
+        // Not stored: usable by another.
+        &[
+            ("r", Ask::Begin(600), Ok(false)),
+            ("r", Ask::Refused, Ok(false)),
+            ("r", Ask::Refused, Ok(false)),
+            ("s", Ask::Begin(600), Ok(false)),
+            ("r", Ask::Stored, RESERVED),
+            ("s", Ask::Stored, Ok(false)),
+            ("r", Ask::Stored, ALREADY),
+            ("r", Ask::Refused, Ok(false)),
+        ],
+        // Abandoned, and stored late.
+        &[
+            ("r", Ask::Begin(1), Ok(false)),
+            ("s", Ask::Begin(1), Ok(false)),
+            ("s", Ask::Stored, Ok(false)),
+            ("r", Ask::Stored, ALREADY),
+        ],
     ];
     for (name, mut place) in Place::all() {
         let mut process = Process::start(&place.config());
         let (counts, mut tokens) = (Counts::default(), Vec::new());
         for _ in histories {
-            tokens.push(make(&mut client(process.addr), &counts).await);
+            tokens.push(make(&mut Clients::of(process.addr).tokens, &counts).await);
         }
         let longest = histories.iter().map(|history| history.len()).max().unwrap();
         for step in 0..longest {
-            let mut clients = [client(process.addr)];
+            let mut clients = [Clients::of(process.addr)];
             for (number, (history, token)) in histories.iter().zip(&tokens).enumerate() {
                 let Some((request_id, asked, expected)) = history.get(step) else { continue };
                 let told = ask(&mut clients, 0, token, request_id, *asked, &counts).await;

@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc};
 
+use safelight_proto::{signer::v1::UploadKind, upload::Identity};
 use safelight_signer::upload::{
     Store,
     store::{embedded::EmbeddedStore, postgres::PostgresStore},
@@ -9,6 +10,25 @@ use safelight_signer::upload::{
 use tempfile::TempDir;
 
 use crate::postgres::Postgres;
+
+const MAX_BYTES: u64 = 1000;
+const BASE_URL: &str = "http://127.0.0.1:9/b/";
+
+/// The digest of the upload rule of [`Place::config`].
+pub(crate) fn upload_digest() -> String {
+    Identity {
+        kind: UploadKind::OneTime,
+        object_key: "{id}",
+        form_key: "",
+        max_bytes: MAX_BYTES,
+        content_types: &["image/png".to_owned()],
+        overwrite: false,
+        signing_key: "s3",
+        base_url: BASE_URL,
+        region: "auto",
+    }
+    .digest()
+}
 
 /// Where a store is kept. What is in it outlives the store.
 pub(crate) struct Place {
@@ -80,10 +100,17 @@ impl Place {
         )
     }
 
-    /// [`Place::toml`] as a file, which is there as long as the place is.
+    /// [`Place::toml`] with an upload rule, as a file, which is there as long as the place is.
     pub(crate) fn config(&self) -> PathBuf {
         let path = self.dir.path().join("signer.toml");
-        fs::write(&path, self.toml()).unwrap();
+        let uploads = format!(
+            "[[keys]]\nname = \"s3\"\nscheme = \"aws-sigv4\"\n\
+             versions = [{{ id = 1, state = \"primary\", access_key_id = \"AKIAFAKE\", secret_file = {:?} }}]\n\
+             [[uploads]]\nname = \"pictures\"\nkind = \"one-time\"\nmax_bytes = {MAX_BYTES}\nsigning_key = \"s3\"\n\
+             region = \"auto\"\nbase_url = \"{BASE_URL}\"\ncontent_types = [\"image/png\"]\n",
+            self.dir.path().join("secret").display().to_string()
+        );
+        fs::write(&path, self.toml() + &uploads).unwrap();
         path
     }
 }

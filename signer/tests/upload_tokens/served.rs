@@ -77,6 +77,6 @@ pub(crate) fn client(addr: SocketAddr) -> Client {
     Client::new(channel(addr))
 }
 
-fn channel(addr: SocketAddr) -> Channel {
+pub(crate) fn channel(addr: SocketAddr) -> Channel {
     Endpoint::from_shared(format!("http://{addr}")).unwrap().connect_lazy()
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use safelight_proto::signer::v1::{Header, SignOriginRequestRequest, SignatureLocation};
+use safelight_proto::signer::v1::{
+    Header, SignOriginRequestRequest, SignPostPolicyRequest, SignatureLocation,
+    sign_post_policy_request::{Object, Type},
+};
 use safelight_tests::counterpart;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -139,4 +142,95 @@ async fn headers_and_presigned_urls_are_botocores() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_temporary_credentials_too() {
     agrees("s3-temporary", Some(S3_TOKEN)).await;
+}
+
+/// A condition as botocore writes it or as we do, in one form.
+fn condition(condition: &Json) -> Json {
+    match condition.as_object().and_then(|map| map.iter().next()) {
+        Some((name, value)) => json!(["eq", format!("${name}"), value]),
+        None => condition.clone(),
+    }
+}
+
+fn sorted(policy: &Json) -> Vec<String> {
+    let conditions = policy["conditions"].as_array().unwrap();
+    let mut texts: Vec<_> = conditions.iter().map(|one| condition(one).to_string()).collect();
+    texts.sort_unstable();
+    texts
+}
+
+async fn forms_agree(key: &str, session_token: Option<&str>) {
+    let Some(python) = counterpart::python() else { return };
+    let pair = Pair::start().await;
+    let (mut forms, mut ours) = (Vec::new(), Vec::new());
+    for (object, content_type, note) in [
+        (Object::ObjectKey("plain.jpg".to_owned()), Type::ContentType("image/jpeg".to_owned()), "x"),
+        (
+            Object::ObjectKey("été/a b+c%20.jpg".to_owned()),
+            Type::ContentTypePrefix("image/".to_owned()),
+            "quoted \"x\"",
+        ),
+        (Object::ObjectKeyPrefix("up/7-".to_owned()), Type::ContentTypePrefix("image/".to_owned()), "$x"),
+    ] {
+        let mut fields = json!({ "success_action_status": "201", "x-amz-meta-note": note });
+        let mut conditions = vec![
+            json!({ "success_action_status": "201" }),
+            json!({ "x-amz-meta-note": note }),
+            json!(["content-length-range", 1, 5000]),
+        ];
+        match &content_type {
+            Type::ContentType(text) => {
+                fields["Content-Type"] = json!(text);
+                conditions.push(json!({ "Content-Type": text }));
+            }
+            Type::ContentTypePrefix(text) => conditions.push(json!(["starts-with", "$Content-Type", text])),
+        }
+        let (Object::ObjectKey(to) | Object::ObjectKeyPrefix(to)) = &object;
+        let to =
+            if matches!(object, Object::ObjectKey(_)) { to.clone() } else { format!("{to}${{filename}}") };
+        let request = SignPostPolicyRequest {
+            key: key.to_owned(),
+            url: format!("https://photos.s3.{REGION}.amazonaws.com/"),
+            bucket: "photos".to_owned(),
+            region: REGION.to_owned(),
+            object: Some(object),
+            max_bytes: 5000,
+            r#type: Some(content_type),
+            metadata: vec![Header { name: "x-amz-meta-note".to_owned(), value: note.to_owned() }],
+            ttl: Some(duration(3600)),
+            ..Default::default()
+        };
+        let signed = ok(pair.signer().sign_post_policy(request).await);
+        let mut signed: BTreeMap<_, _> =
+            signed.fields.into_iter().map(|field| (field.name, field.value)).collect();
+        let (policy, signature) =
+            (signed.remove("policy").unwrap(), signed.remove("x-amz-signature").unwrap());
+        forms.push(json!({
+            "key": to, "fields": fields, "conditions": conditions, "expires": 3600, "policy": policy,
+        }));
+        ours.push((signed, signature));
+    }
+    let question = json!({
+        "access_key_id": S3_ID,
+        "secret_access_key": S3,
+        "session_token": session_token,
+        "region": REGION,
+        "now": NOW,
+        "bucket": "photos",
+        "forms": forms,
+    });
+    let theirs = ask(script(python, "botocore_post.py"), &question);
+    assert_eq!(theirs.as_array().unwrap().len(), ours.len());
+    for ((fields, signature), theirs) in ours.into_iter().zip(theirs.as_array().unwrap()) {
+        assert_eq!(theirs["signature"], json!(signature));
+        assert_eq!(theirs["fields"], json!(fields));
+        assert_eq!(theirs["theirs"]["expiration"], theirs["ours"]["expiration"]);
+        assert_eq!(sorted(&theirs["theirs"]), sorted(&theirs["ours"]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn post_forms_are_botocores() {
+    forms_agree("s3", None).await;
+    forms_agree("s3-temporary", Some(S3_TOKEN)).await;
 }

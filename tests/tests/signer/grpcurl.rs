@@ -70,13 +70,14 @@ async fn services_are_listed_and_described_with_their_manual() {
     assert_eq!(
         grpcurl.tell(signer, &["list"]),
         format!(
-            "envoy.service.auth.v3.Authorization\n{stock}{SIGNER}.KeyService\n{SIGNER}.SignerService\n{SIGNER}.VerifierService\n"
+            "envoy.service.auth.v3.Authorization\n{stock}{SIGNER}.KeyService\n{SIGNER}.SignerService\n{SIGNER}.UploadService\n\
+             {SIGNER}.VerifierService\n"
         )
     );
     assert_eq!(grpcurl.tell(resizer, &["list"]), format!("{stock}{RESIZER}\n"));
     assert_eq!(
         grpcurl.tell(resizer, &["list", RESIZER]),
-        ["Deliver", "Inspect", "ListVariants", "Resize", "ResizeObject"]
+        ["Deliver", "Inspect", "ListVariants", "Resize", "ResizeObject", "Store"]
             .map(|method| format!("{RESIZER}.{method}\n"))
             .concat()
     );

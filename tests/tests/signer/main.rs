@@ -8,6 +8,7 @@
 //! - `envoy`: Envoy's `Authorization`; `envoy_schemes`: the same over every scheme; `envoy_proxy`: a real Envoy with the configuration that `deploy/envoy` ships
 //! - `balance`: our own client, where there is more than one signer
 //! - `deliveries`: both in one call
+//! - `storing`: `UploadService` and `SignPostPolicy`, and the embedded S3 server that says what they are good for
 //! - `keys`: `KeyService`
 //! - `rotation`: a key from its old secret to its new one
 //! - `messages`: what is refused before a handler sees it
@@ -47,6 +48,7 @@ mod secrets;
 mod sign_origin;
 mod sign_upload;
 mod sign_url;
+mod storing;
 mod verify_notification;
 mod verify_upload;
 mod verify_url;

@@ -19,11 +19,19 @@ use safelight_proto::{
         ResizeObjectRequest, inspect_open, inspect_request, resizer_service_client::ResizerServiceClient,
     },
     signer::v1::{
-        BatchSignUrlsItem, BatchSignUrlsRequest, FormField, GetKeyRequest, Header, ListKeysRequest,
-        SignOriginRequestRequest, SignUploadRequest, SignatureLocation, VerifyUploadRequest,
-        VerifyUrlRequest,
+        AuthorizeUploadRequest, BatchSignUrlsItem, BatchSignUrlsRequest, BeginUploadRequest,
+        CreateUploadTokenRequest, FinishUploadRequest, FormAuthority, FormField, GetKeyRequest,
+        GrantAuthority, Header, ListKeysRequest, ListUploadRulesRequest, SignOriginRequestRequest,
+        SignPostPolicyRequest, SignUploadRequest, SignatureLocation, StoredUpload, TokenAuthority,
+        UploadAuthority, UploadedFile, Verdict, VerifyUploadRequest, VerifyUrlRequest,
+        finish_upload_request::Outcome,
+        sign_post_policy_request::{Object, Type},
+        upload_authority::Authority,
+        upload_service_client::UploadServiceClient,
+        upload_token_service_client::UploadTokenServiceClient,
     },
 };
+use safelight_signer::Clock;
 use serde_json::json;
 use tonic::{Code, Response, Status, Streaming};
 use tonic_types::StatusExt as _;
@@ -36,7 +44,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    harness::{Pair, SECRETS, ok, parameters, target, url_request},
+    harness::{KEYS, Pair, SECRETS, ok, parameters, target, url_request},
     schemes,
 };
 
@@ -45,7 +53,7 @@ const COOKIE: &str = "session=fake-cookie-of-an-end-user";
 const TOKEN: &str = "fake-token-of-a-caller";
 
 /// The kinds of errors that can hold what a caller sent.
-const REASONS: [&str; 10] = [
+const REASONS: [&str; 15] = [
     "KEY_NOT_FOUND",
     "KEY_SCHEME_MISMATCH",
     "URL_INVALID",
@@ -56,7 +64,40 @@ const REASONS: [&str; 10] = [
     "VARIANT_NOT_FOUND",
     "ORIGIN_DENIED",
     "SIGNER_UNAVAILABLE",
+    "TOKEN_NOT_FOUND",
+    "TOKEN_NOT_RESERVED",
+    "PARAMETER_UNSUPPORTED",
+    "IMAGE_ID_INVALID",
+    "UPLOAD_REFUSED",
 ];
+
+/// Rules of every kind, beside the keys.
+const UPLOADS: &str = r#"
+[upload_tokens]
+path = "DIR/tokens.redb"
+[[uploads]]
+name = "tokens"
+kind = "one-time"
+max_bytes = 1000
+signing_key = "s3-temporary"
+region = "auto"
+base_url = "https://photos.s3.example/"
+[[uploads]]
+name = "forms"
+kind = "cloudinary"
+key = "upload"
+max_bytes = 1000
+signing_key = "s3"
+region = "auto"
+base_url = "https://photos.s3.example/"
+[[uploads]]
+name = "grants"
+kind = "grant"
+max_bytes = 1000
+signing_key = "s3"
+region = "auto"
+base_url = "https://photos.s3.example/"
+"#;
 
 /// How long a line may take to be written.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -254,6 +295,112 @@ async fn use_the_signer(pair: &Pair, errors: &mut Errors) -> Vec<String> {
     made
 }
 
+/// The signature of a PUT, and the whole header.
+fn signature_of(headers: &[Header]) -> [String; 2] {
+    let value = headers.iter().find(|header| header.name == "authorization").unwrap().value.clone();
+    [value.rsplit_once("Signature=").unwrap().1.to_owned(), value]
+}
+
+/// Stores as a resizer does, well and badly, and signs forms of browsers. Answers tokens and signatures that were made.
+async fn use_uploads(pair: &Pair, errors: &mut Errors) -> Vec<String> {
+    let mut uploads = UploadServiceClient::new(pair.channel());
+    let mut tokens = UploadTokenServiceClient::new(pair.channel());
+    let mut made = Vec::new();
+    let listed = ok(uploads.list_upload_rules(ListUploadRulesRequest::default()).await).rules;
+    let digest = |name: &str| listed.iter().find(|rule| rule.name == name).unwrap().digest.clone();
+    let authority = |by: &Authority| Some(UploadAuthority { authority: Some(by.clone()) });
+    let file = UploadedFile {
+        sha256: "0".repeat(64),
+        length: 10,
+        content_type: "image/png".to_owned(),
+        filename: "x.png".to_owned(),
+    };
+    let begin = |rule: &str, by: &Authority| BeginUploadRequest {
+        upload_digest: digest(rule),
+        authority: authority(by),
+        request_id: "r".to_owned(),
+        lease: None,
+    };
+    let authorize = |rule: &str, by: &Authority| AuthorizeUploadRequest {
+        upload_digest: digest(rule),
+        authority: authority(by),
+        request_id: "r".to_owned(),
+        file: Some(file.clone()),
+    };
+    let finish = |rule: &str, by: &Authority| FinishUploadRequest {
+        upload_digest: digest(rule),
+        authority: authority(by),
+        request_id: "r".to_owned(),
+        outcome: Some(Outcome::Stored(StoredUpload { file: Some(file.clone()), ..Default::default() })),
+    };
+
+    let create = CreateUploadTokenRequest { account: "acme".to_owned(), ..Default::default() };
+    let token = ok(tokens.create_upload_token(create).await).token;
+    let by_token = |token: &str| {
+        Authority::Token(TokenAuthority { account: "acme".to_owned(), token: token.to_owned() })
+    };
+    let by = by_token(&token);
+    errors.of(uploads.authorize_upload(authorize("tokens", &by)).await);
+    ok(uploads.begin_upload(begin("tokens", &by)).await);
+    made.extend(signature_of(&ok(uploads.authorize_upload(authorize("tokens", &by)).await).put_headers));
+    ok(uploads.finish_upload(finish("tokens", &by)).await);
+    errors.of(uploads.begin_upload(begin("tokens", &by_token(FORGED))).await);
+    let unknown = "A".repeat(43);
+    errors.of(uploads.begin_upload(begin("tokens", &by_token(&unknown))).await);
+    errors.of(uploads.finish_upload(finish("tokens", &by_token(TOKEN))).await);
+    errors.of(uploads.begin_upload(begin("forms", &by)).await);
+    made.push(token);
+
+    let form = ok(pair.signer().sign_upload(upload_request(&json!({ "public_id": "a", "tags": "b" }))).await);
+    made.push(form.signature);
+    let by = Authority::Form(FormAuthority { fields: form.form_fields.clone() });
+    ok(uploads.begin_upload(begin("forms", &by)).await);
+    made.extend(signature_of(&ok(uploads.authorize_upload(authorize("forms", &by)).await).put_headers));
+    made.push(ok(uploads.finish_upload(finish("forms", &by)).await).answer_signature);
+    let mut fields = form.form_fields;
+    fields.last_mut().unwrap().value = FORGED.to_owned();
+    let forged = Authority::Form(FormAuthority { fields });
+    assert_eq!(ok(uploads.begin_upload(begin("forms", &forged)).await).verdict(), Verdict::Invalid);
+    assert_eq!(ok(uploads.authorize_upload(authorize("forms", &forged)).await).verdict(), Verdict::Invalid);
+    errors.of(uploads.finish_upload(finish("forms", &forged)).await);
+    for parameters in [
+        json!({ "public_id": format!("{TOKEN}&{FORGED}") }),
+        json!({ "notification_url": format!("https://{TOKEN}@{FORGED}/") }),
+        json!({ "type": TOKEN }),
+        json!({ "context": FORGED }),
+    ] {
+        let fields = ok(pair.signer().sign_upload(upload_request(&parameters)).await).form_fields;
+        let by = Authority::Form(FormAuthority { fields });
+        errors.of(uploads.begin_upload(begin("forms", &by)).await);
+    }
+    let by =
+        Authority::Grant(GrantAuthority { image_id: format!("{TOKEN}//{FORGED}"), ..Default::default() });
+    errors.of(uploads.begin_upload(begin("grants", &by)).await);
+    let by = Authority::Grant(GrantAuthority { account: format!("{TOKEN} {FORGED}"), ..Default::default() });
+    errors.of(uploads.begin_upload(begin("grants", &by)).await);
+
+    let policy = SignPostPolicyRequest {
+        key: "s3-temporary".to_owned(),
+        url: "https://photos.s3.example/".to_owned(),
+        bucket: "photos".to_owned(),
+        region: "auto".to_owned(),
+        object: Some(Object::ObjectKey("a".to_owned())),
+        max_bytes: 10,
+        r#type: Some(Type::ContentType("image/png".to_owned())),
+        ..Default::default()
+    };
+    for field in ok(pair.signer().sign_post_policy(policy.clone()).await).fields {
+        if ["policy", "x-amz-signature"].contains(&field.name.as_str()) {
+            made.push(field.value);
+        }
+    }
+    let asked = SignPostPolicyRequest { bucket: FORGED.to_owned(), ..policy.clone() };
+    errors.of(pair.signer().sign_post_policy(asked).await);
+    let metadata = vec![Header { name: TOKEN.to_owned(), value: FORGED.to_owned() }];
+    errors.of(pair.signer().sign_post_policy(SignPostPolicyRequest { metadata, ..policy }).await);
+    made
+}
+
 /// Delivers and fetches with callers' headers, well and badly. Answers the signatures that were made.
 async fn use_the_resizer(pair: &Pair, errors: &mut Errors) -> Vec<String> {
     pair.stack.s3.put(BUCKET, "a.jpg", picture::demo_jpeg().unwrap()).await.unwrap();
@@ -328,11 +475,12 @@ async fn use_the_resizer(pair: &Pair, errors: &mut Errors) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn pitfall_19_no_log_line_and_no_error_shows_what_signs_or_authorises() {
     let log = Log::start();
-    let pair = Pair::in_real_time().await;
+    let pair = Pair::with(&format!("{KEYS}{UPLOADS}"), Clock::system()).await;
     let mut errors = Errors::default();
     let mut hidden = use_the_signer(&pair, &mut errors).await;
+    hidden.extend(use_uploads(&pair, &mut errors).await);
     hidden.extend(use_the_resizer(&pair, &mut errors).await);
-    assert_eq!(hidden.len(), 13, "signatures of every kind");
+    assert_eq!(hidden.len(), 22, "signatures of every kind");
     for file in fs::read_dir(pair.stack.dir().join("secrets")).unwrap() {
         hidden.push(fs::read_to_string(file.unwrap().path()).unwrap());
     }
@@ -354,6 +502,10 @@ async fn pitfall_19_no_log_line_and_no_error_shows_what_signs_or_authorises() {
         "SignerService/BatchSignUrls",
         "SignerService/SignUpload",
         "SignerService/SignOriginRequest",
+        "SignerService/SignPostPolicy",
+        "UploadService/BeginUpload",
+        "UploadService/AuthorizeUpload",
+        "UploadService/FinishUpload",
         "VerifierService/VerifyUrl",
         "VerifierService/VerifyUpload",
         "KeyService/ListKeys",
@@ -364,7 +516,7 @@ async fn pitfall_19_no_log_line_and_no_error_shows_what_signs_or_authorises() {
     ] {
         assert!(log.contains(method), "{method} is not in the log");
     }
-    for event in ["url.refused", "origin.failed", "signer.unavailable", "answered"] {
+    for event in ["url.refused", "upload.refused", "origin.failed", "signer.unavailable", "answered"] {
         assert!(log.contains(event), "{event} is not in the log");
     }
     for text in &hidden {

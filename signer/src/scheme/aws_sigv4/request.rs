@@ -40,8 +40,16 @@ const RESERVED_PARAMETERS: [&str; 7] = [
 /// object (`acl`, `policy`, `tagging`, …).
 const PUT_PARAMETERS: [&str; 2] = ["partNumber", "uploadId"];
 
-/// What the headers start with that make S3 copy an object that whoever asks may not be allowed to read.
-const COPY_SOURCE: &str = "x-amz-copy-source";
+/// What the headers of a PUT start with that make it more than the writing of an object, and why that is not signed.
+const MORE_THAN_WRITING: [(&str, &str); 7] = [
+    ("x-amz-copy-source", "copies another object, which is not signed"),
+    ("x-amz-acl", "gives others access to the object, which is not signed"),
+    ("x-amz-grant-", "gives others access to the object, which is not signed"),
+    ("x-amz-tagging", "tags the object, on which access may depend, which is not signed"),
+    ("x-amz-website-redirect-location", "makes the object a redirect, which is not signed"),
+    ("x-amz-object-lock-", "locks the object, which is not signed"),
+    ("x-amz-bypass-governance-retention", "unlocks the object, which is not signed"),
+];
 
 /// Why a request is not signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -239,9 +247,9 @@ fn check_header(
     if presigned && UNSIGNED_WHEN_PRESIGNED.iter().any(|unsigned| name.eq_ignore_ascii_case(unsigned)) {
         return Err(RequestError::Header(index, "cannot be signed in a presigned URL"));
     }
-    let copies = name.get(..COPY_SOURCE.len()).is_some_and(|start| start.eq_ignore_ascii_case(COPY_SOURCE));
-    if writes && copies {
-        return Err(RequestError::Header(index, "copies another object, which is not signed"));
+    let begins = |with: &str| name.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    if writes && let Some((_, why)) = MORE_THAN_WRITING.iter().find(|(with, _)| begins(with)) {
+        return Err(RequestError::Header(index, why));
     }
     if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Err(RequestError::Header(index, "expected a value of printable ASCII"));

@@ -106,6 +106,37 @@ async fn origin_requests_that_are_not_signed() {
     }
 }
 
+/// A PUT writes an object, and says nothing of who may do what with it.
+#[tokio::test]
+async fn a_put_gives_nothing_away() {
+    let signer = signer();
+    for (name, url) in [
+        ("x-amz-acl", ""),
+        ("x-amz-grant-read", ""),
+        ("x-amz-copy-source", ""),
+        ("x-amz-tagging", ""),
+        ("x-amz-website-redirect-location", ""),
+        ("x-amz-object-lock-mode", ""),
+        ("content-type", "?acl"),
+        ("content-type", "?tagging"),
+        ("content-type", "?partNumber=1&versionId=x"),
+    ] {
+        for location in [SignatureLocation::Headers, SignatureLocation::Query] {
+            let mut request = origin_request();
+            request.method = "PUT".to_owned();
+            request.location = location.into();
+            request.headers = vec![Header { name: name.to_owned(), value: "x".to_owned() }];
+            request.url += url;
+            let (code, reason) = refused(signer.sign_origin_request(allowed(request.clone())).await);
+            let expected = if url.is_empty() { "FIELD_INVALID" } else { "URL_INVALID" };
+            assert_eq!((code, reason.as_str()), (Code::InvalidArgument, expected), "{name} {url}");
+            // A GET may be asked with any of them: it changes nothing.
+            request.method = "GET".to_owned();
+            ok(signer.sign_origin_request(allowed(request)).await);
+        }
+    }
+}
+
 fn presigned_for(request: &mut pb::SignOriginRequestRequest, seconds: i64) {
     request.location = SignatureLocation::Query.into();
     request.ttl = Some(Duration { seconds, nanos: 0 });
