@@ -156,15 +156,12 @@ fn free(port: u16, say: Say) -> u16 {
     }
 }
 
-/// What this signer keeps in files, which a test has no use for: upload tokens and an audit trail.
+/// What this signer keeps in files, which a test has no use for: an audit trail.
 fn kept(dir: &Path) -> io::Result<String> {
     keys::write_fresh(&dir.join("secrets"), AUDIT_KEY)?;
     let dir = dir.display();
     Ok(format!(
-        r#"[upload_tokens]
-path = "{dir}/upload-tokens.redb"
-
-[audit]
+        r#"[audit]
 sink = "file"
 path = "{dir}/{AUDIT_FILE}"
 key_file = "{dir}/secrets/{AUDIT_KEY}"

@@ -155,6 +155,22 @@ impl EmbeddedS3 {
         Ok(self.store.put_bytes(bucket, key, bytes.into()).await?)
     }
 
+    /// The bytes of an object, straight from the store; `None` where there is none. Counts as no request.
+    ///
+    /// # Errors
+    /// [`S3Error::Store`] when the bucket is missing or the object cannot be read.
+    pub async fn get(&self, bucket: &str, key: &str) -> Result<Option<Bytes>, S3Error> {
+        Ok(self.store.get_bytes(bucket, key).await?)
+    }
+
+    /// How many objects a bucket has.
+    ///
+    /// # Errors
+    /// [`S3Error::Root`] when its folder cannot be read.
+    pub async fn objects(&self, bucket: &str) -> Result<usize, S3Error> {
+        self.store.count(bucket).await.map_err(|error| S3Error::Root(error.to_string()))
+    }
+
     /// HTTP requests answered so far, refused ones included.
     pub fn requests(&self) -> u64 {
         self.counters.requests.load(Ordering::Relaxed)

@@ -18,6 +18,7 @@ use safelight_proto::{
     resizer::v1::resizer_service_client::ResizerServiceClient,
     signer::v1::{
         key_service_client::KeyServiceClient, signer_service_client::SignerServiceClient,
+        upload_token_service_client::UploadTokenServiceClient,
         verifier_service_client::VerifierServiceClient,
     },
 };
@@ -141,7 +142,7 @@ impl Stack {
             toml.replace("{s3}", &s3.endpoint()).replace("{s3_host}", &s3.virtual_host_endpoint())
         };
         let config = dir.join("signer.toml");
-        let text = config::signer(&secrets, &token, &s3.endpoint());
+        let text = config::signer(dir, &secrets, &token, &s3.endpoint());
         std::fs::write(&config, text + &extra(&settings.signer_toml))?;
         let signer = Signer::open(safelight_signer::Config::load(&config)?, settings.clock.clone())?;
         let server = Server::new(safelight_signer::limits()).reflection(FILE_DESCRIPTOR_SET);
@@ -181,6 +182,14 @@ impl Stack {
     /// The signer cannot be connected to.
     pub async fn verifier_client(&self) -> Result<VerifierServiceClient<Channel>, tonic::transport::Error> {
         Ok(VerifierServiceClient::new(connect(&self.signer).await?))
+    }
+
+    /// A client of `UploadTokenService`.
+    ///
+    /// # Errors
+    /// The signer cannot be connected to.
+    pub async fn token_client(&self) -> Result<UploadTokenServiceClient<Channel>, tonic::transport::Error> {
+        Ok(UploadTokenServiceClient::new(connect(&self.signer).await?))
     }
 
     /// A client of `KeyService`.

@@ -4,8 +4,14 @@ use std::{net::SocketAddr, time::Duration};
 
 use safelight_chassis::{config::Section, http::Limits};
 
-use super::forwarded::Proxies;
+use super::{forwarded::Proxies, upload::STORE_TIME};
 use crate::app::context::DEFAULT_DEADLINE;
+
+/// How long the bytes of an upload may take to come unless configured: with the time to store them it is below the 90 s that a
+/// request may take as a whole.
+const DEFAULT_UPLOAD_DEADLINE: Duration = Duration::from_secs(60);
+/// Longest `upload_deadline`: for as long a stalled client may hold its connection.
+const MAX_UPLOAD_DEADLINE: Duration = Duration::from_secs(600);
 
 /// What the HTTP door is told at its start.
 #[derive(Debug, Clone)]
@@ -16,6 +22,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long making one answer may take.
     pub deadline: Duration,
+    /// How long the bytes of an upload may take to come.
+    pub upload_deadline: Duration,
     /// Proxies that are believed.
     pub proxies: Proxies,
 }
@@ -26,7 +34,13 @@ impl Config {
     pub fn at(listen: SocketAddr) -> Self {
         // A target of twice the length that is accepted, and the usual cookies, are still answered by their name.
         let limits = Limits { max_header_list_size: 32 * 1024, ..Limits::DEFAULT };
-        Self { listen, limits, deadline: DEFAULT_DEADLINE, proxies: Proxies::default() }
+        Self {
+            listen,
+            limits,
+            deadline: DEFAULT_DEADLINE,
+            upload_deadline: DEFAULT_UPLOAD_DEADLINE,
+            proxies: Proxies::default(),
+        }
     }
 
     /// Reads `[http]`.
@@ -45,6 +59,12 @@ impl Config {
             section
                 .error("deadline", "must be above 0s, and below the 90s that an answer may take as a whole");
         }
+        config.upload_deadline = section.duration("upload_deadline").unwrap_or(config.upload_deadline);
+        if config.upload_deadline.is_zero() || config.upload_deadline > MAX_UPLOAD_DEADLINE {
+            section.error("upload_deadline", "must be above 0s, and at most 10m");
+        }
+        let longest = config.upload_deadline.saturating_add(STORE_TIME);
+        config.limits.answer_timeout = config.limits.answer_timeout.max(longest);
         config.proxies = Proxies::read(section);
         config
     }
@@ -59,12 +79,20 @@ mod tests {
     #[test]
     fn everything_wrong_is_reported_at_once() {
         let errors = config::read(
-            "max_connections = 0\ndeadline = '2m'\ntrusted_proxies = ['10.0.0.0/8', 'nginx', 1]\n\
+            "max_connections = 0\ndeadline = '2m'\nupload_deadline = '11m'\ntrusted_proxies = ['10.0.0.0/8', 'nginx', 1]\n\
              forwarded_headers = 'x-real-ip'\nport = 80\n",
             Config::read,
         );
         let errors = errors.unwrap_err().to_string();
-        for key in ["listen", "max_connections", "deadline", "trusted_proxies", "forwarded_headers", "port"] {
+        for key in [
+            "listen",
+            "max_connections",
+            "deadline",
+            "upload_deadline",
+            "trusted_proxies",
+            "forwarded_headers",
+            "port",
+        ] {
             assert!(errors.contains(key), "{key} not in\n{errors}");
         }
         assert!(

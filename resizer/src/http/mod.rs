@@ -1,4 +1,4 @@
-//! The HTTP door: GET and HEAD of every route, for browsers, CDNs and proxies. Translates, and calls [`app`](crate::app).
+//! The HTTP door: GET and HEAD of every route, and uploads, for browsers, CDNs and proxies. Translates, and calls [`app`](crate::app).
 //!
 //! The signed URL, or that its variant is public, is the authority: there are no callers. The target is verified as it was
 //! received, byte for byte but for a fragment, which is no part of a target: the parser drops what follows a `#`.
@@ -11,6 +11,7 @@
 //! - `cors`: what scripts of other sites may do; `OPTIONS`
 //! - `answer`: a picture, into a body
 //! - `problem`: errors
+//! - `upload`: pictures in
 
 mod answer;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod forwarded;
 mod headers;
 mod problem;
 mod request;
+mod upload;
 
 use std::{
     future::poll_fn,
@@ -47,7 +49,7 @@ use crate::{
         error,
         permits::ByUrl,
     },
-    delivery::{Route, Target},
+    delivery::{Presentation, Route, Target, presentation::Origins},
     origin::CallerHeaders,
 };
 pub use config::Config;
@@ -57,7 +59,12 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Adds the door to a server.
 pub(crate) fn add_to(server: Server, app: Arc<App>, config: &Config) -> Server {
-    let door = Door { app, proxies: Arc::new(config.proxies.clone()), deadline: config.deadline };
+    let door = Door {
+        app,
+        proxies: Arc::new(config.proxies.clone()),
+        deadline: config.deadline,
+        upload_deadline: config.upload_deadline,
+    };
     server.http(config.listen, config.limits, door)
 }
 
@@ -71,25 +78,34 @@ struct Door {
     app: Arc<App>,
     proxies: Arc<forwarded::Proxies>,
     deadline: Duration,
+    upload_deadline: Duration,
 }
 
 impl Handler for Door {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        discard(body).await;
         let request_id = parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default();
         let context = Context {
             request_id: Some(request_id.clone()),
             trace_parent: parts.extensions.get::<TraceParent>().map(|parent| parent.as_str().to_owned()),
             ..Context::until(Instant::now() + self.deadline)
         };
+        let path = parts.uri.path();
+        let is_read = [Method::GET, Method::HEAD].contains(&parts.method);
+        if let Some(rule) = self.app.uploads().at(path)
+            && !(is_read && self.app.delivery().route(path).is_some())
+        {
+            return self.upload(rule, &parts, body, context).await;
+        }
+        discard(body).await;
         let mut route = None;
         let answered = self.answer(&parts, peer, context, &mut route).await;
         let presentation = route.map(|route| &route.presentation);
         let mut response =
             answered.unwrap_or_else(|error| problem::answer(&error, &request_id, presentation));
         if let Some(presentation) = presentation {
-            cors::mark(presentation, &parts.headers, response.headers_mut());
+            let Presentation { cors, timing_allow_origin, .. } = presentation;
+            cors::mark(cors, timing_allow_origin, &parts.headers, response.headers_mut());
         }
         // The head is the same, `Content-Length` included.
         if parts.method == Method::HEAD { response.map(|_| Body::empty()) } else { response }
@@ -134,14 +150,14 @@ impl Door {
         let Viewer { origin, client } = self.proxies.viewer(peer, authority, &parts.headers)?;
         let received = parts.uri.path_and_query().map_or("", |target| target.as_str());
         if parts.method == Method::OPTIONS && received == "*" {
-            return Ok(cors::options(None, &parts.headers));
+            return Ok(cors::options(&Origins::None, METHODS, &parts.headers));
         }
         let target = Target::received(origin.as_deref(), received).map_err(error::target)?;
         *found = self.app.delivery().route(target.path());
         if let Some(route) = found
             && parts.method == Method::OPTIONS
         {
-            return Ok(cors::options(Some(&route.presentation), &parts.headers));
+            return Ok(cors::options(&route.presentation.cors, METHODS, &parts.headers));
         }
 
         let asking = Asking::read(&parts.headers);

@@ -1,5 +1,6 @@
 //! Errors as HTTP has them: the reason's status, and `application/problem+json` (RFC 9457).
 
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use safelight_chassis::http::{Body, Reason as LoggedReason};
 use safelight_proto::reason::{CallError, Reason};
@@ -21,15 +22,26 @@ pub(super) fn answer(
     request_id: &str,
     presentation: Option<&Presentation>,
 ) -> Response<Body> {
+    let (media_type, bytes) = match presentation.and_then(|presentation| presentation.placeholder.as_ref()) {
+        Some(placeholder) => (placeholder.format.media_type(), placeholder.bytes.clone()),
+        None => ("application/problem+json", body(error, request_id).into()),
+    };
+    let mut response = response(error, media_type, bytes, METHODS);
+    guard(response.headers_mut(), presentation);
+    response
+}
+
+/// An error with a body of any kind. `methods` are those that are answered at its URL.
+pub(super) fn response(
+    error: &CallError,
+    media_type: &str,
+    bytes: Bytes,
+    methods: &'static str,
+) -> Response<Body> {
     let reason = error.reason();
     // The table has no status that is none.
     let status = StatusCode::from_u16(reason.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let (media_type, bytes) = match presentation.and_then(|presentation| presentation.placeholder.as_ref()) {
-        Some(placeholder) => (placeholder.format.media_type(), placeholder.bytes.clone()),
-        None => ("application/problem+json", body(error, status, request_id).into()),
-    };
     let mut headers = http::HeaderMap::new();
-    guard(&mut headers, presentation);
     insert(&mut headers, header::CONTENT_TYPE, media_type);
     insert(&mut headers, header::CONTENT_LENGTH, &bytes.len().to_string());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -41,7 +53,7 @@ pub(super) fn answer(
         insert(&mut headers, header::RETRY_AFTER, &delay.max(RETRY_AFTER).to_string());
     }
     if reason == Reason::HttpMethodUnsupported {
-        headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
+        headers.insert(header::ALLOW, HeaderValue::from_static(methods));
     }
     let mut response = Response::new(Body::full(bytes));
     *response.status_mut() = status;
@@ -50,12 +62,12 @@ pub(super) fn answer(
     response
 }
 
-fn body(error: &CallError, status: StatusCode, request_id: &str) -> Vec<u8> {
+fn body(error: &CallError, request_id: &str) -> Vec<u8> {
     let reason = error.reason().as_str();
     let mut problem = json!({
         "type": format!("tag:safelight.dev,2026:{reason}"),
         "title": error.reason().meaning().trim(),
-        "status": status.as_u16(),
+        "status": error.reason().http_status(),
         "detail": error.message(),
         "reason": reason,
         "request_id": request_id,

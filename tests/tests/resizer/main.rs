@@ -18,6 +18,7 @@
 //! - [`nginx`], [`envoy`]: real proxies in front of the HTTP door, as `deploy` has them
 //! - [`logs`]: what is logged, and what never is
 //! - [`check`]: `check-config --connect`
+//! - [`store`]: uploads, from a token to an object
 //! - [`variants`]: the list of variants
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and what they share")]
 
@@ -45,6 +46,7 @@ mod policy;
 mod resize;
 mod s3_origin;
 mod signer;
+mod store;
 mod upload;
 mod variants;
 mod versitygw;

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 use http::{HeaderMap, Method, Uri};
 use s3s::dto::{
     CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput,
@@ -17,18 +18,24 @@ use s3s::dto::{
     PutObjectOutput,
 };
 use s3s::path::{check_bucket_name, check_key};
-use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 
 /// The store: the S3 operations that this origin has, over one directory.
 #[derive(Clone)]
-pub(super) struct ExactKeys(Arc<FileSystem>);
+pub(super) struct ExactKeys {
+    files: Arc<FileSystem>,
+    root: Arc<Path>,
+    /// One PUT with a condition at a time: `s3s-fs` looks first and writes then.
+    conditional: Arc<Mutex<()>>,
+}
 
 impl ExactKeys {
     pub(super) fn new(root: &Path) -> Result<Self, super::S3Error> {
         let files = FileSystem::new(root).map_err(|error| super::S3Error::Root(format!("{error:?}")))?;
-        Ok(Self(Arc::new(files)))
+        Ok(Self { files: Arc::new(files), root: root.into(), conditional: Arc::default() })
     }
 
     pub(super) async fn create_bucket_named(&self, bucket: &str) -> S3Result<()> {
@@ -53,10 +60,34 @@ impl ExactKeys {
         self.put_object(request(input)).await.map(drop)
     }
 
+    pub(super) async fn get_bytes(&self, bucket: &str, key: &str) -> S3Result<Option<Bytes>> {
+        let input = GetObjectInput { bucket: bucket.to_owned(), key: key.to_owned(), ..Default::default() };
+        let output = match self.get_object(request(input)).await {
+            Err(error) if *error.code() == S3ErrorCode::NoSuchKey => return Ok(None),
+            answer => answer?.output,
+        };
+        let Some(mut body) = output.body else { return Ok(Some(Bytes::new())) };
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = body.next().await {
+            bytes.extend_from_slice(&chunk.map_err(|error| s3_error!(InternalError, "{error}"))?);
+        }
+        Ok(Some(bytes.freeze()))
+    }
+
+    /// Objects have names of 64 digits; what `s3s-fs` keeps beside them has others.
+    pub(super) async fn count(&self, bucket: &str) -> std::io::Result<usize> {
+        let mut entries = tokio::fs::read_dir(self.root.join(bucket)).await?;
+        let mut count = 0;
+        while let Some(entry) = entries.next_entry().await? {
+            count += usize::from(entry.file_name().len() == 64);
+        }
+        Ok(count)
+    }
+
     /// Every operation on an object starts here: `s3s-fs` would make a missing bucket on the way.
     async fn require_bucket(&self, bucket: &str) -> S3Result<()> {
         let input = HeadBucketInput { bucket: bucket.to_owned(), ..Default::default() };
-        self.0.head_bucket(request(input)).await.map(drop)
+        self.files.head_bucket(request(input)).await.map(drop)
     }
 }
 
@@ -92,17 +123,17 @@ impl S3 for ExactKeys {
         &self,
         req: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
-        self.0.create_bucket(without_headers(req)).await
+        self.files.create_bucket(without_headers(req)).await
     }
 
     async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
-        self.0.head_bucket(without_headers(req)).await
+        self.files.head_bucket(without_headers(req)).await
     }
 
     async fn get_object(&self, mut req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         self.require_bucket(&req.input.bucket).await?;
         req.input.key = file_name(&req.input.key);
-        self.0.get_object(without_headers(req)).await
+        self.files.get_object(without_headers(req)).await
     }
 
     async fn head_object(
@@ -111,13 +142,15 @@ impl S3 for ExactKeys {
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         self.require_bucket(&req.input.bucket).await?;
         req.input.key = file_name(&req.input.key);
-        self.0.head_object(without_headers(req)).await
+        self.files.head_object(without_headers(req)).await
     }
 
     async fn put_object(&self, mut req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         self.require_bucket(&req.input.bucket).await?;
         req.input.key = file_name(&req.input.key);
-        self.0.put_object(without_headers(req)).await
+        let is_conditional = req.input.if_none_match.is_some() || req.input.if_match.is_some();
+        let _one = if is_conditional { Some(self.conditional.lock().await) } else { None };
+        self.files.put_object(without_headers(req)).await
     }
 
     async fn delete_object(
@@ -126,6 +159,6 @@ impl S3 for ExactKeys {
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         self.require_bucket(&req.input.bucket).await?;
         req.input.key = file_name(&req.input.key);
-        self.0.delete_object(without_headers(req)).await
+        self.files.delete_object(without_headers(req)).await
     }
 }

@@ -10,8 +10,17 @@ use crate::s3::REGION;
 /// The route's path, and the delivery's: what both must say in the same words.
 const PATH: &str = "/{account}/{key...}/{variant}";
 
+/// Most bytes of a stored file.
+const MAX_BYTES: &str = "20MiB";
+
 /// `signer.toml`.
-pub(super) fn signer(secrets: &Path, resizer_token: &str, s3: &str) -> String {
+pub(super) fn signer(dir: &Path, secrets: &Path, resizer_token: &str, s3: &str) -> String {
+    let tokens = dir.join("upload-tokens.redb");
+    let tokens = tokens.display();
+    let stored = format!(
+        "max_bytes = \"{MAX_BYTES}\"\ncontent_types = [\"image/gif\", \"image/jpeg\", \"image/png\", \"image/webp\"]\n\
+         signing_key = \"s3-photos\"\nregion = \"{REGION}\"\nbase_url = \"{s3}/{BUCKET}/\""
+    );
     let secrets = secrets.display();
     let resizer = hex::encode(Sha256::digest(resizer_token));
     format!(
@@ -26,6 +35,13 @@ sha256 = "{resizer}"
 caller = "resizer"
 methods = ["AuthorizeDelivery", "ListDeliveries"]
 keys = ["web", "s3-photos"]
+
+# Uploads that a token, a signed form or a grant lets in.
+[[grants]]
+caller = "resizer"
+methods = ["BeginUpload", "AuthorizeUpload", "FinishUpload", "ListUploadRules"]
+keys = ["uploads", "s3-photos"]
+accounts = ["*"]
 
 # Objects that callers name themselves, in ResizeObject and Inspect.
 [[grants]]
@@ -50,6 +66,27 @@ public_variants = ["thumbnail"]
 signing_key = "s3-photos"
 region = "{REGION}"
 base_url = "{s3}/{BUCKET}/"
+
+[upload_tokens]
+path = "{tokens}"
+private_custom_ids = true
+
+# The resizer's upload rules, in the same words.
+[[uploads]]
+name = "direct"
+kind = "one-time"
+{stored}
+
+[[uploads]]
+name = "forms"
+kind = "cloudinary"
+key = "uploads"
+{stored}
+
+[[uploads]]
+name = "services"
+kind = "grant"
+{stored}
 
 # Made-up keys of the local stack, fresh at every start.
 [[keys]]
@@ -87,6 +124,10 @@ secret_file = "{secrets}/s3-photos-1"
 pub(super) fn resizer(signer: &str, token_file: &Path, s3: &str, extra: &str, settings: &Settings) -> String {
     let Settings { limits, http, http_port, .. } = settings;
     let token_file = token_file.display();
+    let delivery_url = match http_port {
+        0 => String::new(), // which it will be is not known yet
+        port => format!("delivery_url = \"http://127.0.0.1:{port}/local/{{id}}/{{variant}}\""),
+    };
     let route = if settings.own_route {
         format!(
             "[[routes]]\npath = \"{PATH}\"\norigin = \"photos\"\nurl_key = \"web\"\nflexible = true\n\
@@ -106,6 +147,7 @@ caller = "anonymous"
 methods = ["*"]
 origins = ["*"]
 routes = ["*"]
+uploads = ["*"]
 
 [limits]
 {limits}
@@ -134,6 +176,30 @@ width = 800
 
 {extra}
 {route}
+
+[[uploads]]
+name = "direct"
+kind = "one-time"
+path = "/upload/{{account}}/{{token}}"
+origin = "photos"
+max_bytes = "{MAX_BYTES}"
+cors = ["*"]
+{delivery_url}
+
+[[uploads]]
+name = "forms"
+kind = "cloudinary"
+path = "/v1_1/{{cloud}}/{{resource_type}}/upload"
+key = "uploads"
+origin = "photos"
+max_bytes = "{MAX_BYTES}"
+cors = ["*"]
+
+[[uploads]]
+name = "services"
+kind = "grant"
+origin = "photos"
+max_bytes = "{MAX_BYTES}"
 "#
     )
 }

@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// others could use.
 const LEAST_RATE: u64 = 8 * 1024;
 /// Most bytes of a form besides its file, but for the piece that they end in: names, values, and what stands between.
-const MAX_FORM_OVERHEAD: u64 = 64 * 1024;
+pub(super) const MAX_FORM_OVERHEAD: u64 = 64 * 1024;
 /// Most bytes that are read and thrown away of an upload that was refused.
 const MAX_DISCARDED: u64 = 32 * 1024 * 1024;
 /// How long that may take.
@@ -54,6 +54,14 @@ impl Incoming {
         Self { body: Some(body), is_waiting, pieces: None }
     }
 
+    /// Refuses a body that is declared to be longer than `limit`.
+    pub(super) fn check_length(&self, limit: u64, declared: Option<u64>) -> Result<(), CallError> {
+        if declared.is_some_and(|length| length > limit) {
+            return Err(Reason::UploadTooLarge.error(format!("the upload has more than {limit} bytes")));
+        }
+        Ok(())
+    }
+
     /// Begins to read. A client that waits is told to send.
     pub(super) fn start(&mut self, until: Instant) {
         if let Some(body) = self.body.take() {
@@ -72,12 +80,8 @@ impl Incoming {
     /// The rest of it, for a parser of forms, and what is to be told of the parser's progress.
     pub(super) fn stream(&mut self) -> (Pieces, Progress) {
         let progress = Progress::default();
-        let pieces = Pieces {
-            pieces: self.pieces.take(),
-            read: 0,
-            progress: progress.clone(),
-            is_to_rest: false,
-        };
+        let pieces =
+            Pieces { pieces: self.pieces.take(), read: 0, progress: progress.clone(), is_to_rest: false };
         (pieces, progress)
     }
 

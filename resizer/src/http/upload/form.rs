@@ -32,7 +32,7 @@ pub(super) enum Part {
     /// A field, whole.
     Field(String, String),
     /// The file begins. It must be read to its end before the next part.
-    File(File),
+    File(Box<File>),
 }
 
 /// A file as it comes.
@@ -46,7 +46,8 @@ pub(super) struct File {
 impl Form {
     /// Begins to read a form.
     pub(super) fn new(headers: &HeaderMap, incoming: &mut Incoming) -> Result<Self, CallError> {
-        let boundary = only(headers, &header::CONTENT_TYPE).and_then(|text| multer::parse_boundary(text).ok());
+        let boundary =
+            only(headers, &header::CONTENT_TYPE).and_then(|text| multer::parse_boundary(text).ok());
         let boundary = boundary.ok_or_else(|| {
             invalid("POST takes a form (multipart/form-data with a boundary) whose part \"file\" is the file")
         })?;
@@ -67,7 +68,7 @@ impl Form {
                 return Err(invalid("the form has two parts \"file\""));
             }
             let filename = shown(field.file_name().unwrap_or_default());
-            return Ok(Some(Part::File(File { field, progress: self.progress.clone(), filename })));
+            return Ok(Some(Part::File(Box::new(File { field, progress: self.progress.clone(), filename }))));
         }
         if field.file_name().is_some_and(|name| !name.is_empty()) {
             return Err(invalid("the form has a file in a part that is not named \"file\""));

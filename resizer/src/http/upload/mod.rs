@@ -3,12 +3,14 @@
 //! # Layout
 //! - `body`: a request's body: its pace, and its end when it is refused
 //! - `form`: `multipart/form-data`
+//! - `json`: values of protobuf as JSON
 //! - `one_time`: Cloudflare's direct creator upload: the token stands in the path
 //!
 //! A browser that is refused while it sends hears of it: what it still sends is read, for a while, and thrown away.
 
 mod body;
 mod form;
+mod json;
 mod one_time;
 
 use std::{
@@ -16,19 +18,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use ::http::{HeaderMap, Method, Response, header, request::Parts};
+use bytes::Bytes;
 use hyper::body::Incoming;
 use safelight_chassis::http::Body;
-use safelight_proto::{
-    reason::{CallError, Reason},
-    signer::v1::UploadKind,
-};
+use safelight_proto::reason::{CallError, Reason};
 
 use super::{Door, cors, headers, problem, request::only};
 use crate::{
-    app::{App, Context, error, ingest::{Begun, Received}},
-    transfer::receive::{ReceiveError, Upload},
+    app::{
+        App, Context, error,
+        ingest::{Begun, Received},
+    },
+    transfer::receive::Upload,
     upload::Rule,
 };
 use body::Incoming as Pieces;
@@ -37,7 +39,7 @@ use body::Incoming as Pieces;
 pub(super) const METHODS: &str = "POST, PUT, OPTIONS";
 
 /// How long a picture that has been received may take to be stored.
-const STORE_TIME: Duration = Duration::from_secs(30);
+pub(super) const STORE_TIME: Duration = Duration::from_secs(30);
 
 /// A request for an upload.
 struct Asking<'a> {
@@ -103,7 +105,7 @@ enum File<'a> {
     /// As the request's body.
     Body(&'a mut Pieces),
     /// As a part of a form.
-    Part(form::File),
+    Part(Box<form::File>),
 }
 
 impl File<'_> {

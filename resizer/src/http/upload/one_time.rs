@@ -8,12 +8,21 @@ use safelight_proto::{
     reason::CallError,
     signer::v1::{TokenAuthority, UploadAuthority, upload_authority::Authority},
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json as value};
 
-use super::{Asking, File, Pieces, declared_length, form::{self, Form, Part}, receive};
+use super::{
+    Asking, File, Pieces,
+    body::MAX_FORM_OVERHEAD,
+    declared_length,
+    form::{self, Form, Part},
+    json, receive,
+};
 use crate::{
-    app::{App, ingest::{self, Received, Begun, Stored, Wish}},
-    http::{headers::insert, request::only, json::of_struct},
+    app::{
+        App,
+        ingest::{self, Begun, Received, Stored, Wish},
+    },
+    http::{headers::insert, request::only},
 };
 
 /// Names an upload, so that it can be repeated (IETF draft "The Idempotency-Key HTTP Header Field").
@@ -64,7 +73,7 @@ async fn received(
         return receive(begun, declared, &mut File::Body(pieces), String::new()).await;
     }
     // A form is longer than its file: only what is surely too long is refused by its length.
-    pieces.check_length(begun.max_bytes() + form::MAX_OVERHEAD, declared)?;
+    pieces.check_length(begun.max_bytes() + MAX_FORM_OVERHEAD, declared)?;
     pieces.start(*received_by);
     let mut form = Form::new(&parts.headers, pieces)?;
     let mut received = None;
@@ -83,7 +92,7 @@ fn success(app: &App, stored: &Stored) -> Value {
     let variants = app.delivery().variants.keys();
     let urls = variants.filter_map(|variant| stored.rule.url(&stored.account, &stored.image_id, variant));
     let size = stored.info.size();
-    let mut result = json!({
+    let mut result = value!({
         "id": stored.image_id,
         "filename": stored.filename,
         "uploaded": Timestamp::from(stored.time).to_string(),
@@ -96,19 +105,19 @@ fn success(app: &App, stored: &Stored) -> Value {
             "size": stored.size,
             "sha256": stored.sha256,
             "crc32c": format!("{:08x}", stored.crc32c),
-            "thumbhash": ingest::base64(&stored.thumbhash),
+            "thumbhash": json::base64(&stored.thumbhash),
         },
     });
     if let Some(metadata) = &stored.metadata {
-        result["meta"] = of_struct(metadata);
+        result["meta"] = json::of_struct(metadata);
     }
-    json!({ "result": result, "success": true, "errors": [], "messages": [] })
+    value!({ "result": result, "success": true, "errors": [], "messages": [] })
 }
 
 /// An error as Cloudflare's API has it, with our reason.
 pub(super) fn error(error: &CallError, request_id: &str) -> String {
     let reason = error.reason();
-    let answer = json!({
+    let answer = value!({
         "result": null,
         "success": false,
         "errors": [{ "code": reason.http_status(), "message": error.message(), "reason": reason.as_str() }],
