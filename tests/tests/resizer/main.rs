@@ -18,7 +18,7 @@
 //! - [`nginx`], [`envoy`]: real proxies in front of the HTTP door, as `deploy` has them
 //! - [`logs`]: what is logged, and what never is
 //! - [`check`]: `check-config --connect`
-//! - [`store`]: uploads, from a token to an object
+//! - [`store`]: uploads, from a token to an object; [`cloudinary`]: Cloudinary's API
 //! - [`variants`]: the list of variants
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and what they share")]
 
@@ -27,6 +27,7 @@ mod agreement;
 mod cache;
 mod causes;
 mod check;
+mod cloudinary;
 mod damaged;
 mod deliver;
 mod encodings;

@@ -212,7 +212,7 @@ async fn one_token_by_64_clients_at_once_stores_one_picture() {
 }
 
 /// A form with parts: name, file name, bytes.
-fn form(parts: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
+pub(crate) fn form(parts: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
     let boundary = "----safelight-test-boundary";
     let mut body = Vec::new();
     for (name, filename, bytes) in parts {
@@ -227,7 +227,13 @@ fn form(parts: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
     (format!("Content-Type: multipart/form-data; boundary={boundary}"), body)
 }
 
-async fn post(local: &Local, method: &str, target: &str, lines: &[&str], body: &[u8]) -> HttpAnswer {
+pub(crate) async fn post(
+    local: &Local,
+    method: &str,
+    target: &str,
+    lines: &[&str],
+    body: &[u8],
+) -> HttpAnswer {
     let length = format!("Content-Length: {}", body.len());
     let lines: Vec<_> = lines.iter().copied().chain([length.as_str()]).collect();
     let mut request = wire::head(method, target, &lines).into_bytes();

@@ -41,6 +41,8 @@ pub(super) struct File {
     progress: Progress,
     /// The name that the client gives it; empty when it gives none.
     pub(super) filename: String,
+    /// Whether it comes as a field of text comes: it may be a data URI.
+    pub(super) is_text: bool,
 }
 
 impl Form {
@@ -67,8 +69,10 @@ impl Form {
             if std::mem::replace(&mut self.has_file, true) {
                 return Err(invalid("the form has two parts \"file\""));
             }
+            let is_text = field.file_name().is_none();
             let filename = shown(field.file_name().unwrap_or_default());
-            return Ok(Some(Part::File(Box::new(File { field, progress: self.progress.clone(), filename }))));
+            let progress = self.progress.clone();
+            return Ok(Some(Part::File(Box::new(File { field, progress, filename, is_text }))));
         }
         if field.file_name().is_some_and(|name| !name.is_empty()) {
             return Err(invalid("the form has a file in a part that is not named \"file\""));

@@ -4,11 +4,13 @@
 //! - `body`: a request's body: its pace, and its end when it is refused
 //! - `form`: `multipart/form-data`
 //! - `json`: values of protobuf as JSON
+//! - `cloudinary`: Cloudinary's upload API
 //! - `one_time`: Cloudflare's direct creator upload: the token stands in the path
 //!
 //! A browser that is refused while it sends hears of it: what it still sends is read, for a while, and thrown away.
 
 mod body;
+mod cloudinary;
 mod form;
 mod json;
 mod one_time;
@@ -18,11 +20,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::http::{HeaderMap, Method, Response, header, request::Parts};
+use ::http::{HeaderMap, Method, Response, StatusCode, header, request::Parts};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use safelight_chassis::http::Body;
-use safelight_proto::reason::{CallError, Reason};
+use safelight_proto::{
+    reason::{CallError, Reason},
+    signer::v1::UploadKind,
+};
 
 use super::{Door, cors, headers, problem, request::only};
 use crate::{
@@ -68,14 +73,21 @@ impl Door {
             let context = Context { deadline: received_by + STORE_TIME, ..context };
             let asking = Asking { app: &self.app, rule, parts, context, received_by };
             let mut pieces = Pieces::new(incoming, &parts.headers);
+            let is_cloudinary = rule.kind == UploadKind::Cloudinary;
             let answered = match check(parts) {
-                Ok(()) => one_time::answer(&asking, &mut pieces).await,
                 Err(error) => Err(error),
+                Ok(()) if is_cloudinary => cloudinary::answer(&asking, &mut pieces).await,
+                Ok(()) => one_time::answer(&asking, &mut pieces).await,
             };
             pieces.discard();
             answered.unwrap_or_else(|error| {
-                let body = one_time::error(&error, &request_id);
-                problem::response(&error, "application/json", body.into(), METHODS)
+                let tell = if is_cloudinary { cloudinary::error } else { one_time::error };
+                let body = tell(&error, &request_id);
+                let mut response = problem::response(&error, "application/json", body.into(), METHODS);
+                if is_cloudinary && let Ok(status) = StatusCode::from_u16(cloudinary::status(&error)) {
+                    *response.status_mut() = status;
+                }
+                response
             })
         };
         headers::guard(response.headers_mut(), None);
@@ -117,19 +129,23 @@ impl File<'_> {
     }
 }
 
-/// Receives a file, with memory reserved as it grows. `declared` is its length, where that is known.
+/// Receives a file of at most `limit` bytes, with memory reserved as it grows. `declared` is its length, where that is known. It
+/// may be received before its upload has begun.
 async fn receive(
-    begun: &mut Begun,
+    asking: &Asking<'_>,
+    mut begun: Option<&mut Begun>,
+    limit: u64,
     declared: Option<u64>,
     file: &mut File<'_>,
     filename: String,
 ) -> Result<Received, CallError> {
-    let limit = begun.max_bytes();
     let mut upload = Upload::new(limit, declared).map_err(error::receive_upload)?;
-    let mut reserved = begun.room();
+    let mut reserved = asking.app.admission().upload();
     reserved.grow_to(declared.unwrap_or(0)).map_err(error::rejected)?;
     while let Some(piece) = file.next().await? {
-        begun.keep().await?;
+        if let Some(begun) = &mut begun {
+            begun.keep().await?;
+        }
         let total = upload.after(piece.len()).map_err(error::receive_upload)?;
         reserved.grow_to(total).map_err(error::rejected)?;
         upload.push(piece).map_err(error::receive_upload)?;

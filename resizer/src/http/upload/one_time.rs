@@ -66,14 +66,14 @@ async fn received(
     begun: &mut Begun,
 ) -> Result<Received, CallError> {
     let Asking { parts, received_by, .. } = asking;
-    let declared = declared_length(&parts.headers);
+    let (declared, limit) = (declared_length(&parts.headers), begun.max_bytes());
     if parts.method == Method::PUT {
-        pieces.check_length(begun.max_bytes(), declared)?;
+        pieces.check_length(limit, declared)?;
         pieces.start(*received_by);
-        return receive(begun, declared, &mut File::Body(pieces), String::new()).await;
+        return receive(asking, Some(begun), limit, declared, &mut File::Body(pieces), String::new()).await;
     }
     // A form is longer than its file: only what is surely too long is refused by its length.
-    pieces.check_length(begun.max_bytes() + MAX_FORM_OVERHEAD, declared)?;
+    pieces.check_length(limit + MAX_FORM_OVERHEAD, declared)?;
     pieces.start(*received_by);
     let mut form = Form::new(&parts.headers, pieces)?;
     let mut received = None;
@@ -81,7 +81,8 @@ async fn received(
         // Fields besides are what a page's form may have for itself.
         if let Part::File(mut file) = part {
             let filename = std::mem::take(&mut file.filename);
-            received = Some(receive(begun, None, &mut File::Part(file), filename).await?);
+            received =
+                Some(receive(asking, Some(begun), limit, None, &mut File::Part(file), filename).await?);
         }
     }
     received.ok_or_else(|| form::invalid("the form has no part \"file\""))
