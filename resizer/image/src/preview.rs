@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_picture_of_one_color_has_that_color() {
-        let red = sample::png(&sample::filled(400, 300, [200, 30, 30, 255]));
+        let red = sample::png(&sample::plain(400, 300, Layout::Rgba, &[200, 30, 30, 255]), None, None);
         let limits = Limits::default();
         let info = probe::probe(&red, &limits).unwrap();
         let plan = plan::plan(info.size(), &options(), &[], &limits).unwrap();
@@ -66,6 +66,7 @@ mod tests {
     #[test]
     fn what_is_no_small_picture_is_refused() {
         assert!(thumbhash(b"").is_err());
-        assert!(thumbhash(&sample::png(&sample::filled(101, 1, [0; 4]))).is_err());
+        let wide = sample::png(&sample::plain(101, 1, Layout::Rgba, &[0; 4]), None, None);
+        assert!(thumbhash(&wide).is_err());
     }
 }
