@@ -88,13 +88,16 @@ impl Config {
         let doubts = self.origins.values().filter_map(|origin| Some((&origin.name, origin.doubt.as_ref()?)));
         let doubts: String =
             doubts.map(|(name, doubt)| format!("\nwarning: origins.{name}: {doubt}")).collect();
+        let uploads = match self.uploads.rules.len() {
+            0 => String::new(),
+            count => format!(", {count} upload rules"),
+        };
         let http = self.http.as_ref().map_or_else(String::new, |http| format!(", HTTP on {}", http.listen));
         format!(
-            "{} origins, {} variants, {} routes, {} uploads, signer at {}{http}{doubts}",
+            "{} origins, {} variants, {} routes{uploads}, signer at {}{http}{doubts}",
             self.origins.len(),
             self.delivery.variants.len(),
             self.delivery.routes.len(),
-            self.uploads.rules.len(),
             self.signer_endpoint,
         )
     }
