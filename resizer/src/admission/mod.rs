@@ -75,6 +75,8 @@ impl std::fmt::Display for Resource {
 pub struct Admission {
     places: Arc<Semaphore>,
     max_requests: usize,
+    /// Of the places, those that requests may have whose bytes come as slowly as a client sends them.
+    slow: Arc<Semaphore>,
     uploads: Budget,
     pixels: Budget,
     pool: Pool,
@@ -84,6 +86,7 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Place {
     _permit: OwnedSemaphorePermit,
+    _slow: Option<OwnedSemaphorePermit>,
 }
 
 impl Admission {
@@ -96,6 +99,7 @@ impl Admission {
         Ok(Self {
             places: Arc::new(Semaphore::new(config.max_requests)),
             max_requests: config.max_requests,
+            slow: Arc::new(Semaphore::new(config.max_requests.div_ceil(2))),
             uploads: Budget::new(Resource::Upload, uploads),
             pixels: Budget::new(Resource::Pixels, config.memory_budget - uploads),
             pool: Pool::new(config.cpu_slots)?,
@@ -108,7 +112,17 @@ impl Admission {
     /// [`Rejected::Busy`].
     pub fn enter(&self) -> Result<Place, Rejected> {
         let permit = Arc::clone(&self.places).try_acquire_owned();
-        Ok(Place { _permit: permit.map_err(|_| Rejected::Busy(Resource::Place))? })
+        Ok(Place { _permit: permit.map_err(|_| Rejected::Busy(Resource::Place))?, _slow: None })
+    }
+
+    /// The same for a request whose bytes come as slowly as a client sends them: half of the places are left to others.
+    ///
+    /// # Errors
+    /// [`Rejected::Busy`].
+    pub fn enter_slowly(&self) -> Result<Place, Rejected> {
+        let slow = Arc::clone(&self.slow).try_acquire_owned();
+        let slow = slow.map_err(|_| Rejected::Busy(Resource::Place))?;
+        Ok(Place { _slow: Some(slow), ..self.enter()? })
     }
 
     /// Requests that have a place.

@@ -125,6 +125,14 @@ impl App {
         self.admission.enter().map_err(error::rejected)
     }
 
+    /// The same for an upload over HTTP, which may take minutes: half of the places are left to others.
+    ///
+    /// # Errors
+    /// `BUSY`.
+    pub fn enter_slowly(&self) -> Result<Place, CallError> {
+        self.admission.enter_slowly().map_err(error::rejected)
+    }
+
     /// Adds what is counted to the process's metrics.
     pub fn register_metrics(&self, registry: &Registry) {
         self.metrics.register(registry, &self.admission);

@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 use tonic::Status;
 
 use crate::{
-    harness::{Local, eventually, is, object, refused, start},
+    harness::{Local, eventually, is, refused, start},
     http_door::wire::{self, HttpAnswer},
     pictures::noise_file,
 };
@@ -374,6 +374,38 @@ async fn a_bucket_that_refuses_leaves_the_token() {
 }
 
 #[tokio::test]
+async fn slow_uploads_leave_half_of_the_places_to_others() {
+    let local = start(Settings { limits: "max_requests = 4".into(), ..Settings::default() }).await;
+    local.put("a.jpg", jpeg()).await;
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let token = token(&local, |_| {}).await;
+        let target = format!("/upload/{ACCOUNT}/{token}");
+        let head = wire::head("PUT", &target, &["Content-Length: 1000"]);
+        let mut tcp = tokio::net::TcpStream::connect(wire::address(&local)).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut tcp, head.as_bytes()).await.unwrap();
+        eventually("a reservation", async || {
+            (state(&local, &token).await == UploadTokenState::Reserved).then_some(())
+        })
+        .await;
+        slow.push((tcp, token));
+    }
+    let third = token(&local, |_| {}).await;
+    let answer = post(&local, "PUT", &format!("/upload/{ACCOUNT}/{third}"), &[], &jpeg()).await;
+    assert_eq!(reason(&answer), (429, "BUSY".into()));
+    assert_eq!(wire::get(&local, "/local/a.jpg/thumbnail", &[]).await.status, 200);
+    // Clients that go away give their tokens and places back.
+    let tokens: Vec<_> = slow.into_iter().map(|(_, token)| token).collect();
+    for token in tokens {
+        eventually("the token", async || {
+            (state(&local, &token).await == UploadTokenState::Pending).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(post(&local, "PUT", &format!("/upload/{ACCOUNT}/{third}"), &[], &jpeg()).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_caller_without_a_grant_stores_nothing() {
     let local = local().await;
     let config = |text: String| text.replace("uploads = [\"*\"]", "uploads = [\"direct\"]");
@@ -387,5 +419,4 @@ async fn a_caller_without_a_grant_stores_nothing() {
         let expected = if rule == "direct" { Reason::TokenNotFound } else { Reason::CallerDenied };
         refused(answer, expected);
     }
-    _ = object("a");
 }

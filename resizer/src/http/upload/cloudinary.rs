@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{
     admission::Place,
-    app::ingest::{self, Begun, Received, Stored, Wish},
+    app::{
+        error,
+        ingest::{self, Begun, Received, Stored, Wish},
+    },
     http::headers::insert,
 };
 
@@ -43,7 +46,7 @@ pub(super) async fn answer(asking: &Asking<'_>, pieces: &mut Pieces) -> Result<R
     }
     let longest = in_base64(rule.max_bytes) + MAX_FORM_OVERHEAD;
     pieces.check_length(longest, declared_length(&parts.headers))?;
-    let mut place = Some(app.enter()?);
+    let mut place = Some(app.enter_slowly()?);
     pieces.start(*received_by);
     let mut form = Form::new(&parts.headers, pieces)?;
     let mut fields: Vec<FormField> = Vec::new();
@@ -84,7 +87,7 @@ async fn begin(asking: &Asking<'_>, fields: &[FormField], place: Option<Place>) 
     parameters(fields)?;
     let place = match place {
         Some(place) => place,
-        None => asking.app.enter()?,
+        None => asking.app.enter_slowly()?,
     };
     let authority = Authority::Form(FormAuthority { fields: fields.to_vec() });
     let wish = Wish {
@@ -114,7 +117,7 @@ const fn in_base64(bytes: u64) -> u64 {
 }
 
 /// A file as text: a data URI (RFC 2397) in base64. Nothing is fetched from a URL.
-fn of_text(file: Received, limit: u64) -> Result<Received, CallError> {
+fn of_text(mut file: Received, limit: u64) -> Result<Received, CallError> {
     let data = file.bytes.strip_prefix(b"data:").and_then(|rest| {
         let comma = rest.iter().position(|byte| *byte == b',')?;
         let (head, data) = rest.split_at_checked(comma)?;
@@ -123,10 +126,14 @@ fn of_text(file: Received, limit: u64) -> Result<Received, CallError> {
     let Some(data) = data else {
         return Err(unsupported("file", "expected a file, or a data URI in base64: URLs are not fetched"));
     };
+    // Both are there while it is decoded.
+    let both = file.bytes.len() as u64 + data.len() as u64 / 4 * 3;
+    file.reserved.grow_to(both).map_err(error::rejected)?;
     let bytes = BASE64_STANDARD.decode(data).map_err(|_| unsupported("file", "is no base64"))?;
     if bytes.len() as u64 > limit {
         return Err(Reason::UploadTooLarge.error(format!("the upload has more than {limit} bytes")));
     }
+    file.reserved.shrink_to(bytes.len() as u64);
     Ok(Received { bytes: bytes.into(), filename: NO_NAME.to_owned(), ..file })
 }
 
@@ -170,7 +177,7 @@ fn success(stored: &Stored, parameters: &Parameters) -> Value {
 }
 
 /// An error as Cloudinary's API has it, with our reason.
-pub(super) fn error(error: &CallError, request_id: &str) -> String {
+pub(super) fn told(error: &CallError, request_id: &str) -> String {
     let answer = json!({
         "error": { "message": error.message(), "reason": error.reason().as_str(), "request_id": request_id },
     });

@@ -81,7 +81,7 @@ impl Door {
             };
             pieces.discard();
             answered.unwrap_or_else(|error| {
-                let tell = if is_cloudinary { cloudinary::error } else { one_time::error };
+                let tell = if is_cloudinary { cloudinary::told } else { one_time::told };
                 let body = tell(&error, &request_id);
                 let mut response = problem::response(&error, "application/json", body.into(), METHODS);
                 if is_cloudinary && let Ok(status) = StatusCode::from_u16(cloudinary::status(&error)) {

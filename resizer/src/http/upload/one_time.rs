@@ -43,7 +43,7 @@ pub(super) async fn answer(asking: &Asking<'_>, pieces: &mut Pieces) -> Result<R
         authority: UploadAuthority { authority: Some(Authority::Token(authority)) },
         request_id: request_id.unwrap_or_else(ingest::new_request_id),
     };
-    let mut begun = app.begin(wish, app.enter()?, context).await?;
+    let mut begun = app.begin(wish, app.enter_slowly()?, context).await?;
     let received = match received(asking, pieces, &mut begun).await {
         Ok(received) => received,
         Err(error) => {
@@ -116,7 +116,7 @@ fn success(app: &App, stored: &Stored) -> Value {
 }
 
 /// An error as Cloudflare's API has it, with our reason.
-pub(super) fn error(error: &CallError, request_id: &str) -> String {
+pub(super) fn told(error: &CallError, request_id: &str) -> String {
     let reason = error.reason();
     let answer = value!({
         "result": null,
