@@ -3,19 +3,17 @@
 mod deliver;
 mod http;
 mod resize;
+mod store;
 mod upload;
 
-use std::{fs, path::PathBuf, time::SystemTime};
+use std::{fs, path::PathBuf};
 
 use bytes::Bytes;
 use safelight_chassis::BoxError;
 use safelight_local::{Stack, stack::BUCKET};
-use safelight_proto::{
-    framing::Picture,
-    signer::v1::{SignUrlRequest, sign_url_request::Expiry},
-};
+use safelight_proto::framing::Picture;
 
-use crate::say::Say;
+use crate::{gallery::Backend, say::Say};
 
 /// What the copy-paste lines and scripts refer to.
 pub(crate) struct Shown {
@@ -34,12 +32,19 @@ pub(crate) struct Shown {
 /// What every step needs.
 struct Demo<'a> {
     stack: &'a Stack,
+    backend: &'a Backend,
     say: Say,
     /// Where outputs are written.
     outputs: PathBuf,
 }
 
-pub(crate) async fn run(stack: &Stack, name: &str, picture: Bytes, say: Say) -> Result<Shown, BoxError> {
+pub(crate) async fn run(
+    stack: &Stack,
+    backend: &Backend,
+    name: &str,
+    picture: Bytes,
+    say: Say,
+) -> Result<Shown, BoxError> {
     let outputs = stack.dir().join("outputs");
     fs::create_dir_all(&outputs)?;
     // In a folder of its own: its name may be one that is taken.
@@ -50,13 +55,14 @@ pub(crate) async fn run(stack: &Stack, name: &str, picture: Bytes, say: Say) -> 
     let key = format!("originals/{name}");
     stack.s3.put(BUCKET, &key, picture.clone()).await?;
 
-    let demo = Demo { stack, say, outputs };
+    let demo = Demo { stack, backend, say, outputs };
     demo.upload().await?;
-    demo.resize(picture, &key).await?;
+    demo.resize(picture.clone(), &key).await?;
     let base = demo.base(&key)?;
     let expiring = demo.expiring(&base).await?;
     demo.deliver(&base).await?;
     let signed_url = demo.http(&base).await?;
+    demo.store(&picture).await?;
     demo.expired(expiring).await?;
     let public_url = format!("{base}/{PUBLIC}");
     Ok(Shown { picture: source, key, signed_url, public_url, outputs: demo.outputs })
@@ -77,17 +83,7 @@ impl Demo<'_> {
 
     /// Has a URL signed for so many seconds.
     async fn sign(&self, url: &str, seconds: i64) -> Result<String, BoxError> {
-        let ttl = prost_types::Duration { seconds, nanos: 0 };
-        let request = SignUrlRequest {
-            key: "web".into(),
-            url: url.to_owned(),
-            expiry: Some(Expiry::Ttl(ttl)),
-            ..SignUrlRequest::default()
-        };
-        let signed = self.stack.signer_client().await?.sign_url(request).await?.into_inner();
-        let expires = signed.expire_time.and_then(|time| SystemTime::try_from(time).ok());
-        ensure(expires.is_some(), "a signed URL must expire")?;
-        Ok(signed.signed_url)
+        self.backend.sign(url, seconds).await
     }
 
     /// Keeps an output as a file.

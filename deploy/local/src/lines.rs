@@ -3,22 +3,34 @@
 use safelight_local::Stack;
 use serde_json::json;
 
-use crate::{AUDIT_FILE, AUDIT_KEY, demo::Shown, say::Say};
+use crate::{
+    AUDIT_FILE, AUDIT_KEY,
+    demo::Shown,
+    gallery::{ACCOUNT, Gallery},
+    say::Say,
+};
 
 /// Says where everything is.
-pub(crate) fn addresses(stack: &Stack, say: Say) {
+pub(crate) fn addresses(stack: &Stack, gallery: &Gallery, say: Say) {
     let http = stack.resizer.http().map(|address| address.to_string()).unwrap_or_default();
     say.line("Safelight, in one process, with keys made up just now:");
     say.line(format_args!("  origin   {} (S3, refuses what is not signed right)", stack.s3.endpoint()));
     say.line(format_args!("  signer   {} (gRPC)", stack.signer.address()));
-    say.line(format_args!("  resizer  {} (gRPC), http://{http} (delivers URLs)", stack.resizer.address()));
+    say.line(format_args!(
+        "  resizer  {} (gRPC), http://{http} (delivers URLs, takes uploads)",
+        stack.resizer.address()
+    ));
     say.line(format_args!("  admin    http://{} (the resizer's probes and metrics)", stack.admin.addr()));
+    say.line(format_args!("  gallery  {} (a page that uploads pictures and shows them)", gallery.url()));
     say.line(format_args!("  files    {}", stack.dir().display()));
 }
 
 /// Prints a session with grpcurl and curl against the running stack.
-pub(crate) fn session(stack: &Stack, shown: &Shown, say: Say) {
+pub(crate) fn session(stack: &Stack, gallery: &Gallery, shown: &Shown, say: Say) {
     let (signer, resizer, admin) = (stack.signer.address(), stack.resizer.address(), stack.admin.addr());
+    let http = stack.resizer.http().map(|address| address.to_string()).unwrap_or_default();
+    let gallery = gallery.url();
+    let form = quoted(&form(&shown.picture.to_string_lossy()));
     let picture = quoted(&shown.picture.to_string_lossy());
     let output = |name: &str| quoted(&shown.outputs.join(name).to_string_lossy());
     let audit_file = quoted(&stack.dir().join(AUDIT_FILE).to_string_lossy());
@@ -99,7 +111,22 @@ done
 grpcurl -plaintext -d '{{"key":"uploads","parameters":{{"folder":"holiday","tags":["sea","sun"]}}}}' \
   {signer} safelight.signer.v1.SignerService/SignUpload
 
-# A one-time upload token; it is redeemed once, and again only under the same request id
+# An upload over HTTP: a URL with a one-time token takes a form with a picture, once; the second time it is 409
+TOKEN=$(grpcurl -plaintext -d '{{"account":"{ACCOUNT}","requireSignedUrls":true}}' \
+  {signer} safelight.signer.v1.UploadTokenService/CreateUploadToken | jq -r .token)
+ID=$(curl -sS --fail-with-body -F {form} http://{http}/upload/{ACCOUNT}/$TOKEN | jq -r .result.id)
+curl -sS -w '%{{http_code}}\n' -F {form} http://{http}/upload/{ACCOUNT}/$TOKEN
+
+# The stored picture by a signed URL; without a signature it is 403
+curl -sS -o /dev/null -w '%{{http_code}} %{{content_type}}, %{{size_download}} bytes\n' \
+  "$(grpcurl -plaintext -d '{{"key":"web","url":"http://{http}/local/'$ID'/card","ttl":"600s"}}' \
+  {signer} safelight.signer.v1.SignerService/SignUrl | jq -r .signedUrl)"
+curl -sS -w '%{{http_code}}\n' http://{http}/local/$ID/card
+
+# The same in a browser: drop a picture, see its private variants and what a stranger sees
+curl -sS -o /dev/null -w 'gallery: %{{http_code}}\n' {gallery}
+
+# A one-time upload token for a store of your own; it is redeemed once, and again only under the same request id
 TOKEN=$(grpcurl -plaintext -d '{{"account":"acme","ttl":"600s"}}' \
   {signer} safelight.signer.v1.UploadTokenService/CreateUploadToken | jq -r .token)
 grpcurl -plaintext -d '{{"account":"acme","token":"'$TOKEN'","requestId":"try-1"}}' \
@@ -108,6 +135,11 @@ grpcurl -plaintext -d '{{"account":"acme","token":"'$TOKEN'","requestId":"try-1"
 # What the signer has recorded of all this, and whether anyone has edited it
 cargo run -p safelight-signer -- audit verify {audit_file} --key-file {audit_key}"#
     ));
+}
+
+/// What curl's `-F` takes for a file: a name may hold what has a meaning there.
+fn form(path: &str) -> String {
+    format!("file=@\"{}\"", path.replace('\\', r"\\").replace('"', r#"\""#))
 }
 
 /// The text as one word of a shell: a file's name may hold anything.

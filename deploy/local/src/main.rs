@@ -1,7 +1,8 @@
 //! `cargo local`: the whole of Safelight in one process, doing its main job once, then serving.
 
+mod client;
 mod demo;
-mod get;
+mod gallery;
 mod lines;
 mod say;
 mod summary;
@@ -11,6 +12,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::Parser;
@@ -22,7 +24,10 @@ use safelight_chassis::{
 };
 use safelight_local::{Settings, Stack, keys, picture};
 
-use crate::say::Say;
+use crate::{
+    gallery::{Backend, Gallery},
+    say::Say,
+};
 
 /// The audit trail, in the stack's directory.
 const AUDIT_FILE: &str = "audit.jsonl";
@@ -40,7 +45,8 @@ struct Args {
     /// Print one JSON object on one line, and nothing else, to standard output once every step did what it says;
     /// then serve (or exit, with --once). Its keys: signer, resizer (gRPC), http, admin, origin (HTTP), each an address as
     /// host:port; files, a folder; keys, a list of {name, scheme}; signed_url and public_url, which a plain GET
-    /// answers. Logs and failures go to standard error
+    /// answers; upload_url, a fresh URL that takes one POST of a multipart form with a picture as its part "file";
+    /// gallery, the URL of a page that uploads pictures and shows them. Logs and failures go to standard error
     #[arg(long)]
     json: bool,
 
@@ -63,6 +69,10 @@ struct Args {
     /// Port of the resizer's /livez, /readyz and /metrics (HTTP)
     #[arg(long, value_name = "PORT", default_value_t = 9090)]
     admin_port: u16,
+
+    /// Port of the gallery, a page that uploads pictures and shows them (HTTP)
+    #[arg(long, value_name = "PORT", default_value_t = 8090)]
+    gallery_port: u16,
 
     /// What to log besides: a level, and levels for parts of the program
     // The embedded S3 server logs each refusal as an error, and refusals are part of the show.
@@ -117,17 +127,19 @@ async fn run(args: Args) -> Result<(), BoxError> {
     };
     let shown = async {
         let stack = Stack::start(&dir, settings).await?;
-        lines::addresses(&stack, say);
-        let shown = demo::run(&stack, &name, bytes.into(), say).await?;
-        Ok::<_, BoxError>((stack, shown))
+        let backend = Arc::new(Backend::new(&stack).await?);
+        let gallery = Gallery::start(Arc::clone(&backend), free(args.gallery_port, say)).await?;
+        lines::addresses(&stack, &gallery, say);
+        let shown = demo::run(&stack, &backend, &name, bytes.into(), say).await?;
+        Ok::<_, BoxError>((stack, backend, gallery, shown))
     };
-    let (stack, shown) = tokio::select! {
+    let (stack, backend, gallery, shown) = tokio::select! {
         shown = shown => shown?,
         () = shutdown.triggered() => return Ok(()),
     };
     say.line("\nEvery step did what it says.");
     if args.json {
-        let mut line = summary::of(&stack, &shown).await?.to_string();
+        let mut line = summary::of(&stack, &backend, &gallery, &shown).await?.to_string();
         line.push('\n');
         let mut stdout = io::stdout().lock();
         stdout.write_all(line.as_bytes())?;
@@ -136,9 +148,10 @@ async fn run(args: Args) -> Result<(), BoxError> {
     if args.once {
         return Ok(());
     }
-    lines::session(&stack, &shown, say);
+    lines::session(&stack, &gallery, &shown, say);
     say.line("\nServing until Ctrl-C.");
     shutdown.triggered().await;
+    drop((gallery, backend));
     stack.resizer.stop().await?;
     stack.signer.stop().await?;
     Ok(())

@@ -5,10 +5,18 @@ use safelight_local::Stack;
 use safelight_proto::signer::v1::{Key, ListKeysRequest};
 use serde_json::{Value as Json, json};
 
-use crate::demo::Shown;
+use crate::{
+    demo::Shown,
+    gallery::{Backend, Gallery},
+};
 
 /// Where everything is, as one object. Addresses are `host:port`.
-pub(crate) async fn of(stack: &Stack, shown: &Shown) -> Result<Json, BoxError> {
+pub(crate) async fn of(
+    stack: &Stack,
+    backend: &Backend,
+    gallery: &Gallery,
+    shown: &Shown,
+) -> Result<Json, BoxError> {
     let keys = stack.key_client().await?.list_keys(ListKeysRequest::default()).await?.into_inner().keys;
     let address = |endpoint: String| endpoint.trim_start_matches("http://").to_owned();
     Ok(json!({
@@ -21,6 +29,8 @@ pub(crate) async fn of(stack: &Stack, shown: &Shown) -> Result<Json, BoxError> {
         "keys": keys.iter().map(|key| json!({ "name": key.name, "scheme": scheme(key) })).collect::<Vec<_>>(),
         "signed_url": shown.signed_url,
         "public_url": shown.public_url,
+        "upload_url": backend.new_upload().await?.url,
+        "gallery": gallery.url(),
     }))
 }
 

@@ -7,7 +7,7 @@ use safelight_chassis::BoxError;
 use tokio::time::Instant;
 
 use super::{Demo, PRIVATE, PUBLIC, ensure};
-use crate::get::{Answer, ask};
+use crate::client::{Answer, ask};
 
 /// By when a URL of one second has certainly expired: both ends are whole seconds.
 const EXPIRED: Duration = Duration::from_secs(2);
@@ -65,13 +65,13 @@ impl Demo<'_> {
     /// Waits until it has, and asks.
     pub(super) async fn expired(&self, Expiring { url, gone }: Expiring) -> Result<(), BoxError> {
         tokio::time::sleep_until(gone).await;
-        self.say.line("\n5. A URL that was signed for a second, after two");
+        self.say.line("\n6. A URL that was signed for a second, after two");
         self.refused_call("Deliver", &url).await?;
         self.refused_get("GET", &url).await
     }
 
     /// The HTTP port must refuse the URL as such.
-    async fn refused_get(&self, what: &str, url: &str) -> Result<(), BoxError> {
+    pub(super) async fn refused_get(&self, what: &str, url: &str) -> Result<(), BoxError> {
         let refused = answered(Method::GET, url, None, StatusCode::FORBIDDEN).await?;
         let problem: serde_json::Value = serde_json::from_slice(&refused.body)?;
         ensure(problem["reason"] == "URL_REFUSED", &format!("{what}: {problem}"))?;
@@ -81,7 +81,7 @@ impl Demo<'_> {
 }
 
 /// Asks; the answer must have this status.
-async fn answered(
+pub(super) async fn answered(
     method: Method,
     url: &str,
     if_none_match: Option<&str>,

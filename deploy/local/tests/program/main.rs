@@ -1,8 +1,11 @@
 //! `cargo local` as a process: what a script and a person get from it.
 #![expect(clippy::unwrap_used, reason = "tests and what they share")]
 
+mod gallery;
+
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    fmt::Write as _,
+    io::{BufRead as _, BufReader, Cursor, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     process::{Child, ChildStdout, Command, Stdio},
 };
@@ -12,7 +15,8 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 /// Ports that are free whatever else runs on this machine.
-const ANY_PORTS: [&str; 4] = ["--signer-port=0", "--resizer-port=0", "--http-port=0", "--admin-port=0"];
+const ANY_PORTS: [&str; 5] =
+    ["--signer-port=0", "--resizer-port=0", "--http-port=0", "--admin-port=0", "--gallery-port=0"];
 
 fn program(dir: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_safelight-local"));
@@ -64,9 +68,22 @@ impl Drop for Serving {
 
 /// A plain GET: status and head, and the body.
 fn get(url: &str) -> (String, Vec<u8>) {
+    send("GET", url, &[], b"")
+}
+
+/// A request with these lines in its head: status and head of the answer, and the body.
+fn send(method: &str, url: &str, lines: &[&str], body: &[u8]) -> (String, Vec<u8>) {
     let (authority, target) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut stream = TcpStream::connect(authority).unwrap();
-    write!(stream, "GET /{target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut head = format!("{method} /{target} HTTP/1.1\r\n");
+    if !lines.iter().any(|line| line.starts_with("Host:")) {
+        write!(head, "Host: {authority}\r\n").unwrap();
+    }
+    for line in lines {
+        write!(head, "{line}\r\n").unwrap();
+    }
+    write!(head, "Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()).unwrap();
+    stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
@@ -80,11 +97,13 @@ fn json_is_one_line_whose_urls_answer() {
     let line = serving.read_to("\n");
     let shown: Json = serde_json::from_str(&line).unwrap();
     let names: Vec<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected =
-        ["admin", "files", "http", "keys", "origin", "public_url", "resizer", "signed_url", "signer"];
+    let addresses = ["admin", "http", "origin", "resizer", "signer"];
+    let urls = ["gallery", "public_url", "signed_url", "upload_url"];
+    let mut expected = [&addresses[..], &urls, &["files", "keys"]].concat();
+    expected.sort_unstable();
     assert_eq!(names, expected);
 
-    for name in ["signer", "resizer", "http", "admin", "origin"] {
+    for name in addresses {
         TcpStream::connect(shown[name].as_str().unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     let keys: Vec<_> =
@@ -104,10 +123,40 @@ fn json_is_one_line_whose_urls_answer() {
     }
     let (head, _) = get(&signed_url.replace("/card?", "/width=700?"));
     assert!(head.starts_with("http/1.1 403 "), "{head}");
+    let upload_url = shown["upload_url"].as_str().unwrap();
+    assert!(upload_url.starts_with(&http), "{upload_url}");
+    let picture = picture(32, 24);
+    let stored = post_file(upload_url, &picture);
+    assert_eq!(
+        (&stored["success"], &stored["result"]["image"]["width"]),
+        (&true.into(), &32.into()),
+        "{stored}"
+    );
+    let again = post_file(upload_url, &picture);
+    assert_eq!(again["errors"][0]["reason"], "TOKEN_ALREADY_REDEEMED");
+    let (head, page) = get(shown["gallery"].as_str().unwrap());
+    assert!(head.starts_with("http/1.1 200 ") && head.contains("\r\ncontent-type: text/html"), "{head}");
+    assert!(String::from_utf8(page).unwrap().contains("<title>Safelight gallery</title>"));
+
     let (head, metrics) = get(&format!("http://{}/metrics", shown["admin"].as_str().unwrap()));
     assert!(head.starts_with("http/1.1 200 "), "{head}");
     assert!(String::from_utf8(metrics).unwrap().contains("\nsafelight_"));
     assert_eq!(serving.end(), "", "nothing but the object is on standard output");
+}
+
+/// A file that is a picture.
+fn picture(width: u32, height: u32) -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    image::RgbImage::new(width, height).write_to(&mut file, image::ImageFormat::Jpeg).unwrap();
+    file.into_inner()
+}
+
+/// The answer to a form with the file.
+fn post_file(url: &str, file: &[u8]) -> Json {
+    let head = b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n";
+    let body = [&head[..], file, b"\r\n--b--\r\n"].concat();
+    let (_, answer) = send("POST", url, &["Content-Type: multipart/form-data; boundary=b"], &body);
+    serde_json::from_slice(&answer).unwrap()
 }
 
 #[test]
@@ -160,9 +209,13 @@ fn the_lines_do_what_they_say() {
     for (what, count) in [
         ("HTTP/1.1 304 ", 1),
         ("HTTP/1.1 403 ", 1),
+        ("\"TOKEN_ALREADY_REDEEMED\"", 1),
+        ("\n409\n", 1),
+        ("\n403\n", 1),
+        ("gallery: 200", 1),
         ("\"verdict\": \"VERDICT_VALID\"", 1),
         ("\"status\": \"SERVING\"", 1),
-        ("200 image/", 2),
+        ("200 image/", 3),
     ] {
         assert_eq!(said.matches(what).count(), count, "{what}\n{said}");
     }
