@@ -16,6 +16,7 @@ use crate::{
     delivery::{self, Delivery},
     http,
     origin::{self, Origins},
+    results,
     upload::{self, Uploads},
 };
 use safelight_image::limits::Limits;
@@ -50,6 +51,8 @@ pub struct Config {
     pub origins: Origins,
     /// Which URLs ask for what.
     pub delivery: Delivery,
+    /// Where results are stored, if they are.
+    pub results: Option<results::Config>,
     /// Which files may be stored.
     pub uploads: Uploads,
     /// Where and how URLs are answered over HTTP, if they are.
@@ -115,6 +118,7 @@ impl Config {
         let origins = origin::config::read(section);
         let delivery = delivery::config::read(section, &origins);
         let uploads = upload::config::read(section, &origins, &delivery, &limits);
+        let results = section.table("results", |section| results::Config::read(section, &origins));
         let http = section.table("http", http::Config::read);
         let access = Access::read(section, &origins, &delivery, &uploads);
         Self {
@@ -127,6 +131,7 @@ impl Config {
             server,
             origins,
             delivery,
+            results,
             uploads,
             http,
             access,

@@ -252,8 +252,6 @@ mod tests {
             denied: denied.map(str::to_owned),
             field: None,
             delay: None,
-            field: None,
-            delay: None,
         }))
     }
 
