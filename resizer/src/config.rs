@@ -92,8 +92,11 @@ impl Config {
         let doubts: String =
             doubts.map(|(name, doubt)| format!("\nwarning: origins.{name}: {doubt}")).collect();
         let http = self.http.as_ref().map_or_else(String::new, |http| format!(", HTTP on {}", http.listen));
+        let results = self.results.as_ref().map_or_else(String::new, |results| {
+            format!(", results in {} below {}", results.origin, results.prefix)
+        });
         format!(
-            "{} origins, {} variants, {} routes, {} uploads, signer at {}{http}{doubts}",
+            "{} origins, {} variants, {} routes, {} uploads, signer at {}{http}{results}{doubts}",
             self.origins.len(),
             self.delivery.variants.len(),
             self.delivery.routes.len(),
