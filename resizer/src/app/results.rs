@@ -48,7 +48,9 @@ pub(super) struct Results {
     /// What the URL of every object of ours begins with.
     base: String,
     memory: Memory<Facts>,
-    breaker: Breaker,
+    reading: Breaker,
+    /// Apart: a store that may be read and not written is of use all the same.
+    writing: Breaker,
     writes: Arc<Semaphore>,
 }
 
@@ -160,7 +162,8 @@ impl Results {
         Self {
             base: format!("{base}{}", key::encode(&config.prefix).unwrap_or_default()),
             memory: Memory::new(config.ttl),
-            breaker: Breaker::default(),
+            reading: Breaker::default(),
+            writing: Breaker::default(),
             writes: Arc::new(Semaphore::new(WRITES as usize)),
             config,
         }
@@ -181,21 +184,39 @@ impl Results {
         url.starts_with(&self.base)
     }
 
-    fn failed(&self, cause: &str) {
-        if self.breaker.failed() {
-            tracing::warn!(
-                origin = self.config.origin,
-                cause,
-                "results.paused: the result store fails; pictures are made anew until it answers again"
-            );
+    /// Reading has failed. Pictures are made anew until the store answers again.
+    fn read_failed(&self, cause: &str) {
+        let (origin, begins) = (&self.config.origin, self.reading.failed());
+        if begins {
+            tracing::warn!(origin, cause, "results.paused: results cannot be read; pictures are made anew");
         } else {
-            tracing::debug!(origin = self.config.origin, cause, "results.failed");
+            tracing::debug!(origin, cause, "results.read_failed");
         }
     }
 
-    fn succeeded(&self) {
-        if self.breaker.succeeded() {
-            tracing::info!(origin = self.config.origin, "results.resumed: the result store answers again");
+    fn read_succeeded(&self) {
+        if self.reading.succeeded() {
+            tracing::info!(origin = self.config.origin, "results.resumed: results can be read again");
+        }
+    }
+
+    /// Writing has failed. Nothing is stored until it succeeds again.
+    fn write_failed(&self, cause: &str) {
+        let (origin, begins) = (&self.config.origin, self.writing.failed());
+        if begins {
+            tracing::warn!(
+                origin,
+                cause,
+                "results.not_stored: results cannot be written, and are not stored"
+            );
+        } else {
+            tracing::debug!(origin, cause, "results.write_failed");
+        }
+    }
+
+    fn write_succeeded(&self) {
+        if self.writing.succeeded() {
+            tracing::info!(origin = self.config.origin, "results.stored_again: results can be written again");
         }
     }
 }
@@ -232,7 +253,7 @@ impl App {
     /// The store, where there is one that answers.
     pub(super) fn usable_results(self: &Arc<Self>, origin: &str, key: &str) -> Option<&Results> {
         let results = self.results.as_ref()?;
-        match results.breaker.gate() {
+        match results.reading.gate() {
             Gate::Open => Some(results),
             Gate::Paused => None,
             Gate::Try => {
@@ -316,10 +337,10 @@ impl App {
             })
         });
         match &read {
-            Ok(_) | Err(Failed::Absent) => results.succeeded(),
+            Ok(_) | Err(Failed::Absent) => results.read_succeeded(),
             Err(Failed::Store(cause)) => {
                 self.metrics.result_store("read_failed");
-                results.failed(cause);
+                results.read_failed(cause);
             }
             Err(Failed::Ours) => {}
         }
@@ -357,6 +378,11 @@ impl App {
         let Some(results) = &self.results else { return false };
         if picture.length > results.config.max_bytes {
             self.metrics.result_store("too_large");
+            return false;
+        }
+        // After a pause this one shows whether writing succeeds again.
+        if results.writing.gate() == Gate::Paused {
+            self.metrics.result_store("skipped");
             return false;
         }
         let Ok(permit) = Arc::clone(&results.writes).try_acquire_owned() else {
@@ -401,8 +427,8 @@ impl App {
         };
         self.metrics.result_store(outcome);
         match written {
-            Ok(()) | Err(Failed::Absent) => results.succeeded(),
-            Err(Failed::Store(cause)) => results.failed(&cause),
+            Ok(()) | Err(Failed::Absent) => results.write_succeeded(),
+            Err(Failed::Store(cause)) => results.write_failed(&cause),
             Err(Failed::Ours) => {}
         }
         matches!(outcome, "stored" | "exists")

@@ -30,7 +30,7 @@ pub enum Gate {
     Open,
     /// It is not.
     Paused,
-    /// It is not by this request, but it is time to find out whether it answers again: this caller is the one to try.
+    /// It is not, but it is time to find out whether it answers again: this caller is the one to try.
     Try,
 }
 
