@@ -38,6 +38,7 @@ mod wire;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use ::http::{Request, Response};
+use bound::AtEnd;
 pub use bound::{BindError, Bound, Undrained};
 pub use health::Health;
 pub use limits::Limits;
@@ -79,6 +80,7 @@ pub struct Server {
     security: Security,
     access: Option<Arc<dyn Authorise>>,
     http: Option<Http>,
+    at_end: AtEnd,
 }
 
 /// What is to be served over HTTP.
@@ -164,6 +166,7 @@ impl Server {
             security: Security::default(),
             access: None,
             http: None,
+            at_end: AtEnd::default(),
         }
     }
 
@@ -207,6 +210,13 @@ impl Server {
             limits,
             service: http_port::Service::new(handler, self.ports.requests("http")),
         });
+        self
+    }
+
+    /// Waits for this as well, once all calls are over: for work that goes on when its call has been answered. Within the drain.
+    #[must_use]
+    pub fn at_end(mut self, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.at_end = AtEnd::new(work);
         self
     }
 
@@ -291,6 +301,7 @@ impl Server {
             http: http.map(|(addr, port)| Listening::bind(addr, port)).transpose()?,
             health: self.health,
             drain: Drain::default(),
+            at_end: self.at_end,
             reloads,
         })
     }

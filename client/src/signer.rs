@@ -48,6 +48,10 @@ pub struct OriginRequest<'a> {
     pub url: &'a str,
     /// The bucket's region.
     pub region: &'a str,
+    /// Further headers that are signed; they are sent beside those of the answer.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Lower-case hex SHA-256 of the body; empty where there is none.
+    pub body_sha256: &'a str,
 }
 
 /// A lazily connected client of the signer, balanced over all its addresses. Cheap to clone; reconnects by itself.
@@ -235,6 +239,12 @@ impl SignerClient {
             method: request.method.to_owned(),
             url: request.url.to_owned(),
             region: request.region.to_owned(),
+            headers: request
+                .headers
+                .iter()
+                .map(|(name, value)| Header { name: (*name).to_owned(), value: (*value).to_owned() })
+                .collect(),
+            body_sha256: request.body_sha256.to_owned(),
             ..Default::default()
         };
         let answer = self.caller.call(context.into(), message, async |wire, origin, request| {

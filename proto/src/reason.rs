@@ -177,6 +177,9 @@ reasons! {
     /// The object's key cannot be fetched exactly over HTTP.
     ObjectKeyUnsupported = "OBJECT_KEY_UNSUPPORTED", InvalidArgument, 400, false;
 
+    /// There is no `[results]` in the configuration, so nothing is stored that could be dropped.
+    ResultsNotConfigured = "RESULTS_NOT_CONFIGURED", FailedPrecondition, 400, false;
+
     /// No route matches the URL.
     RouteNotFound = "ROUTE_NOT_FOUND", NotFound, 404, false;
     /// The URL names no variant, or one that its route does not allow.

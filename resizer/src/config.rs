@@ -16,6 +16,7 @@ use crate::{
     delivery::{self, Delivery},
     http,
     origin::{self, Origins},
+    results,
     upload::{self, Uploads},
 };
 use safelight_image::limits::Limits;
@@ -50,6 +51,8 @@ pub struct Config {
     pub origins: Origins,
     /// Which URLs ask for what.
     pub delivery: Delivery,
+    /// Where results are stored, if they are.
+    pub results: Option<results::Config>,
     /// Which files may be stored.
     pub uploads: Uploads,
     /// Where and how URLs are answered over HTTP, if they are.
@@ -93,8 +96,11 @@ impl Config {
             count => format!(", {count} upload rules"),
         };
         let http = self.http.as_ref().map_or_else(String::new, |http| format!(", HTTP on {}", http.listen));
+        let results = self.results.as_ref().map_or_else(String::new, |results| {
+            format!(", results in {} below {}", results.origin, results.prefix)
+        });
         format!(
-            "{} origins, {} variants, {} routes{uploads}, signer at {}{http}{doubts}",
+            "{} origins, {} variants, {} routes{uploads}, signer at {}{http}{results}{doubts}",
             self.origins.len(),
             self.delivery.variants.len(),
             self.delivery.routes.len(),
@@ -118,6 +124,7 @@ impl Config {
         let origins = origin::config::read(section);
         let delivery = delivery::config::read(section, &origins);
         let uploads = upload::config::read(section, &origins, &delivery, &limits);
+        let results = section.table("results", |section| results::Config::read(section, &origins));
         let http = section.table("http", http::Config::read);
         let access = Access::read(section, &origins, &delivery, &uploads);
         Self {
@@ -130,6 +137,7 @@ impl Config {
             server,
             origins,
             delivery,
+            results,
             uploads,
             http,
             access,

@@ -15,6 +15,7 @@
 //! - [`upload`]: which files may be stored, and where
 //! - [`transfer`]: bytes in and out of a stream
 //! - [`origin`]: S3 and HTTP origins
+//! - [`results`]: pictures that stay in the user's bucket
 //! - [`admission`]: what may run now: places, memory, CPU
 //!
 //! Only `service` names gRPC types, only `http` those of an HTTP server; `origin` knows no image, `admission` only
@@ -27,6 +28,7 @@ pub mod config;
 pub mod delivery;
 pub mod http;
 pub mod origin;
+pub mod results;
 pub mod service;
 pub mod signer;
 pub mod transfer;

@@ -28,7 +28,7 @@ const MAX_HEAD: usize = 64 * 1024;
 /// What [`Reply::endless`] repeats.
 const ENDLESS_PIECE: [u8; 16 * 1024] = [0x5a; 16 * 1024];
 
-/// What the origin does when a path is asked for. A path without a behaviour is 404.
+/// What the origin does when a path is asked for. A path without a behaviour is 404, or what is done elsewhere.
 #[derive(Clone, Debug)]
 pub enum Behaviour {
     /// Answers.
@@ -221,6 +221,7 @@ pub struct FaultyOrigin {
 #[derive(Default)]
 struct State {
     behaviours: Mutex<HashMap<Vec<u8>, Behaviour>>,
+    elsewhere: Mutex<Option<Behaviour>>,
     requests: Mutex<Vec<Received>>,
     body_bytes_sent: AtomicU64,
 }
@@ -253,6 +254,11 @@ impl FaultyOrigin {
         lock(&self.state.behaviours).insert(path.as_bytes().to_vec(), behaviour.into());
     }
 
+    /// From now on, does this at every path without a behaviour of its own.
+    pub fn elsewhere(&self, behaviour: impl Into<Behaviour>) {
+        *lock(&self.state.elsewhere) = Some(behaviour.into());
+    }
+
     /// All requests so far, in the order their heads were complete.
     pub fn requests(&self) -> Vec<Received> {
         lock(&self.state.requests).clone()
@@ -276,7 +282,7 @@ impl State {
     fn next(&self, path: &[u8]) -> Behaviour {
         let mut behaviours = lock(&self.behaviours);
         let Some(behaviour) = behaviours.get_mut(path) else {
-            return Reply::status(404).into();
+            return lock(&self.elsewhere).clone().unwrap_or_else(|| Reply::status(404).into());
         };
         while let Behaviour::Then { first, times, then } = behaviour {
             if *times > 0 {

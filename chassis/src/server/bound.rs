@@ -1,6 +1,6 @@
 //! A server that listens.
 
-use std::{io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, pin::Pin};
 
 use tokio::{
     sync::watch,
@@ -50,6 +50,7 @@ pub struct Bound {
     pub(super) http: Option<Listening>,
     pub(super) health: Health,
     pub(super) drain: Drain,
+    pub(super) at_end: AtEnd,
     pub(super) reloads: Reloads,
 }
 
@@ -106,6 +107,9 @@ impl Bound {
         let drained = async {
             while connections.join_next().await.is_some() {}
             while http_connections.join_next().await.is_some() {}
+            if let Some(work) = self.at_end.0 {
+                work.await;
+            }
         };
         if timeout(self.drain.timeout, drained).await.is_ok() {
             return Ok(());
@@ -114,6 +118,22 @@ impl Bound {
         connections.shutdown().await;
         http_connections.shutdown().await;
         if left == 0 { Ok(()) } else { Err(Undrained { connections: left }) }
+    }
+}
+
+/// Work that goes on when its calls have been answered.
+#[derive(Default)]
+pub(super) struct AtEnd(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl AtEnd {
+    pub(super) fn new(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Some(Box::pin(work)))
+    }
+}
+
+impl fmt::Debug for AtEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "AtEnd(work)" } else { "AtEnd" })
     }
 }
 

@@ -132,7 +132,7 @@ pub struct OutputChunk {
 /// Ends an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Summary {
-    /// What the source was.
+    /// What the source was. Unset where the picture was made before and comes from the result store.
     #[prost(message, optional, tag = "1")]
     pub source: ::core::option::Option<super::super::image::v1::ImageInfo>,
     /// Number of outputs sent.
@@ -300,6 +300,12 @@ pub struct Delivery {
     /// When the original was last changed, by its origin. Unset where the origin does not say.
     #[prost(message, optional, tag = "8")]
     pub last_modified: ::core::option::Option<::prost_types::Timestamp>,
+    /// Where the picture came from.
+    #[prost(enumeration = "ResultStatus", tag = "9")]
+    pub result_status: i32,
+    /// Whether it is being written to the result store.
+    #[prost(bool, tag = "10")]
+    pub result_stored: bool,
 }
 /// One message of an inspection: `open`, and for an upload its `chunk`s and `finish`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -352,12 +358,44 @@ pub struct UploadSource {
     pub declared_length: ::core::option::Option<u64>,
 }
 /// What the source is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct InspectResponse {
     /// Found in the header.
     #[prost(message, optional, tag = "1")]
     pub image: ::core::option::Option<super::super::image::v1::ImageInfo>,
+    /// Whether the object says that it is delivered by signed URLs only. This and what follows stands in the user metadata of
+    /// an object; of an upload it is empty.
+    #[prost(bool, tag = "2")]
+    pub require_signed_urls: bool,
+    /// Who uploaded it.
+    #[prost(string, tag = "3")]
+    pub creator: ::prost::alloc::string::String,
+    /// The name that the file had.
+    #[prost(string, tag = "4")]
+    pub filename: ::prost::alloc::string::String,
+    /// What its owner keeps beside it. Unset where there is none.
+    #[prost(message, optional, tag = "5")]
+    pub metadata: ::core::option::Option<::prost_types::Struct>,
+    /// Names the upload that wrote it.
+    #[prost(string, tag = "6")]
+    pub upload: ::prost::alloc::string::String,
+    /// The origin's entity tag, quotes included. Empty where it gives none.
+    #[prost(string, tag = "7")]
+    pub etag: ::prost::alloc::string::String,
 }
+/// Asks for the results of an original to be dropped.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PurgeObjectRequest {
+    /// Name of the origin in the configuration.
+    #[prost(string, tag = "1")]
+    pub origin: ::prost::alloc::string::String,
+    /// Key of the original, as text.
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+}
+/// They are dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PurgeObjectResponse {}
 /// Asks for a page of variants.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListVariantsRequest {
@@ -544,6 +582,47 @@ pub struct StoredObject {
     /// Whether the image shall be delivered by signed URLs only.
     #[prost(bool, tag = "11")]
     pub require_signed_urls: bool,
+}
+/// Where a delivered picture came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ResultStatus {
+    /// Never sent.
+    Unspecified = 0,
+    /// From the result store, or the end user's copy was known to be current without a question to the origin.
+    Hit = 1,
+    /// It was not in the result store, and was made.
+    Miss = 2,
+    /// Another request was having it made or fetched, and this one waited for the same bytes.
+    Collapsed = 3,
+    /// The result store was not asked: there is none, it does not answer, or the answer is for this caller alone.
+    Bypass = 4,
+}
+impl ResultStatus {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RESULT_STATUS_UNSPECIFIED",
+            Self::Hit => "RESULT_STATUS_HIT",
+            Self::Miss => "RESULT_STATUS_MISS",
+            Self::Collapsed => "RESULT_STATUS_COLLAPSED",
+            Self::Bypass => "RESULT_STATUS_BYPASS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RESULT_STATUS_UNSPECIFIED" => Some(Self::Unspecified),
+            "RESULT_STATUS_HIT" => Some(Self::Hit),
+            "RESULT_STATUS_MISS" => Some(Self::Miss),
+            "RESULT_STATUS_COLLAPSED" => Some(Self::Collapsed),
+            "RESULT_STATUS_BYPASS" => Some(Self::Bypass),
+            _ => None,
+        }
+    }
 }
 /// Outcome of a Deliver that was not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -850,6 +929,36 @@ pub mod resizer_service_client {
                 .insert(GrpcMethod::new("safelight.resizer.v1.ResizerService", "Store"));
             self.inner.client_streaming(req, path, codec).await
         }
+        /// Drops every stored result of an original: they are made anew. Needed only where an original changed and kept its entity
+        /// tag, or where what was made of it must not be served any more. This process does so at once, others within the `ttl` of
+        /// `[results]`. Objects are not deleted: the store's lifecycle rule does that. Without `[results]` it is
+        /// FAILED_PRECONDITION `RESULTS_NOT_CONFIGURED`.
+        pub async fn purge_object(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PurgeObjectRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PurgeObjectResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.resizer.v1.ResizerService/PurgeObject",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("safelight.resizer.v1.ResizerService", "PurgeObject"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists the named variants of the configuration, by name.
         pub async fn list_variants(
             &mut self,
@@ -958,6 +1067,17 @@ pub mod resizer_service_server {
             &self,
             request: tonic::Request<tonic::Streaming<super::StoreRequest>>,
         ) -> std::result::Result<tonic::Response<super::StoreResponse>, tonic::Status>;
+        /// Drops every stored result of an original: they are made anew. Needed only where an original changed and kept its entity
+        /// tag, or where what was made of it must not be served any more. This process does so at once, others within the `ttl` of
+        /// `[results]`. Objects are not deleted: the store's lifecycle rule does that. Without `[results]` it is
+        /// FAILED_PRECONDITION `RESULTS_NOT_CONFIGURED`.
+        async fn purge_object(
+            &self,
+            request: tonic::Request<super::PurgeObjectRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PurgeObjectResponse>,
+            tonic::Status,
+        >;
         /// Lists the named variants of the configuration, by name.
         async fn list_variants(
             &self,
@@ -1277,6 +1397,51 @@ pub mod resizer_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.resizer.v1.ResizerService/PurgeObject" => {
+                    #[allow(non_camel_case_types)]
+                    struct PurgeObjectSvc<T: ResizerService>(pub Arc<T>);
+                    impl<
+                        T: ResizerService,
+                    > tonic::server::UnaryService<super::PurgeObjectRequest>
+                    for PurgeObjectSvc<T> {
+                        type Response = super::PurgeObjectResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PurgeObjectRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ResizerService>::purge_object(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PurgeObjectSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -12,5 +12,6 @@ pub const METHODS: Methods = Methods::new(&[
     Method::new(RESIZER, "Deliver").public_without_grant(),
     Method::new(RESIZER, "Inspect"),
     Method::new(RESIZER, "Store"),
+    Method::new(RESIZER, "PurgeObject"),
     Method::new(RESIZER, "ListVariants"),
 ]);

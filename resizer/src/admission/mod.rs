@@ -85,8 +85,16 @@ pub struct Admission {
 /// A request's place; held until its answer has been sent.
 #[derive(Debug)]
 pub struct Place {
-    _permit: OwnedSemaphorePermit,
+    _permit: Option<OwnedSemaphorePermit>,
     _slow: Option<OwnedSemaphorePermit>,
+}
+
+impl Place {
+    /// For work that several requests wait for: each of them has its own.
+    #[must_use]
+    pub const fn of_others() -> Self {
+        Self { _permit: None, _slow: None }
+    }
 }
 
 impl Admission {
@@ -112,7 +120,7 @@ impl Admission {
     /// [`Rejected::Busy`].
     pub fn enter(&self) -> Result<Place, Rejected> {
         let permit = Arc::clone(&self.places).try_acquire_owned();
-        Ok(Place { _permit: permit.map_err(|_| Rejected::Busy(Resource::Place))?, _slow: None })
+        Ok(Place { _permit: Some(permit.map_err(|_| Rejected::Busy(Resource::Place))?), _slow: None })
     }
 
     /// The same for a request whose bytes come as slowly as a client sends them: half of the places are left to others.

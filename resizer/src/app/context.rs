@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::origin::Trace;
+
 /// How long a request may take unless its door says otherwise.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -22,6 +24,18 @@ impl Context {
     #[must_use]
     pub const fn until(deadline: Instant) -> Self {
         Self { deadline, request_id: None, trace_parent: None }
+    }
+
+    /// The same, from now on.
+    #[must_use]
+    pub fn within(time: Duration) -> Self {
+        Self::until(Instant::now() + time)
+    }
+
+    /// What makes the logs of others joinable with ours.
+    pub(super) fn trace(&self) -> Trace {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        Trace::new(&text(&self.request_id), &text(&self.trace_parent))
     }
 
     /// The time left; zero when the deadline has passed.

@@ -1,27 +1,33 @@
-//! A URL, into what its answer's headers say and the work to do.
+//! A URL, into what its answer's headers say, and its picture.
 
 use std::{
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use safelight_client::{Authorization, Fetch, PresentedUrl, Verification};
-use safelight_image::{accept::Accepts, plan::OutputBounds};
-use safelight_proto::reason::CallError;
+use safelight_image::{accept::Accepts, options::Options, plan::OutputBounds};
+use safelight_proto::reason::{CallError, Reason};
+use tokio::time::timeout_at;
 
 use super::{
     App, Context, error,
-    fetch::{Found, Object},
+    flights::Flights,
+    making::{Made, Making, alone},
     permits::{Permits, Wanted},
-    render::{Order, Source, Work},
+    render::{Order, Work},
+    results::{Facts, Known, ResultSource, Results, Status},
+    sink::{Held, OutputHead, Sink, Summary, Timings},
 };
 use crate::{
     admission::Place,
     delivery::{
-        DeliveryError, Hint, Hints, Resolved, Target,
+        DeliveryError, Hint, Hints, Privacy, Resolved, Target,
         cache::{self, Original},
     },
     origin::CallerHeaders,
+    results::{Memory, Picture},
 };
 
 /// What must be left of a URL for its answer to be 304: a second of lifetime, and one to say so.
@@ -46,6 +52,22 @@ pub struct Asked<'a> {
     pub caller: &'a CallerHeaders,
     /// What was fetched with the caller's headers may be shared all the same.
     pub share_publicly: bool,
+}
+
+impl<'a> Asked<'a> {
+    const fn is_conditional(&self) -> bool {
+        !self.if_none_match.is_empty() || self.if_modified_since.is_some()
+    }
+
+    /// As the signer is shown it.
+    fn presented(&self) -> PresentedUrl<'a> {
+        PresentedUrl {
+            target: self.target.as_str(),
+            origin: self.target.origin(),
+            client: self.client,
+            cookies: self.cookies,
+        }
+    }
 }
 
 /// Who may share a cached answer.
@@ -82,6 +104,10 @@ pub struct Head {
     pub variant: String,
     /// When the URL's signature expires.
     pub expires: Option<SystemTime>,
+    /// Where the picture came from.
+    pub result: Status,
+    /// Whether the object decides who may have it without a signature: an answer then serves nobody once it is stale.
+    pub by_object: bool,
     max_age: Duration,
 }
 
@@ -98,8 +124,17 @@ impl Head {
             object_key: String::new(),
             variant: String::new(),
             expires,
+            result: Status::of(ResultSource::Bypass),
+            by_object: false,
             max_age,
         }
+    }
+
+    /// Says of which original it is.
+    pub(super) fn describe(&mut self, known: &Known, etag: String, began: SystemTime) {
+        self.etag = etag;
+        self.last_modified = known.last_modified;
+        self.changed = known.last_modified.map(|original| original.max(began));
     }
 
     /// How long the answer may be cached from `now` on: never beyond the URL's expiry.
@@ -114,8 +149,26 @@ impl Head {
 pub enum Delivered {
     /// The viewer has the picture.
     NotModified(Head),
-    /// The picture is to be made.
-    Picture(Head, Work),
+    /// The picture.
+    Picture(Head, Box<Content>),
+}
+
+/// The picture of an answer.
+#[derive(Debug)]
+pub enum Content {
+    /// It is to be made, for this caller alone.
+    ToMake(Work),
+    /// It was made, or found.
+    Made {
+        /// The picture; of all requests that waited for it.
+        made: Arc<Made>,
+        /// Its name for the caller.
+        id: String,
+        /// The request's place.
+        place: Place,
+        /// How long this request's signature took.
+        signer: Option<Duration>,
+    },
 }
 
 impl App {
@@ -139,7 +192,7 @@ impl App {
     /// # Errors
     /// `URL_REFUSED`, `CALLER_DENIED`, the signer's and the origin's failures, `BUSY`.
     pub async fn deliver(
-        &self,
+        self: &Arc<Self>,
         resolved: &Resolved<'_>,
         asked: Asked<'_>,
         permits: &dyn Permits,
@@ -152,30 +205,41 @@ impl App {
         let again = proof.path().filter(|path| !resolved.is_of(path));
         let again = again.map(|path| self.resolve_signed(resolved, path)).transpose()?;
         let resolved = again.as_ref().unwrap_or(resolved);
+        let route = resolved.route;
 
-        let origin = resolved.route.origin.as_str();
+        let origin = route.origin.as_str();
         let wanted = Wanted {
-            route: Some(&resolved.route.name),
+            route: Some(&route.name),
             origin,
             key: &resolved.object_key,
             public: resolved.url_key.is_none(),
         };
         let granted = permits.object(&wanted)?;
+        let signature = self.signature(resolved, asked, &proof, context).await?;
         let accepts = Accepts::from_header(asked.accept);
-
-        let expires = proof.expires();
-        let object = Object { origin, key: &resolved.object_key, caller: asked.caller };
-        let verification = began.elapsed();
-        let Found { opened, signer, started } = self.find(object, proof.fetch(), context).await?;
-
-        let last_modified = opened.last_modified();
-        let mut head = Head {
+        let bounds: Vec<OutputBounds> = route.bounds.into_iter().chain(granted).collect();
+        let is_by_object = route.privacy == Privacy::Object && resolved.url_key.is_none();
+        let making = Making {
+            app: Arc::clone(self),
+            route: route.name.clone(),
+            origin: origin.to_owned(),
+            key: resolved.object_key.clone(),
+            caller: asked.caller.clone(),
+            is_stranger: is_by_object && signature.is_none(),
+            identity: identity(&resolved.options, accepts, &bounds),
+            order: Order { id: resolved.variant.clone(), options: resolved.options.clone() },
+            accepts,
+            bounds,
+            signer: Some(began.elapsed()).filter(|time| !time.is_zero()),
+            fetch: proof.fetch().cloned(),
+            context: context.clone(),
+        };
+        let head = Head {
             etag: String::new(),
-            last_modified,
-            changed: last_modified.map(|original| original.max(self.began)),
-            scope: match (asked.caller.is_empty() || asked.share_publicly, resolved.url_key) {
-                _ if proof.is_viewer_bound() => Scope::Caller,
-                (false, _) => Scope::Caller,
+            last_modified: None,
+            changed: None,
+            scope: match (asked.caller.is_empty() || asked.share_publicly, &signature) {
+                (_, Some(Signature { viewer_bound: true, .. })) | (false, _) => Scope::Caller,
                 (true, Some(_)) => Scope::Signed,
                 (true, None) => Scope::Public,
             },
@@ -183,32 +247,183 @@ impl App {
             hints: resolved.hints.clone(),
             object_key: resolved.object_key.clone(),
             variant: resolved.variant.clone(),
-            expires,
-            max_age: resolved.route.max_age,
+            expires: signature.and_then(|signature| signature.expires),
+            result: Status::of(ResultSource::Bypass),
+            by_object: is_by_object,
+            max_age: route.max_age,
         };
-        let bounds: Vec<OutputBounds> = resolved.route.bounds.into_iter().chain(granted).collect();
-        let identity = format!("{};{}", resolved.options.identity(accepts), bounds_identity(&bounds));
-        let tag = |original| cache::entity_tag(original, origin, &resolved.object_key, &identity);
+        let delivered = if head.scope == Scope::Caller {
+            alone(making, head, asked, place).await
+        } else {
+            self.shared(making, head, asked, place).await
+        };
+        if let Ok(Delivered::NotModified(head) | Delivered::Picture(head, _)) = &delivered {
+            self.metrics.result(head.result.outcome());
+        }
+        delivered
+    }
 
-        // With a tag of the origin's the answer may be known before a byte of the body has come.
-        let origin_tag = opened.etag();
-        if let Some(origin_tag) = &origin_tag {
-            head.etag = tag(Original::Tag(origin_tag));
-            if is_unchanged(&head, asked) {
-                return Ok(Delivered::NotModified(head));
+    /// An answer that others may have as well: stored, or made once for all who ask at the same time.
+    async fn shared(
+        self: &Arc<Self>,
+        making: Making,
+        mut head: Head,
+        asked: Asked<'_>,
+        place: Place,
+    ) -> Result<Delivered, CallError> {
+        let context = making.context.clone();
+        let making = Arc::new(making);
+        let results = self.usable_results(&making.origin, &making.key);
+        let mut facts = None;
+        if making.is_stranger || results.is_some() {
+            let (found, is_remembered) = self.facts(&making, results.is_some()).await?;
+            if let Some(etag) = &found.known.etag {
+                head.describe(&found.known, making.tag(Original::Tag(etag)), self.began);
+                if is_unchanged(&head, asked) {
+                    let source = if is_remembered { ResultSource::Hit } else { ResultSource::Miss };
+                    head.result = Status::of(if results.is_some() { source } else { ResultSource::Bypass });
+                    return Ok(Delivered::NotModified(head));
+                }
+            }
+            facts = Some(found);
+        }
+        let mut found = None;
+        if facts.is_none() && asked.is_conditional() {
+            // With a tag of the origin's the answer may be known before a byte of the body has come.
+            let opened = making.find().await?;
+            let known = Known::of(&opened.opened.stat());
+            if let Some(etag) = &known.etag {
+                head.describe(&known, making.tag(Original::Tag(etag)), self.began);
+                if is_unchanged(&head, asked) {
+                    return Ok(Delivered::NotModified(head));
+                }
+            }
+            found = Some((opened, known));
+        }
+
+        let address = facts.as_ref().zip(results).and_then(|(facts, results)| {
+            results.address(&making.origin, &making.key, facts, &making.identity)
+        });
+        let known =
+            found.as_ref().map(|(_, known)| known).or_else(|| facts.as_ref().map(|facts| &facts.known));
+        let etag = known.and_then(|known| known.etag.as_deref()).unwrap_or_default();
+        let work = making.name("made", &[&making.identity, etag, address.as_deref().unwrap_or_default()]);
+        let mut source = Some((facts, found.map(|(found, _)| found)));
+        let (made, is_first) = self
+            .wait(&self.pictures, &work, &context, || {
+                let (facts, found) = source.take().unwrap_or_default();
+                Arc::clone(&making).make(address.clone(), facts, found)
+            })
+            .await?;
+
+        head.describe(&made.known, made.etag.clone(), self.began);
+        head.result = Status {
+            source: made.source,
+            collapsed: !is_first && made.source != ResultSource::Hit,
+            stored: made.stored,
+        };
+        if is_unchanged(&head, asked) {
+            return Ok(Delivered::NotModified(head));
+        }
+        let (id, signer) = (making.order.id.clone(), making.signer);
+        Ok(Delivered::Picture(head, Box::new(Content::Made { made, id, place, signer })))
+    }
+
+    /// What is known of an original, and whether it was remembered. A stranger learns nothing that was found out for others:
+    /// what is absent is not remembered, so what is private must not be either.
+    async fn facts(
+        self: &Arc<Self>,
+        making: &Arc<Making>,
+        with_epoch: bool,
+    ) -> Result<(Facts, bool), CallError> {
+        let memory = self.results.as_ref().filter(|_| with_epoch).map(Results::memory);
+        if let Some(facts) = memory.and_then(|memory| memory.get(&making.origin, &making.key))
+            && !(making.is_stranger && facts.known.is_private)
+        {
+            return Ok((facts, true));
+        }
+        let purges = memory.map_or(0, Memory::purges);
+        let work = making.name("known", &[&purges.to_string(), if with_epoch { "epoch" } else { "" }]);
+        let ask = || Arc::clone(making).ask(with_epoch, purges);
+        let (facts, _) = self.wait(&self.originals, &work, &making.context, ask).await?;
+        Ok((facts, false))
+    }
+
+    /// Waits for some work that is done once for all who need it. Where its first request had less time than this one, it is
+    /// begun again. Answers also whether this request began it.
+    async fn wait<T, F>(
+        &self,
+        flights: &Flights<T>,
+        work: &str,
+        context: &Context,
+        mut begin: impl FnMut() -> F,
+    ) -> Result<(T, bool), CallError>
+    where
+        T: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<T, CallError>> + Send + 'static,
+    {
+        loop {
+            let (flight, is_first) = flights.join(work.to_owned(), &mut begin);
+            match timeout_at(context.deadline.into(), flight.outcome()).await {
+                Ok(Ok(outcome)) => return Ok((outcome, is_first)),
+                Ok(Err(error)) if !is_first && error.reason() == Reason::DeadlineExceeded => {}
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(Reason::DeadlineExceeded.error("the picture could not be made in time")),
             }
         }
-        let (bytes, reserved) = self.read(origin, opened).await?;
-        if origin_tag.is_none() {
-            head.etag = tag(Original::Bytes(&bytes));
-            if is_unchanged(&head, asked) {
-                return Ok(Delivered::NotModified(head));
+    }
+
+    /// Hands a picture on.
+    ///
+    /// # Errors
+    /// As [`App::render`].
+    pub async fn answer(
+        &self,
+        content: Content,
+        context: &Context,
+        sink: &mut impl Sink,
+    ) -> Result<(), CallError> {
+        match content {
+            Content::ToMake(work) => self.render(work, context, sink).await,
+            Content::Made { made, id, place, signer } => {
+                let Picture { format, size, length, crc32c } = made.picture;
+                let head = OutputHead { index: 0, id, format, size, length, crc32c };
+                sink.head(head).await.map_err(error::send)?;
+                sink.bytes(made.bytes.clone()).await.map_err(error::send)?;
+                let timings = Timings { signer, ..made.timings };
+                let summary = Summary { source: made.info.clone(), outputs: 1, timings };
+                let held = Held { memory: Arc::clone(&made.memory), place };
+                sink.end(summary, held).await.map_err(error::send)
             }
         }
-        let signer = Some(verification + signer).filter(|time| !time.is_zero());
-        let source = Source { bytes, reserved, place, receive: started.elapsed(), signer };
-        let orders = vec![Order { id: resolved.variant.clone(), options: resolved.options.clone() }];
-        Ok(Delivered::Picture(head, Work { source, orders, accepts, bounds }))
+    }
+
+    /// What signature lets the URL be answered: that of a variant that needs one, or, on a route where the object decides, one
+    /// that a public variant's URL has.
+    async fn signature(
+        &self,
+        resolved: &Resolved<'_>,
+        asked: Asked<'_>,
+        proof: &Proof,
+        context: &Context,
+    ) -> Result<Option<Signature>, CallError> {
+        let route = resolved.route;
+        if resolved.url_key.is_some() || proof.is_signed() {
+            return Ok(Some(Signature { expires: proof.expires(), viewer_bound: proof.is_viewer_bound() }));
+        }
+        let may_be_signed = asked.target.as_str().contains('?') || !asked.cookies.is_empty();
+        let Some(key) = route.url_key.as_ref().filter(|_| route.privacy == Privacy::Object && may_be_signed)
+        else {
+            return Ok(None);
+        };
+        match self.signer.verify_url(key, asked.presented(), context).await {
+            Ok(Verification::Valid { target, expires, viewer_bound, .. }) => {
+                let is_of_this = Target::of(&target).is_ok_and(|target| resolved.is_of(target.path()));
+                Ok(is_of_this.then_some(Signature { expires, viewer_bound }))
+            }
+            Ok(Verification::Refused(_)) => Ok(None),
+            Err(error) => Err(error::signer(&error)),
+        }
     }
 
     /// Asks the signer for what the delivery needs of it. Fails closed.
@@ -219,12 +434,7 @@ impl App {
         context: &Context,
     ) -> Result<Proof, CallError> {
         let route = resolved.route;
-        let url = PresentedUrl {
-            target: asked.target.as_str(),
-            origin: asked.target.origin(),
-            client: asked.client,
-            cookies: asked.cookies,
-        };
+        let url = asked.presented();
         let (origin, _) = self.origin(&route.origin)?;
         let must_sign = origin.is_signed() && asked.caller.is_empty();
         if resolved.url_key.is_none() && !must_sign {
@@ -259,6 +469,13 @@ impl App {
             error::url_refused(cause, asked.url_key, &asked.route.name)
         })
     }
+}
+
+/// A signature that lets a URL be answered.
+struct Signature {
+    expires: Option<SystemTime>,
+    /// Whether it holds for this viewer alone.
+    viewer_bound: bool,
 }
 
 /// What the signer said of a URL.
@@ -300,6 +517,15 @@ impl Proof {
         }
     }
 
+    /// Whether a signature was verified, though it need not have been.
+    const fn is_signed(&self) -> bool {
+        match self {
+            Self::Public => false,
+            Self::Verified { .. } => true,
+            Self::Authorized(fetch) => !fetch.public,
+        }
+    }
+
     const fn fetch(&self) -> Option<&Fetch> {
         match self {
             Self::Authorized(fetch) => Some(fetch),
@@ -310,7 +536,7 @@ impl Proof {
 
 /// Whether the viewer has what would be sent (RFC 9110, section 13.2.2). Not at the very end of a URL's life: a cache that
 /// gets a 304 without a lifetime may begin anew with that of the answer it holds, as nginx does, and serve it beyond `exp`.
-fn is_unchanged(head: &Head, asked: Asked<'_>) -> bool {
+pub(super) fn is_unchanged(head: &Head, asked: Asked<'_>) -> bool {
     let now = SystemTime::now();
     if head.expires.is_some_and(|expires| cache::left(expires, now) < LEAST_OF_UNCHANGED) {
         return false;
@@ -319,6 +545,11 @@ fn is_unchanged(head: &Head, asked: Asked<'_>) -> bool {
         return cache::none_match_holds(asked.if_none_match, &head.etag);
     }
     head.changed.zip(asked.if_modified_since).is_some_and(|(changed, since)| changed <= since)
+}
+
+/// What decides the bytes of an output besides its original.
+pub(super) fn identity(options: &Options, accepts: Accepts, bounds: &[OutputBounds]) -> String {
+    format!("{};{}", options.identity(accepts), bounds_identity(bounds))
 }
 
 /// Bounds that clamp decide the output's bytes as well.

@@ -172,6 +172,24 @@ pub(crate) fn target(error: TargetError) -> CallError {
     }
 }
 
+/// What a stranger is told of an object that is absent, private, or kept from us: one answer, so that nobody learns which
+/// objects there are.
+pub(crate) fn not_found() -> CallError {
+    Reason::OriginNotFound.error(Kind::NotFound.to_string())
+}
+
+/// A private object, asked for without a signature.
+pub(crate) fn private(origin: &str, route: &str) -> CallError {
+    tracing::info!(origin, route, "url.private: the object is delivered by signed URLs only");
+    not_found()
+}
+
+/// An object of the result store, asked for as if it were an original.
+pub(crate) fn result_asked_for(origin: &str) -> CallError {
+    tracing::info!(origin, "url.not_served: the key is below the prefix of [results]");
+    not_found()
+}
+
 /// A URL that asks for nothing: why, and of which route, is for the log as well. Most viewers show no error's text.
 pub(crate) fn delivery(error: DeliveryError) -> CallError {
     let text = error.to_string();

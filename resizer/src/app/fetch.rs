@@ -17,13 +17,14 @@ use super::{
     metrics::FETCHED,
     permits::{Permits, Wanted},
     render::{CancelOnDrop, Source},
+    results::Known,
     source::{SourceBytes, is_image},
 };
 use crate::{
     admission::{Place, Rejected, Reserved},
     delivery::Route,
     origin::{
-        Body, CallerHeaders, Fetcher, Opened, Origin, OriginError, Provenance, SignedRequest, Trace, request,
+        Body, CallerHeaders, Fetcher, Opened, Origin, OriginError, Provenance, SignedRequest, Stat, request,
     },
 };
 
@@ -49,8 +50,27 @@ pub(super) struct Found {
     pub(super) started: Instant,
 }
 
+/// A request that may be sent.
+struct Signed<'a> {
+    request: SignedRequest,
+    fetcher: &'a Fetcher,
+    /// Time that the signer took.
+    signer: Duration,
+}
+
+/// A named object that has been fetched.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Its bytes.
+    pub source: Source,
+    /// How large outputs the caller may make of it.
+    pub bounds: Vec<OutputBounds>,
+    /// What the origin says of it.
+    pub stat: Stat,
+}
+
 impl App {
-    /// Fetches a named object that the caller may have. With it comes how large outputs the caller may make of it.
+    /// Fetches a named object that the caller may have.
     ///
     /// # Errors
     /// `CALLER_DENIED`, `ORIGIN_UNKNOWN`, `OBJECT_KEY_UNSUPPORTED`, the signer's and the origin's failures, `BUSY`.
@@ -60,13 +80,15 @@ impl App {
         permits: &dyn Permits,
         place: Place,
         context: &Context,
-    ) -> Result<(Source, Vec<OutputBounds>), CallError> {
+    ) -> Result<Fetched, CallError> {
         let wanted = Wanted { route: None, origin: object.origin, key: object.key, public: false };
         let bounds = permits.object(&wanted)?;
         let Found { opened, signer, started } = self.find(object, None, context).await?;
+        let stat = opened.stat();
         let (bytes, reserved) = self.read(object.origin, opened).await?;
         let signer = (!signer.is_zero()).then_some(signer);
-        Ok((Source { bytes, reserved, place, receive: started.elapsed(), signer }, bounds))
+        let source = Source { bytes, reserved, place, receive: started.elapsed(), signer };
+        Ok(Fetched { source, bounds, stat })
     }
 
     pub(super) fn origin(&self, name: &str) -> Result<&(Origin, Fetcher), CallError> {
@@ -80,16 +102,20 @@ impl App {
         self.agreements.get(place)
     }
 
-    /// Has the request signed where the origin needs that and the signer has not done so with the URL (`fetch`), sends it,
-    /// and waits for the head of the answer.
-    pub(super) async fn find(
+    /// Has the request for an object signed, where the origin needs that and the signer has not done so with the URL
+    /// (`fetch`).
+    async fn sign_fetch(
         &self,
         object: Object<'_>,
         fetch: Option<&Fetch>,
         context: &Context,
-    ) -> Result<Found, CallError> {
+    ) -> Result<Signed<'_>, CallError> {
         let (origin, fetcher) = self.origin(object.origin)?;
         let url = request::url(origin, object.key).map_err(|error| error::origin(&error))?;
+        if self.results.as_ref().is_some_and(|results| results.is_ours(url.as_str())) {
+            // A result does not say whether its original is private.
+            return Err(self.failed(object.origin, error::result_asked_for(object.origin)));
+        }
         let asked = Instant::now();
         let (signed, signer) = match (origin.signing(), fetch) {
             (Some(_), Some(fetch)) if object.caller.is_empty() => {
@@ -99,22 +125,53 @@ impl App {
                 (sign(url.clone(), &fetch.headers)?, Duration::ZERO)
             }
             (Some((key, region)), _) if object.caller.is_empty() => {
-                let request = OriginRequest { key, method: "GET", url: url.as_str(), region };
+                let url_text = url.as_str();
+                let request = OriginRequest {
+                    key,
+                    method: "GET",
+                    url: url_text,
+                    region,
+                    headers: &[],
+                    body_sha256: "",
+                };
                 let headers = self.signer.sign_request(request, context).await;
                 let headers = headers.map_err(|error| error::signer(&error))?;
                 (sign(url.clone(), &headers)?, asked.elapsed())
             }
             _ => (SignedRequest::by_caller(url, object.caller), Duration::ZERO),
         };
+        Ok(Signed { request: signed, fetcher, signer })
+    }
+
+    /// Sends the request for an object and waits for the head of the answer.
+    pub(super) async fn find(
+        &self,
+        object: Object<'_>,
+        fetch: Option<&Fetch>,
+        context: &Context,
+    ) -> Result<Found, CallError> {
+        let Signed { request, fetcher, signer } = self.sign_fetch(object, fetch, context).await?;
         let started = Instant::now();
         let remaining = context.remaining().mul_f64(FETCH_SHARE);
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let trace = Trace::new(&text(&context.request_id), &text(&context.trace_parent));
         let opened = fetcher
-            .open(&signed, &trace, remaining)
+            .open(&request, &context.trace(), remaining)
             .await
             .map_err(|error| self.failed(object.origin, error::origin(&error)))?;
         Ok(Found { opened, signer, started })
+    }
+
+    /// Asks what the origin says of an object.
+    pub(super) async fn probe(
+        &self,
+        object: Object<'_>,
+        fetch: Option<&Fetch>,
+        context: &Context,
+    ) -> Result<Known, CallError> {
+        let Signed { request, fetcher, .. } = self.sign_fetch(object, fetch, context).await?;
+        let remaining = context.remaining().mul_f64(FETCH_SHARE);
+        let probed = fetcher.probe(&request, &context.trace(), remaining).await;
+        let stat = probed.map_err(|error| self.failed(object.origin, error::origin(&error)))?;
+        Ok(Known::of(&stat))
     }
 
     /// Reads the body, with memory reserved as it grows.
@@ -162,6 +219,10 @@ impl App {
         }
     }
 
+    pub(super) fn count_not_found(&self, origin: &str) {
+        self.metrics.fetched(origin, Reason::OriginNotFound.as_str());
+    }
+
     fn failed(&self, origin: &str, error: CallError) -> CallError {
         self.metrics.fetched(origin, error.reason().as_str());
         error
@@ -169,7 +230,7 @@ impl App {
 }
 
 /// What can end the reading: the origin, or our own memory.
-enum Ended {
+pub(super) enum Ended {
     Origin(OriginError),
     Memory(Rejected),
 }

@@ -26,6 +26,8 @@ pub(super) struct Metrics {
     uploads: Family<Upload, Counter>,
     /// Encoded bytes in and out.
     bytes: Family<Direction, Counter>,
+    results: Family<Outcome, Counter>,
+    result_store: Family<Outcome, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,6 +52,11 @@ struct Direction {
     direction: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
 /// The outcome of a fetch that brought the whole object.
 pub(super) const FETCHED: &str = "OK";
 
@@ -62,6 +69,8 @@ impl Metrics {
             origins: Family::default(),
             uploads: Family::default(),
             bytes: Family::default(),
+            results: Family::default(),
+            result_store: Family::default(),
         }
     }
 
@@ -82,6 +91,16 @@ impl Metrics {
             self.uploads.clone(),
         );
         registry.register("picture_bytes", "Encoded bytes received and made", self.bytes.clone());
+        registry.register(
+            "results",
+            "Deliveries by where the picture came from: hit, miss, collapsed, bypass",
+            self.results.clone(),
+        );
+        registry.register(
+            "result_store",
+            "What happened at the result store: stored, exists, skipped, too_large, damaged, read_failed, write_failed",
+            self.result_store.clone(),
+        );
         registry.register_collector(Budgets(admission.clone()));
     }
 
@@ -109,6 +128,16 @@ impl Metrics {
     /// Counts an upload that was to be written. `outcome` is `OK` or a reason.
     pub(super) fn stored(&self, rule: &str, outcome: &'static str) {
         self.uploads.get_or_create(&Upload { upload: rule.to_owned(), outcome }).inc();
+    }
+
+    /// Counts a delivery by where its picture came from.
+    pub(super) fn result(&self, outcome: &'static str) {
+        self.results.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts what happened at the result store.
+    pub(super) fn result_store(&self, outcome: &'static str) {
+        self.result_store.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Counts bytes of a source.

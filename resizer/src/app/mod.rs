@@ -10,7 +10,10 @@
 //! - [`agreement`]: whether the signer means the same by a route
 //! - [`check`]: whether signer and origins answer, before a roll-out
 //! - [`fetch`]: an object of an origin, into bytes
-//! - [`deliver`]: a URL, into an entity tag and the work to do
+//! - [`deliver`]: a URL, into what its answer says, and its picture
+//! - `making`: what is made for a URL, apart from who asked
+//! - `flights`: work that several requests wait for, done once
+//! - [`results`]: results in the user's bucket
 //! - [`render`]: a source and orders, into outputs
 //! - [`source`]: the bytes of a source, and where they are from
 //! - [`sink`]: where outputs go, as a trait
@@ -27,11 +30,14 @@ pub mod context;
 pub mod deliver;
 pub mod error;
 pub mod fetch;
+mod flights;
 pub mod ingest;
 pub mod inspect;
+mod making;
 mod metrics;
 pub mod permits;
 pub mod render;
+pub mod results;
 pub mod signer;
 pub mod sink;
 pub mod source;
@@ -64,6 +70,10 @@ pub struct App {
     max_outputs: usize,
     origins: BTreeMap<String, (Origin, Fetcher)>,
     delivery: Delivery,
+    results: Option<results::Results>,
+    /// What is being found out of originals, and made of them.
+    originals: flights::Flights<results::Facts>,
+    pictures: flights::Flights<Arc<making::Made>>,
     uploads: Uploads,
     /// For each route, in order.
     agreements: Vec<agreement::Agreement>,
@@ -90,6 +100,7 @@ impl App {
     /// # Errors
     /// [`SetupError`].
     pub fn new(config: Config, signer: Arc<dyn Signer>) -> Result<Self, SetupError> {
+        let results = config.results.map(|results| results::Results::new(results, &config.origins));
         let agreements = agreement::of(&config.delivery, &config.origins);
         let origins = config
             .origins
@@ -108,6 +119,9 @@ impl App {
             max_outputs: config.max_outputs,
             origins,
             delivery: config.delivery,
+            results,
+            originals: flights::Flights::new(),
+            pictures: flights::Flights::new(),
             uploads: config.uploads,
             agreements,
             signer,

@@ -118,8 +118,8 @@ impl App {
             encode: report.encode,
         };
         self.metrics.stages(&timings);
-        let summary = Summary { source: info, outputs: orders.len(), timings };
-        sink.end(summary, Held { memory: pixels, place }).await.map_err(error::send)
+        let summary = Summary { source: Some(info), outputs: orders.len(), timings };
+        sink.end(summary, Held { memory: pixels.into(), place }).await.map_err(error::send)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where outputs go.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use safelight_image::{probe::Info, size::Size, sniff::Format};
@@ -30,8 +30,8 @@ pub struct OutputHead {
 /// What is said when all outputs are complete.
 #[derive(Debug, Clone)]
 pub struct Summary {
-    /// What the source was.
-    pub source: Info,
+    /// What the source was; `None` for a stored result.
+    pub source: Option<Info>,
     /// Number of outputs.
     pub outputs: usize,
     /// Where the time went.
@@ -58,8 +58,8 @@ pub struct Timings {
 /// What outputs occupy of the process: their memory and the request's place. To be kept for as long as they are.
 #[derive(Debug)]
 pub struct Held {
-    /// Their memory.
-    pub memory: Reserved,
+    /// Their memory; of all requests that get the same bytes.
+    pub memory: Arc<Reserved>,
     /// The request's place.
     pub place: Place,
 }
@@ -76,4 +76,32 @@ pub trait Sink: Send {
 
     /// All outputs are complete. A sink that has not handed them on yet keeps `held`.
     fn end(&mut self, summary: Summary, held: Held) -> impl Future<Output = Result<(), SendError>> + Send;
+}
+
+/// A sink that keeps the only output of an order.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// What it is.
+    pub head: Option<OutputHead>,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// What was said at the end.
+    pub end: Option<(Summary, Held)>,
+}
+
+impl Sink for Collected {
+    async fn head(&mut self, head: OutputHead) -> Result<(), SendError> {
+        self.head = Some(head);
+        Ok(())
+    }
+
+    async fn bytes(&mut self, bytes: Bytes) -> Result<(), SendError> {
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    async fn end(&mut self, summary: Summary, held: Held) -> Result<(), SendError> {
+        self.end = Some((summary, held));
+        Ok(())
+    }
 }

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use safelight_image::ENGINE;
 use sha2::{Digest, Sha256};
 
-/// Part of every entity tag: to be raised when the same options begin to make other bytes, so that
-/// caches ask again.
-const PIPELINE_VERSION: &[u8] = b"1";
 /// Bytes of the digest that make the tag: 128 bits, beyond chance.
 const TAG_BYTES: usize = 16;
 
@@ -27,8 +25,10 @@ pub fn entity_tag(original: Original<'_>, origin: &str, object_key: &str, identi
         Original::Tag(tag) => (&b"tag"[..], tag.as_bytes()),
         Original::Bytes(bytes) => (&b"bytes"[..], bytes),
     };
+    // With the engine's version: where the same options make other bytes, caches ask again.
+    let engine = ENGINE.to_string();
     for part in
-        [PIPELINE_VERSION, kind, original, origin.as_bytes(), object_key.as_bytes(), identity.as_bytes()]
+        [engine.as_bytes(), kind, original, origin.as_bytes(), object_key.as_bytes(), identity.as_bytes()]
     {
         // Lengths keep the parts apart: no two lists of parts make one message.
         hasher.update((part.len() as u64).to_be_bytes());

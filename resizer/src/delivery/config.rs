@@ -27,6 +27,17 @@ const DEFAULT_MAX_AGE: Duration = Duration::from_secs(2 * 24 * 3600);
 const OPTION_NAMES: [&str; 8] =
     ["width", "height", "fit", "gravity", "dpr", "quality", "format", "background"];
 
+/// What decides whether a URL without a signature is served.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Privacy {
+    /// The variant: it is public.
+    #[default]
+    Variant,
+    /// The variant and the object: the variant is public, and the object's metadata does not say
+    /// `x-amz-meta-require-signed-urls: true`.
+    Object,
+}
+
 /// A family of URLs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
@@ -54,11 +65,22 @@ pub struct Route {
     pub bounds: Option<OutputBounds>,
     /// How long answers may be cached.
     pub max_age: Duration,
+    /// What decides whether an unsigned URL is served.
+    pub privacy: Privacy,
     /// What its answers say to browsers and caches.
     pub presentation: Presentation,
 }
 
 impl Route {
+    /// Whether it has a named variant.
+    #[must_use]
+    pub fn serves(&self, variant: &str) -> bool {
+        match &self.variant {
+            Some(only) => variant == only,
+            None => self.variants.is_empty() || self.variants.contains(variant),
+        }
+    }
+
     /// The object's key for a matched path.
     #[must_use]
     pub fn object_key(&self, captures: &Captures<'_>) -> Option<String> {
@@ -133,6 +155,7 @@ fn read_route(section: &mut Section, origins: &Origins, variants: &BTreeMap<Stri
         flexible: section.or("flexible", false),
         bounds: read_bounds(section),
         max_age: section.duration("max_age").unwrap_or(DEFAULT_MAX_AGE),
+        privacy: read_privacy(section),
         presentation: section.table("http", presentation::read).unwrap_or_default(),
     };
     check_variants(section, &route, variants);
@@ -159,15 +182,25 @@ fn check_variants(section: &mut Section, route: &Route, variants: &BTreeMap<Stri
     if route.url_key.is_some() {
         return;
     }
+    if route.privacy == Privacy::Object {
+        section.error("url_key", "is needed: private objects are only served when their URLs are signed");
+    }
     if route.flexible {
         section.error("url_key", "is needed: option lists are only served when they are signed");
     }
-    let served = |name: &String| match &route.variant {
-        Some(variant) => name == variant,
-        None => route.variants.is_empty() || route.variants.contains(name),
-    };
-    if variants.iter().any(|(name, variant)| served(name) && !variant.public) {
+    if variants.iter().any(|(name, variant)| route.serves(name) && !variant.public) {
         section.error("url_key", "is needed: not every variant of the route is public");
+    }
+}
+
+fn read_privacy(section: &mut Section) -> Privacy {
+    match section.optional::<String>("privacy").as_deref() {
+        None | Some("variant") => Privacy::Variant,
+        Some("object") => Privacy::Object,
+        Some(_) => {
+            section.error("privacy", "must be \"variant\" or \"object\"");
+            Privacy::Variant
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use std::{collections::BTreeMap, iter, ptr};
 
 use safelight_image::options::{Options, Violation};
 
-pub use config::Route;
+pub use config::{Privacy, Route};
 pub use hints::{Hint, Hints};
 pub use presentation::Presentation;
 pub use safelight_proto::delivery::template;
@@ -109,11 +109,7 @@ impl Delivery {
     /// The variants that a route serves without a signature, by name.
     #[must_use]
     pub fn public_variants(&self, route: &Route) -> Vec<String> {
-        let served = |name: &String| match &route.variant {
-            Some(variant) => name == variant,
-            None => route.variants.is_empty() || route.variants.contains(name),
-        };
-        let public = self.variants.iter().filter(|(name, variant)| variant.public && served(name));
+        let public = self.variants.iter().filter(|(name, variant)| variant.public && route.serves(name));
         public.map(|(name, _)| name.clone()).collect()
     }
 

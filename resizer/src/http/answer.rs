@@ -5,6 +5,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -17,7 +18,7 @@ use tracing::Instrument as _;
 
 use crate::{
     admission::Reserved,
-    app::sink::{Held, OutputHead, Sink, Summary},
+    app::sink::Held,
     transfer::send::{Receiver, STALL_TIMEOUT, SendError, channel},
 };
 
@@ -25,31 +26,6 @@ use crate::{
 const SMALL: usize = 64 * 1024;
 /// Bytes of one piece.
 const PIECE: usize = 32 * 1024;
-
-/// A sink that keeps the only output of an order.
-#[derive(Debug, Default)]
-pub(super) struct Collected {
-    pub(super) head: Option<OutputHead>,
-    pub(super) bytes: Bytes,
-    pub(super) end: Option<(Summary, Held)>,
-}
-
-impl Sink for Collected {
-    async fn head(&mut self, head: OutputHead) -> Result<(), SendError> {
-        self.head = Some(head);
-        Ok(())
-    }
-
-    async fn bytes(&mut self, bytes: Bytes) -> Result<(), SendError> {
-        self.bytes = bytes;
-        Ok(())
-    }
-
-    async fn end(&mut self, summary: Summary, held: Held) -> Result<(), SendError> {
-        self.end = Some((summary, held));
-        Ok(())
-    }
-}
 
 /// The body. The picture's memory stays reserved for as long as any of its bytes wait in the connection. The request's place
 /// is given back when the last of a large one is on its way, or when its reader stalls: the answer is then broken off.
@@ -85,7 +61,7 @@ pub(super) fn body(bytes: Bytes, held: Held) -> Body {
 /// Bytes of a picture with the memory that is reserved for them. Dropped with the last piece of them.
 struct Unsent {
     bytes: Bytes,
-    _memory: Reserved,
+    _memory: Arc<Reserved>,
     /// Tells the task of the drop.
     _unsent: oneshot::Sender<Infallible>,
 }
@@ -146,7 +122,7 @@ mod tests {
         for (length, is_small) in [(1, true), (SMALL, true), (SMALL + 1, false), (10 * PIECE, false)] {
             let memory =
                 admission.pixels(length as u64, Instant::now() + Duration::from_secs(9)).await.unwrap();
-            let held = Held { memory, place: admission.enter().unwrap() };
+            let held = Held { memory: memory.into(), place: admission.enter().unwrap() };
             let mut body = body(vec![7; length].into(), held);
             assert_eq!(admission.requests() == 0, is_small, "{length}");
             assert_eq!(body.size_hint().exact(), Some(length as u64));

@@ -9,6 +9,7 @@ use safelight_image::sniff::Format;
 use crate::{
     app::{
         deliver::{Head, Scope},
+        results::{ResultSource, Status},
         sink::Timings,
     },
     delivery::{Hint, Presentation, cache},
@@ -16,6 +17,7 @@ use crate::{
 
 const ACCEPT_CH: HeaderName = HeaderName::from_static("accept-ch");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Hints that browsers send only when they are asked to. The older names follow the newer ones.
@@ -53,11 +55,27 @@ pub(super) fn describe(headers: &mut HeaderMap, head: &Head, presentation: &Pres
             },
         );
     }
+    headers.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(head.result)));
     if presentation.client_hints {
         headers.insert(ACCEPT_CH, HeaderValue::from_static(HINTS_ASKED));
     }
     // A picture is made as a whole: a part of it is no saving.
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
+}
+
+/// `Cache-Status` (RFC 9211): what became of the request at the result store. A client's copy that is known to be current
+/// counts as a hit. `stored` says that the result is being written.
+const fn cache_status(status: Status) -> &'static str {
+    let Status { source, collapsed, stored } = status;
+    match (source, collapsed, stored) {
+        (ResultSource::Hit, _, _) => "safelight; hit",
+        (ResultSource::Miss, false, true) => "safelight; fwd=miss; stored",
+        (ResultSource::Miss, false, false) => "safelight; fwd=miss",
+        (ResultSource::Miss, true, true) => "safelight; fwd=miss; stored; collapsed",
+        (ResultSource::Miss, true, false) => "safelight; fwd=miss; collapsed",
+        (ResultSource::Bypass, false, _) => "safelight; fwd=bypass",
+        (ResultSource::Bypass, true, _) => "safelight; fwd=bypass; collapsed",
+    }
 }
 
 /// Who may keep an answer, and for how long: no time of it reaches beyond the URL's expiry.
@@ -68,6 +86,8 @@ fn cache_control(head: &Head, presentation: &Presentation, now: SystemTime) -> S
     let max_age = head.lifetime(now);
     let mut text =
         format!("{}, max-age={}", if is_private { "private" } else { "public" }, max_age.as_secs());
+    // Where the object decides who may have it, no cache serves it after the time that was said.
+    let strict = head.by_object;
     let left = head.expires.map(|expires| cache::left(expires, now).saturating_sub(max_age));
     let mut is_stale_allowed = false;
     for (name, wanted) in [
@@ -75,16 +95,16 @@ fn cache_control(head: &Head, presentation: &Presentation, now: SystemTime) -> S
         ("stale-if-error", presentation.stale_if_error),
     ] {
         let seconds = wanted.map_or(0, |wanted| left.map_or(wanted, |left| wanted.min(left)).as_secs());
-        if seconds > 0 {
+        if seconds > 0 && !strict {
             text += &format!(", {name}={seconds}");
             is_stale_allowed = true;
         }
     }
-    if presentation.immutable {
+    if presentation.immutable && !strict {
         text += ", immutable";
     }
     // Without it, a cache that is cut off from us may serve what is stale, expired signature and all.
-    if head.expires.is_some() && !is_stale_allowed {
+    if (head.expires.is_some() || strict) && !is_stale_allowed {
         text += ", must-revalidate";
     }
     text

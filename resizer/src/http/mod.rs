@@ -41,13 +41,14 @@ use safelight_chassis::{
 use safelight_proto::reason::{CallError, Reason};
 use tokio::time::{timeout, timeout_at};
 
-use self::{answer::Collected, forwarded::Viewer, request::Asking};
+use self::{forwarded::Viewer, request::Asking};
 use crate::{
     app::{
         App, Context,
         deliver::{Asked, Delivered},
         error,
         permits::ByUrl,
+        sink::Collected,
     },
     delivery::{Presentation, Route, Target, presentation::Origins},
     origin::CallerHeaders,
@@ -194,16 +195,16 @@ impl Door {
         let delivered = self.app.deliver(&resolved, asked, &ByUrl, place, context).await?;
         let mut response = Response::new(Body::empty());
         headers::guard(response.headers_mut(), Some(presentation));
-        let (head, work) = match delivered {
+        let (head, content) = match delivered {
             Delivered::NotModified(head) => {
                 headers::describe(response.headers_mut(), &head, presentation, SystemTime::now());
                 *response.status_mut() = StatusCode::NOT_MODIFIED;
                 return Ok(response);
             }
-            Delivered::Picture(head, work) => (head, work),
+            Delivered::Picture(head, content) => (head, *content),
         };
         let mut collected = Collected::default();
-        self.app.render(work, context, &mut collected).await?;
+        self.app.answer(content, context, &mut collected).await?;
         let Collected { head: Some(output), bytes, end: Some((summary, held)) } = collected else {
             return Err(Reason::Internal.error("the picture could not be made"));
         };

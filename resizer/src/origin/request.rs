@@ -15,6 +15,12 @@ pub struct CallerHeaders {
     headers: HeaderMap,
 }
 
+impl std::fmt::Debug for CallerHeaders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallerHeaders").finish_non_exhaustive()
+    }
+}
+
 impl CallerHeaders {
     /// The headers that are passed to the origin.
     pub const NAMES: [&'static str; 5] =
@@ -61,6 +67,7 @@ pub enum Authority {
 }
 
 /// A request that is ready to be sent. Without Debug: its headers authorize.
+#[derive(Clone)]
 pub struct SignedRequest {
     /// Exactly what was signed.
     pub url: reqwest::Url,

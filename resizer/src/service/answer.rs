@@ -15,7 +15,7 @@ use super::translate::{self, FromFrame};
 use crate::{
     app::{
         App, Context,
-        render::Work,
+        deliver::Content,
         sink::{Held, OutputHead, Sink, Summary},
     },
     transfer::send::{Receiver, STALL_TIMEOUT, SendError, Sender, channel},
@@ -25,7 +25,7 @@ use crate::{
 /// begins is one that can be given. They come from a task of their own: see [`crate::transfer::send`].
 pub(super) fn stream<T>(
     app: Arc<App>,
-    work: Work,
+    content: Content,
     context: Context,
     first: impl FnOnce() -> Option<T> + Send + 'static,
 ) -> Receiver<T, Status>
@@ -37,7 +37,7 @@ where
     let task = async move {
         let mut frames = Frames { sender: &sender, first: Some(first), output: 0 };
         let made = tokio::select! {
-            made = app.render(work, &context, &mut frames) => made,
+            made = app.answer(content, &context, &mut frames) => made,
             () = sender.gone() => return,
         };
         match made {

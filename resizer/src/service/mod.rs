@@ -85,6 +85,8 @@ impl Resizer {
         let Limits { max_decoding_message_size, max_encoding_message_size, .. } = limits();
         let server = self.access.guard(server.settings(self.server));
         self.app.register_metrics(&server.metrics());
+        let app = Arc::clone(&self.app);
+        let server = server.at_end(async move { app.results_written().await });
         let server = match &self.http {
             Some(config) => http::add_to(server, Arc::clone(&self.app), config),
             None => server,

@@ -16,8 +16,9 @@ use safelight_proto::{
     reason::CallError,
     resizer::v1::{
         DeliverRequest, DeliverResponse, InspectRequest, InspectResponse, ListVariantsRequest,
-        ListVariantsResponse, ResizeObjectRequest, ResizeObjectResponse, ResizeRequest, ResizeResponse,
-        StoreRequest, StoreResponse, UploadSource, inspect_open, resizer_service_server::ResizerService,
+        ListVariantsResponse, PurgeObjectRequest, PurgeObjectResponse, ResizeObjectRequest,
+        ResizeObjectResponse, ResizeRequest, ResizeResponse, StoreRequest, StoreResponse, UploadSource,
+        inspect_open, resizer_service_server::ResizerService,
     },
 };
 use tonic::{Request, Response, Status, Streaming};
@@ -27,9 +28,9 @@ use crate::{
     app::{
         App, Context,
         context::DEFAULT_DEADLINE,
-        deliver::{Asked, Delivered},
+        deliver::{Asked, Content, Delivered},
         error,
-        fetch::Object,
+        fetch::{Fetched, Object},
         ingest::Received,
         render::{Source, Work},
     },
@@ -71,7 +72,7 @@ impl ResizerService for Handlers {
         let source =
             Source { bytes: bytes.into(), reserved, place, receive: started.elapsed(), signer: None };
         let accepts = Accepts::from_header(&open.accept);
-        let work = Work { source, orders, accepts, bounds: permits.bounds() };
+        let work = Content::ToMake(Work { source, orders, accepts, bounds: permits.bounds() });
         Ok(Response::new(answer::stream(Arc::clone(app), work, context, || None)))
     }
 
@@ -88,9 +89,9 @@ impl ResizerService for Handlers {
         let object = request.source.ok_or_else(|| CallError::field("source", "is required"))?;
         let caller = translate::caller_headers(object.caller_headers.as_ref(), "source.")?;
         let object = Object { origin: &object.origin, key: &object.key, caller: &caller };
-        let (source, bounds) = app.fetch(object, &permits, place, &context).await?;
+        let Fetched { source, bounds, .. } = app.fetch(object, &permits, place, &context).await?;
         let accepts = Accepts::from_header(&request.accept);
-        let work = Work { source, orders, accepts, bounds };
+        let work = Content::ToMake(Work { source, orders, accepts, bounds });
         Ok(Response::new(answer::stream(Arc::clone(app), work, context, || None)))
     }
 
@@ -118,9 +119,12 @@ impl ResizerService for Handlers {
         };
         let delivered = app.deliver(&resolved, asked, &permits, place, &context).await?;
         Ok(Response::new(match delivered {
-            Delivered::Picture(head, work) => answer::stream(Arc::clone(app), work, context, move || {
-                Some(translate::delivery(&head, translate::DeliveryOutcome::Ok))
-            }),
+            Delivered::Picture(head, content) => {
+                let content = *content;
+                answer::stream(Arc::clone(app), content, context, move || {
+                    Some(translate::delivery(&head, translate::DeliveryOutcome::Ok))
+                })
+            }
             Delivered::NotModified(head) => {
                 answer::only(translate::delivery(&head, translate::DeliveryOutcome::NotModified))
             }
@@ -137,11 +141,14 @@ impl ResizerService for Handlers {
         let place = app.enter()?;
         let mut stream = request.into_inner();
         let open = upload::open(&mut stream).await?;
+        let mut stat = None;
         let source = match open.source {
             Some(inspect_open::Source::Object(object)) => {
                 let caller = translate::caller_headers(object.caller_headers.as_ref(), "open.object.")?;
                 let object = Object { origin: &object.origin, key: &object.key, caller: &caller };
-                app.fetch(object, &permits, place, &context).await?.0
+                let fetched = app.fetch(object, &permits, place, &context).await?;
+                stat = Some(fetched.stat);
+                fetched.source
             }
             Some(inspect_open::Source::Upload(UploadSource { declared_length })) => {
                 let (bytes, reserved) = upload::receive(&mut stream, app, declared_length).await?;
@@ -150,7 +157,19 @@ impl ResizerService for Handlers {
             None => return Err(CallError::field("open.source", "is required").into()),
         };
         let info = app.inspect(source.bytes.clone(), &context).await?;
-        Ok(Response::new(InspectResponse { image: Some(translate::image_info(&info)) }))
+        let described = stat.map(|stat| translate::described(&stat)).unwrap_or_default();
+        Ok(Response::new(InspectResponse { image: Some(translate::image_info(&info)), ..described }))
+    }
+
+    async fn purge_object(
+        &self,
+        mut request: Request<PurgeObjectRequest>,
+    ) -> Result<Response<PurgeObjectResponse>, Status> {
+        let context = context(&request);
+        let permits = permits(&mut request)?;
+        let PurgeObjectRequest { origin, key } = request.into_inner();
+        self.app.purge(&origin, &key, &permits, &context).await?;
+        Ok(Response::new(PurgeObjectResponse {}))
     }
 
     async fn store(

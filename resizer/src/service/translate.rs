@@ -11,8 +11,12 @@ pub(super) use safelight_proto::resizer::v1::DeliveryOutcome;
 use safelight_proto::{
     image::v1 as proto,
     reason::{CallError, Reason},
-    resizer::v1::{self as messages, CacheScope, DeliverResponse, Delivery, Frame, Output, deliver_response},
+    resizer::v1::{
+        self as messages, CacheScope, DeliverResponse, Delivery, Frame, Output, ResultStatus,
+        deliver_response,
+    },
     signer::v1::{self as signer, UploadKind},
+    upload::object::metadata,
 };
 
 use crate::{
@@ -20,10 +24,11 @@ use crate::{
         deliver::{Head, Scope},
         ingest::{self, Stored, Wish},
         render::Order,
+        results::{ResultSource, Status},
         sink::{OutputHead, Summary, Timings},
     },
     delivery::Variant,
-    origin::{CallerHeaders, InvalidHeader},
+    origin::{CallerHeaders, InvalidHeader, Stat},
     upload::Uploads,
 };
 use safelight_image::{
@@ -289,8 +294,56 @@ pub(super) fn delivery(head: &Head, outcome: DeliveryOutcome) -> DeliverResponse
         variant: head.variant.clone(),
         expire_time: head.expires.map(prost_types::Timestamp::from),
         last_modified: head.last_modified.map(prost_types::Timestamp::from),
+        result_status: result_status(head.result).into(),
+        result_stored: head.result.stored,
     };
     DeliverResponse { message: Some(deliver_response::Message::Delivery(delivery)) }
+}
+
+const fn result_status(status: Status) -> ResultStatus {
+    match status.source {
+        ResultSource::Hit => ResultStatus::Hit,
+        ResultSource::Miss | ResultSource::Bypass if status.collapsed => ResultStatus::Collapsed,
+        ResultSource::Miss => ResultStatus::Miss,
+        ResultSource::Bypass => ResultStatus::Bypass,
+    }
+}
+
+/// What an object's metadata says of it.
+pub(super) fn described(stat: &Stat) -> messages::InspectResponse {
+    let text = |name| stat.metadata(name).unwrap_or_default();
+    messages::InspectResponse {
+        image: None,
+        require_signed_urls: text(metadata::REQUIRE_SIGNED_URLS) == "true",
+        creator: text(metadata::CREATOR),
+        filename: text(metadata::FILENAME),
+        metadata: serde_json::from_str(&text(metadata::METADATA)).ok().map(json_struct),
+        upload: text(metadata::UPLOAD),
+        etag: stat.etag(),
+    }
+}
+
+fn json_struct(object: serde_json::Map<String, serde_json::Value>) -> prost_types::Struct {
+    let fields = object.into_iter().map(|(name, value)| (name, json_value(value))).collect();
+    prost_types::Struct { fields }
+}
+
+/// As deep as the JSON parser goes, which has a limit.
+fn json_value(value: serde_json::Value) -> prost_types::Value {
+    use prost_types::value::Kind;
+    use serde_json::Value;
+    let kind = match value {
+        Value::Null => Kind::NullValue(0),
+        Value::Bool(value) => Kind::BoolValue(value),
+        Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
+        Value::String(text) => Kind::StringValue(text),
+        Value::Array(values) => {
+            let values = values.into_iter().map(json_value).collect();
+            Kind::ListValue(prost_types::ListValue { values })
+        }
+        Value::Object(object) => Kind::StructValue(json_struct(object)),
+    };
+    prost_types::Value { kind: Some(kind) }
 }
 
 /// What stands ahead of an output's bytes.
@@ -312,7 +365,7 @@ pub(super) fn output_header(head: OutputHead) -> messages::OutputHeader {
 pub(super) fn summary(summary: &Summary) -> messages::Summary {
     let Timings { signer, receive, queue, decode, resize, encode } = summary.timings;
     messages::Summary {
-        source: Some(image_info(&summary.source)),
+        source: summary.source.as_ref().map(image_info),
         outputs: count(summary.outputs),
         timings: Some(messages::Timings {
             signer: signer.and_then(duration),

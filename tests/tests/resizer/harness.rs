@@ -14,7 +14,7 @@ use safelight_proto::{
         ResizeObjectRequest, ResizeOpen, ResizeRequest, Summary, UploadSource, deliver_response,
         inspect_open, resizer_service_client::ResizerServiceClient,
     },
-    signer::v1::{SignUrlRequest, sign_url_request::Expiry},
+    signer::v1::{Header, SignOriginRequestRequest, SignUrlRequest, sign_url_request::Expiry},
 };
 use tempfile::TempDir;
 use tonic::{
@@ -70,6 +70,44 @@ impl Local {
     /// Stores an object in the S3 origin `photos`.
     pub(crate) async fn put(&self, key: &str, bytes: impl Into<Bytes>) {
         self.stack.s3.put(BUCKET, key, bytes).await.unwrap();
+    }
+
+    /// The value of a counter or gauge of the resizer, its labels as Prometheus has them; 0 where it is not counted yet.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let url = format!("http://{}/metrics", self.stack.admin.addr());
+        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+        let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        lines.find(|(found, _)| found.ends_with(name)).map_or(0, |(_, value)| value.parse().unwrap())
+    }
+
+    /// How often a picture was decoded to be delivered.
+    pub(crate) async fn decodes(&self) -> u64 {
+        self.metric("stage_duration_seconds_count{stage=\"decode\"}").await
+    }
+
+    /// Writes an object with metadata, as an upload does: with the signer's signature.
+    pub(crate) async fn put_with(&self, key: &str, bytes: impl Into<Bytes>, metadata: &[(&str, &str)]) {
+        let url = format!("{}/{BUCKET}/{key}", self.stack.s3.endpoint());
+        let header = |(name, value): &(&str, &str)| Header { name: (*name).into(), value: (*value).into() };
+        let request = SignOriginRequestRequest {
+            key: "s3-photos".into(),
+            method: "PUT".into(),
+            url: url.clone(),
+            region: "eu-west-1".into(),
+            headers: metadata.iter().map(header).collect(),
+            ..Default::default()
+        };
+        let mut signer = self.stack.signer_client().await.unwrap();
+        let signed = signer.sign_origin_request(request).await.unwrap().into_inner();
+        let mut sent = reqwest::Client::new().put(url).body(bytes.into());
+        for (name, value) in metadata {
+            sent = sent.header(*name, *value);
+        }
+        for Header { name, value } in signed.headers.iter().filter(|header| header.name != "host") {
+            sent = sent.header(name, value);
+        }
+        let answer = sent.send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     }
 
     /// `Resize` of bytes sent as they should be.

@@ -11,6 +11,8 @@
 //! - [`endpoints`], [`versitygw`]: where buckets are, and a server of others that verifies our signatures
 //! - [`deliver`], [`policy`], [`cache`]: URLs: who gets what, how large, and for how long
 //! - [`path_signatures`]: URLs of schemes that sign in the path
+//! - [`results`]: results in the user's bucket; one picture for many who ask at once
+//! - [`privacy`]: private objects, and what is told of them
 //! - [`http_door`]: URLs over HTTP
 //! - [`agreement`]: whether the signer takes a route in one call
 //! - [`signer`]: a signer that is away, silent, or has other keys
@@ -44,7 +46,9 @@ mod options;
 mod path_signatures;
 mod pictures;
 mod policy;
+mod privacy;
 mod resize;
+mod results;
 mod s3_origin;
 mod signer;
 mod store;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{Response, header};
-use prost_types::Timestamp;
 use safelight_chassis::http::Body;
 use safelight_proto::{
     reason::{CallError, Reason},
@@ -19,6 +18,7 @@ use super::{
     body::MAX_FORM_OVERHEAD,
     declared_length,
     form::{self, Form, Part},
+    json::time,
     receive,
 };
 use crate::{
@@ -142,8 +142,6 @@ fn success(stored: &Stored, parameters: &Parameters) -> Value {
     let size = stored.info.size();
     let (version, signature) = &stored.answer;
     let name = stored.filename.rsplit_once('.').map_or(stored.filename.as_str(), |(name, _)| name);
-    let created = stored.time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let created = std::time::UNIX_EPOCH + Duration::from_secs(created.as_secs());
     let mut answer = json!({
         "public_id": stored.image_id,
         "version": version,
@@ -152,7 +150,7 @@ fn success(stored: &Stored, parameters: &Parameters) -> Value {
         "height": size.height,
         "format": stored.info.format.extension(),
         "resource_type": "image",
-        "created_at": Timestamp::from(created).to_string(),
+        "created_at": time(stored.time, Duration::from_secs(1)),
         "tags": parameters.tags,
         "bytes": stored.size,
         "type": if stored.require_signed_urls { "private" } else { "upload" },

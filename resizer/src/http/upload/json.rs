@@ -1,7 +1,9 @@
 //! Values of protobuf as JSON.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use prost_types::{Struct, value::Kind};
+use prost_types::{Struct, Timestamp, value::Kind};
 use serde_json::{Map, Value};
 
 pub(super) fn of_struct(message: &Struct) -> Value {
@@ -32,4 +34,12 @@ fn whole(number: f64) -> Value {
 
 pub(super) fn base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
+}
+
+/// A time (RFC 3339) in whole units.
+pub(super) fn time(time: SystemTime, unit: Duration) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let rest = since.as_nanos() % unit.as_nanos().max(1);
+    let cut = since.saturating_sub(Duration::from_nanos(u64::try_from(rest).unwrap_or_default()));
+    Timestamp::from(UNIX_EPOCH + cut).to_string()
 }

@@ -1,7 +1,8 @@
 //! Cloudflare's direct creator upload: the token stands in the path. A form with a part `file` is posted, or the bytes are put.
 
+use std::time::Duration;
+
 use http::{HeaderName, Method, Response, header};
-use prost_types::Timestamp;
 use safelight_chassis::http::Body;
 use safelight_proto::{
     delivery::template,
@@ -96,7 +97,7 @@ fn success(app: &App, stored: &Stored) -> Value {
     let mut result = value!({
         "id": stored.image_id,
         "filename": stored.filename,
-        "uploaded": Timestamp::from(stored.time).to_string(),
+        "uploaded": json::time(stored.time, Duration::from_millis(1)),
         "requireSignedURLs": stored.require_signed_urls,
         "variants": urls.collect::<Vec<_>>(),
         "image": {

@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use reqwest::{
     Method, StatusCode,
-    header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION},
+    header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, RANGE},
     redirect,
 };
 
@@ -44,6 +44,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the body of an error is waited for: it is for the log alone.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_millis(500);
+/// What is asked for where what is said of an object is all that is wanted.
+const FIRST_BYTE: HeaderValue = HeaderValue::from_static("bytes=0-0");
 /// Idle connections kept to each origin host.
 const IDLE_CONNECTIONS: usize = 32;
 
@@ -63,12 +65,18 @@ struct Sending<'a> {
     request: &'a SignedRequest,
     trace: &'a Trace,
     body: Option<Bytes>,
+    /// Whether the first byte will do.
+    first_byte: bool,
 }
 
 impl Sending<'_> {
-    /// Whether the origin did what was asked. Of a fetch only 200 does: it has no range.
+    /// Whether the origin did what was asked. Of a fetch only 200 does, unless it has a range.
     fn is_success(&self, status: StatusCode) -> bool {
-        if self.method == Method::GET { status == StatusCode::OK } else { status.is_success() }
+        if self.method == Method::GET {
+            status == StatusCode::OK || self.first_byte && status == StatusCode::PARTIAL_CONTENT
+        } else {
+            status.is_success()
+        }
     }
 }
 
@@ -118,7 +126,7 @@ impl Fetcher {
         trace: &Trace,
         remaining: Duration,
     ) -> Result<Opened, OriginError> {
-        let sending = Sending { method: Method::GET, request, trace, body: None };
+        let sending = Sending { method: Method::GET, request, trace, body: None, first_byte: false };
         let (response, cause, until) = self.send(&sending, remaining).await?;
         Ok(Opened::new(response, until, cause, request.headers.clone()))
     }
@@ -161,9 +169,12 @@ impl Fetcher {
         sending: &Sending<'_>,
         until: Until,
     ) -> Result<(reqwest::Response, Cause), OriginError> {
-        let Sending { method, request, trace, body } = sending;
+        let Sending { method, request, trace, body, first_byte } = sending;
         let mut headers = trace.headers.clone();
         headers.extend(request.headers.clone());
+        if *first_byte {
+            headers.insert(RANGE, FIRST_BYTE);
+        }
         let client = if body.is_some() { &self.writer } else { &self.client };
         let mut building = client.request(method.clone(), request.url.clone()).headers(headers);
         if let Some(bytes) = body {
@@ -205,7 +216,7 @@ impl Fetcher {
             StatusCode::PRECONDITION_FAILED if sending.body.is_some() => Kind::Exists,
             StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Kind::Failed(code),
-            // Not of this request: it has no condition and no range.
+            // Not of this request: it has no condition, and its range is of every object that has a byte.
             _ if refusal::conditional_hint(code).is_some() => Kind::Failed(code),
             _ if status.is_redirection() => Kind::Redirected(code),
             _ if status.is_client_error() => Kind::Denied(code),

@@ -12,7 +12,8 @@ use super::{
         error::{Cause, Kind},
         provenance::Provenance,
     },
-    Body, READ_TIMEOUT, Until,
+    Body, READ_TIMEOUT, Stat, Until,
+    store::strong,
 };
 
 /// An answer whose headers have come and whose body has not been read.
@@ -35,13 +36,19 @@ impl Opened {
     /// change, and so may what is no tag.
     #[must_use]
     pub fn etag(&self) -> Option<String> {
-        self.text(&ETAG).filter(|tag| is_strong(tag)).map(str::to_owned)
+        self.text(&ETAG).and_then(strong)
     }
 
     /// When the origin says that the object changed last.
     #[must_use]
     pub fn last_modified(&self) -> Option<SystemTime> {
         self.text(&LAST_MODIFIED)?.parse::<httpdate::HttpDate>().ok().map(SystemTime::from)
+    }
+
+    /// What the origin says of the object besides.
+    #[must_use]
+    pub fn stat(&self) -> Stat {
+        Stat::new(self.response.headers().clone())
     }
 
     /// The media type that the origin declares. Nothing is decided by it.
@@ -145,26 +152,5 @@ impl Opened {
 
     fn text(&self, name: &HeaderName) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
-    }
-}
-
-/// Whether an entity tag is one, and strong.
-fn is_strong(tag: &str) -> bool {
-    let text = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    text.is_some_and(|text| !text.contains('"'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_in_quotes_is_a_strong_tag() {
-        for tag in ["\"a\"", "\"\"", "\"a b\""] {
-            assert!(is_strong(tag), "{tag}");
-        }
-        for tag in ["", "\"", "a", "W/\"a\"", "\"a", "a\"", "\"a\", \"b\""] {
-            assert!(!is_strong(tag), "{tag}");
-        }
     }
 }

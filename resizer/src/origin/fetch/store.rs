@@ -1,15 +1,21 @@
 //! Objects that are written, and what a store says of one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use reqwest::{
-    Method,
-    header::{ETAG, HeaderMap},
+    Method, Response, StatusCode,
+    header::{CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED},
 };
 use safelight_proto::upload::object;
 
-use super::{super::OriginError, Fetcher, Sending, SignedRequest, Trace};
+use super::{
+    super::{Kind, OriginError},
+    ERROR_BODY_TIMEOUT, Fetcher, Sending, SignedRequest, Trace,
+};
+
+/// Most bytes that are read of an answer to a request for one.
+const MAX_FIRST_BYTE: usize = 4096;
 
 /// What a store says of an object, without its bytes.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +24,30 @@ pub struct Stat {
 }
 
 impl Stat {
+    pub(super) const fn new(headers: HeaderMap) -> Self {
+        Self { headers }
+    }
+
+    /// Its entity tag, if it is a strong one: in quotes (RFC 9110, section 8.8.3). A weak one may stay when bytes change, and
+    /// so may what is no tag.
+    #[must_use]
+    pub fn strong_etag(&self) -> Option<String> {
+        strong(self.headers.get(ETAG)?.to_str().ok()?)
+    }
+
+    /// When it changed last.
+    #[must_use]
+    pub fn last_modified(&self) -> Option<SystemTime> {
+        let text = self.headers.get(LAST_MODIFIED)?.to_str().ok()?;
+        text.parse::<httpdate::HttpDate>().ok().map(SystemTime::from)
+    }
+
+    /// Its declared media type.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.headers.get(CONTENT_TYPE)?.to_str().ok()
+    }
+
     /// Its entity tag, quotes included. Empty where the store gives none.
     #[must_use]
     pub fn etag(&self) -> String {
@@ -50,6 +80,33 @@ impl Fetcher {
         self.stat(Method::PUT, request, Some(bytes), trace, remaining).await
     }
 
+    /// Asks what an origin says of an object, by a GET of its first byte: a signature for a GET serves, as S3 signs no range.
+    /// An origin without ranges answers with the whole object, of which nothing is read.
+    ///
+    /// # Errors
+    /// [`OriginError`].
+    pub async fn probe(
+        &self,
+        request: &SignedRequest,
+        trace: &Trace,
+        remaining: Duration,
+    ) -> Result<Stat, OriginError> {
+        let mut sending = Sending { method: Method::GET, request, trace, body: None, first_byte: true };
+        let response = match self.send(&sending, remaining).await {
+            // An object without bytes has no first one.
+            Err(error) if error.kind() == Kind::Failed(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()) => {
+                sending.first_byte = false;
+                self.send(&sending, remaining).await?.0
+            }
+            answered => answered?.0,
+        };
+        let stat = Stat::new(response.headers().clone());
+        if response.status() == StatusCode::PARTIAL_CONTENT {
+            finish(response).await;
+        }
+        Ok(stat)
+    }
+
     /// Asks what the store says of an object.
     ///
     /// # Errors
@@ -71,8 +128,41 @@ impl Fetcher {
         trace: &Trace,
         remaining: Duration,
     ) -> Result<Stat, OriginError> {
-        let sending = Sending { method, request, trace, body };
+        let sending = Sending { method, request, trace, body, first_byte: false };
         let (response, _, _) = self.send(&sending, remaining).await?;
-        Ok(Stat { headers: response.headers().clone() })
+        Ok(Stat::new(response.headers().clone()))
+    }
+}
+
+/// Reads a short body to its end: the connection can then be used again.
+async fn finish(mut response: Response) {
+    let until = Instant::now() + ERROR_BODY_TIMEOUT;
+    let mut read = 0;
+    while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(until.into(), response.chunk()).await {
+        read += chunk.len();
+        if read > MAX_FIRST_BYTE {
+            break;
+        }
+    }
+}
+
+/// An entity tag, if it is one and strong.
+pub(super) fn strong(tag: &str) -> Option<String> {
+    let text = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    text.is_some_and(|text| !text.contains('"')).then(|| tag.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_in_quotes_is_a_strong_tag() {
+        for tag in ["\"a\"", "\"\"", "\"a b\""] {
+            assert_eq!(strong(tag).as_deref(), Some(tag));
+        }
+        for tag in ["", "\"", "a", "W/\"a\"", "\"a", "a\"", "\"a\", \"b\""] {
+            assert_eq!(strong(tag), None, "{tag}");
+        }
     }
 }
