@@ -25,6 +25,8 @@ pub struct Reserved {
     budget: Budget,
     units: u32,
     permit: Option<OwnedSemaphorePermit>,
+    /// The same bytes of a second budget.
+    also: Option<Box<Reserved>>,
 }
 
 impl Budget {
@@ -41,7 +43,7 @@ impl Budget {
     /// Nothing yet, to be grown.
     #[must_use]
     pub fn empty(&self) -> Reserved {
-        Reserved { budget: self.clone(), units: 0, permit: None }
+        Reserved { budget: self.clone(), units: 0, permit: None, also: None }
     }
 
     /// All of it, in bytes.
@@ -64,7 +66,7 @@ impl Budget {
         let units = self.units_for(bytes)?;
         let acquired = Arc::clone(&self.units).acquire_many_owned(units);
         match tokio::time::timeout_at(deadline.into(), acquired).await {
-            Ok(Ok(permit)) => Ok(Reserved { budget: self.clone(), units, permit: Some(permit) }),
+            Ok(Ok(permit)) => Ok(Reserved { budget: self.clone(), units, permit: Some(permit), also: None }),
             Ok(Err(_)) => Err(Rejected::Busy(self.resource)), // closed: it never is
             Err(_) => Err(Rejected::Deadline(self.resource)),
         }
@@ -80,11 +82,20 @@ impl Budget {
 }
 
 impl Reserved {
+    /// Takes every byte of a second budget too.
+    #[must_use]
+    pub fn within(self, other: Self) -> Self {
+        Self { also: Some(Box::new(other)), ..self }
+    }
+
     /// Grows the reservation to `bytes`, or refuses at once. Shrinks never.
     ///
     /// # Errors
     /// [`Rejected::TooLarge`], [`Rejected::Busy`]; what was reserved stays.
     pub fn grow_to(&mut self, bytes: u64) -> Result<(), Rejected> {
+        if let Some(also) = &mut self.also {
+            also.grow_to(bytes)?;
+        }
         let units = self.budget.units_for(bytes)?;
         let Some(more) = units.checked_sub(self.units).filter(|more| *more > 0) else { return Ok(()) };
         let permit = Arc::clone(&self.budget.units)
@@ -100,6 +111,9 @@ impl Reserved {
 
     /// Gives back all but `bytes`. Grows never.
     pub fn shrink_to(&mut self, bytes: u64) {
+        if let Some(also) = &mut self.also {
+            also.shrink_to(bytes);
+        }
         let Ok(units) = self.budget.units_for(bytes) else { return };
         let Some(less) = self.units.checked_sub(units).filter(|less| *less > 0) else { return };
         if let Some(permit) = &mut self.permit {

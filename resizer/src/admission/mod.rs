@@ -78,6 +78,8 @@ pub struct Admission {
     /// Of the places, those that requests may have whose bytes come as slowly as a client sends them.
     slow: Arc<Semaphore>,
     uploads: Budget,
+    /// Half of it: for what comes as slowly as a client sends it.
+    slow_uploads: Budget,
     pixels: Budget,
     pool: Pool,
 }
@@ -109,6 +111,7 @@ impl Admission {
             max_requests: config.max_requests,
             slow: Arc::new(Semaphore::new(config.max_requests.div_ceil(2))),
             uploads: Budget::new(Resource::Upload, uploads),
+            slow_uploads: Budget::new(Resource::Upload, uploads / 2),
             pixels: Budget::new(Resource::Pixels, config.memory_budget - uploads),
             pool: Pool::new(config.cpu_slots)?,
         })
@@ -167,6 +170,12 @@ impl Admission {
     #[must_use]
     pub fn upload(&self) -> Reserved {
         self.uploads.empty()
+    }
+
+    /// The same for a source that comes as slowly as a client sends it: half of the memory is left to others.
+    #[must_use]
+    pub fn upload_slowly(&self) -> Reserved {
+        self.uploads.empty().within(self.slow_uploads.empty())
     }
 
     /// Waits for memory for pixels.

@@ -23,7 +23,7 @@ use safelight_proto::{
     signer::v1::{
         AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse,
         FinishUploadRequest, FinishUploadResponse, Header, RefusedUpload, StoredUpload, UploadAuthority,
-        UploadedFile, finish_upload_request::Outcome,
+        UploadedFile, finish_upload_request::Outcome, upload_authority::Authority,
     },
     upload::object::metadata,
 };
@@ -41,6 +41,10 @@ use picture::Picture;
 const LEASE: Duration = Duration::from_secs(60);
 /// After this much of it the lease is renewed while bytes come.
 const RENEWAL: Duration = Duration::from_secs(20);
+/// Pause before a renewal that was not answered is tried again.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
+/// Least time to tell the signer that an object is stored: the object is there, however late it is.
+const FINISH_TIME: Duration = Duration::from_secs(5);
 /// How long the signer is told that an upload has failed, or that its client is gone.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the signer is told that an object is stored. The object is there: its client must hear of it.
@@ -76,6 +80,8 @@ pub struct Begun {
     place: Option<Place>,
     /// When the token was last reserved.
     renewed: Instant,
+    /// When that was tried last.
+    tried: Instant,
     /// Whether the signer need not be told any more.
     is_over: bool,
 }
@@ -139,16 +145,33 @@ impl App {
         place: Place,
         context: &Context,
     ) -> Result<Begun, CallError> {
-        let terms = self.terms(&wish, context).await?;
-        Ok(Begun {
+        let mut begun = Begun {
             app: Arc::clone(self),
             wish,
-            terms,
+            terms: BeginUploadResponse::default(),
             context: context.clone(),
             place: Some(place),
             renewed: Instant::now(),
+            tried: Instant::now(),
             is_over: false,
-        })
+        };
+        // In a task: where its caller is gone meanwhile, the token is given back, and not before it was reserved.
+        let task = async move {
+            match begun.app.terms(&begun.wish, &begun.context).await {
+                Ok(terms) => {
+                    begun.terms = terms;
+                    Ok(begun)
+                }
+                Err(error) => {
+                    // Where the signer has refused, there is nothing to give back.
+                    begun.is_over = !is_unanswered(&error);
+                    Err(error)
+                }
+            }
+        };
+        tokio::spawn(task.in_current_span())
+            .await
+            .unwrap_or_else(|_| Err(Reason::Internal.error("the upload could not be begun")))
     }
 
     async fn terms(&self, wish: &Wish, context: &Context) -> Result<BeginUploadResponse, CallError> {
@@ -172,7 +195,7 @@ impl Begun {
     /// Most bytes of the file.
     #[must_use]
     pub fn max_bytes(&self) -> u64 {
-        self.terms.max_bytes.min(self.wish.rule.max_bytes)
+        self.terms.max_bytes.min(self.wish.rule.max_bytes).min(self.app.limits.max_source_bytes)
     }
 
     /// Room for its bytes.
@@ -184,11 +207,17 @@ impl Begun {
     /// Keeps the token reserved while bytes come. To be called with every piece of them.
     ///
     /// # Errors
-    /// The token is not ours any more, or the signer does not answer.
+    /// The token is not ours any more, or the signer has not answered for so long that it may not be.
     pub async fn keep(&mut self) -> Result<(), CallError> {
-        if self.renewed.elapsed() >= RENEWAL {
-            self.app.terms(&self.wish, &self.context).await?;
-            self.renewed = Instant::now();
+        let is_token = matches!(self.wish.authority.authority, Some(Authority::Token(_)));
+        if !is_token || self.renewed.elapsed() < RENEWAL || self.tried.elapsed() < RENEWAL_PAUSE {
+            return Ok(());
+        }
+        self.tried = Instant::now();
+        match self.app.terms(&self.wish, &self.context).await {
+            Ok(_) => self.renewed = self.tried,
+            Err(error) if is_unanswered(&error) && self.renewed.elapsed() < LEASE - RENEWAL_PAUSE => {}
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -234,15 +263,18 @@ impl Begun {
             content_type: picture.info.format.media_type().to_owned(),
             filename: filename.clone(),
         };
-        let request = AuthorizeUploadRequest {
-            upload_digest: self.wish.rule.digest.clone(),
-            authority: Some(self.wish.authority.clone()),
-            request_id: self.wish.request_id.clone(),
-            file: Some(file.clone()),
+        self.keep().await?;
+        let allowed = match self.authorize(&file).await {
+            // Another attempt with the same name has given the token back: it is taken again.
+            Err(error) if error.reason() == Reason::TokenNotReserved => {
+                self.app.terms(&self.wish, &self.context).await?;
+                self.authorize(&file).await?
+            }
+            allowed => allowed?,
         };
-        let answer = self.app.signer.authorize_upload(request, &self.context).await;
-        let allowed = judged(answer, &self.wish.rule)?;
         let Written { stat, replayed } = self.write(&allowed, &picture).await?;
+        // The object is there. To give the token back would let another file be stored under its name.
+        self.is_over = true;
         drop(reserved);
 
         let finished = self.finish(file, &picture, &stat).await?;
@@ -266,6 +298,16 @@ impl Begun {
             replayed: replayed || finished.replayed,
             answer: (finished.version, finished.answer_signature),
         })
+    }
+
+    async fn authorize(&self, file: &UploadedFile) -> Result<AuthorizeUploadResponse, CallError> {
+        let request = AuthorizeUploadRequest {
+            upload_digest: self.wish.rule.digest.clone(),
+            authority: Some(self.wish.authority.clone()),
+            request_id: self.wish.request_id.clone(),
+            file: Some(file.clone()),
+        };
+        judged(self.app.signer.authorize_upload(request, &self.context).await, &self.wish.rule)
     }
 
     /// Writes the object, or finds that this upload has written it before.
@@ -346,20 +388,19 @@ impl Begun {
         let size = picture.info.size();
         let stored =
             StoredUpload { file: Some(file), width: size.width, height: size.height, etag: stat.etag() };
-        let finished = self.tell(Outcome::Stored(stored)).await;
-        // The object is there. To give the token back would let another file be stored under its name.
-        self.is_over = true;
-        finished
+        self.tell(Outcome::Stored(stored)).await
     }
 
     /// Tells the signer, several times where it does not answer.
     async fn tell(&self, outcome: Outcome) -> Result<FinishUploadResponse, CallError> {
+        let deadline = self.context.deadline.max(Instant::now() + FINISH_TIME);
+        let context = Context { deadline, ..self.context.clone() };
         let mut attempt = 1;
         loop {
             let request = finishing(&self.wish, outcome.clone());
-            match self.app.signer.finish_upload(request, &self.context).await {
+            match self.app.signer.finish_upload(request, &context).await {
                 Err(SignerError::Unavailable(_))
-                    if attempt < FINISH_ATTEMPTS && self.context.remaining() > FINISH_PAUSE =>
+                    if attempt < FINISH_ATTEMPTS && context.remaining() > FINISH_PAUSE =>
                 {
                     attempt += 1;
                     tokio::time::sleep(FINISH_PAUSE).await;
@@ -411,6 +452,11 @@ fn finishing(wish: &Wish, outcome: Outcome) -> FinishUploadRequest {
         request_id: wish.request_id.clone(),
         outcome: Some(outcome),
     }
+}
+
+/// Whether the signer may have done what it was asked, or not.
+fn is_unanswered(error: &CallError) -> bool {
+    matches!(error.reason(), Reason::SignerUnavailable | Reason::StoreUnavailable)
 }
 
 /// The answer, if its verdict is valid.

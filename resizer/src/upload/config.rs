@@ -12,7 +12,7 @@
 //! origin = "photos"                      # an S3 origin with a signing key
 //! object_key = "{account}/{id}"          # of {account}, {id}, {sha256}, {ext} and text; default "{id}"
 //! key = "uploads"                        # "cloudinary": the signer's key of forms
-//! max_bytes = "20MiB"                    # needed
+//! max_bytes = "20MiB"                    # needed; limits.max_source_bytes holds besides
 //! max_pixels = 50000000                  # default: as limits.max_source_pixels
 //! max_side = 12000                       # default: as limits.max_source_side
 //! formats = ["jpeg", "png", "webp", "gif"]   # that are taken; the default
@@ -80,6 +80,16 @@ fn read_rule(section: &mut Section, origins: &Origins, delivery: &Delivery, limi
     } else if kind == UploadKind::Cloudinary && object_key.contains("{account}") {
         section.error("object_key", "must not have {account}: a signed form names none");
     }
+    let overwrite = section.or("overwrite", false);
+    if kind == UploadKind::OneTime {
+        // That a token stores one picture rests on its one key, and on that an object there is not replaced.
+        if object_key.contains("{sha256}") || object_key.contains("{ext}") {
+            section.error("object_key", "must not have {sha256} or {ext}: a token has one object, whatever the file is");
+        }
+        if overwrite {
+            section.error("overwrite", "must be false: a token stores one picture");
+        }
+    }
     let form_key: Option<String> = section.optional("key");
     if form_key.is_some() != (kind == UploadKind::Cloudinary) {
         section.error("key", "is needed for kind = \"cloudinary\", and belongs to no other");
@@ -88,8 +98,8 @@ fn read_rule(section: &mut Section, origins: &Origins, delivery: &Delivery, limi
         section.error("max_bytes", "is needed, such as \"20MiB\"");
         1
     });
-    if max_bytes == 0 || max_bytes > limits.max_source_bytes {
-        section.error("max_bytes", "must be at least 1, and at most limits.max_source_bytes");
+    if max_bytes == 0 {
+        section.error("max_bytes", "must be at least 1");
     }
     let formats = read_formats(section);
     let variant: Option<String> = section.optional("variant");
@@ -114,7 +124,7 @@ fn read_rule(section: &mut Section, origins: &Origins, delivery: &Delivery, limi
         max_side: section.or("max_side", limits.max_source_side),
         formats,
         content_types,
-        overwrite: section.or("overwrite", false),
+        overwrite,
         variant,
         delivery_url,
         cors: presentation::read_origins(section, "cors"),
@@ -218,7 +228,7 @@ mod tests {
         for (rule, keys) in [
             ("", &["name", "kind", "origin", "max_bytes"][..]),
             (
-                "name = 'a'\nkind = 'other'\norigin = 'nowhere'\nmax_bytes = '1GiB'\nobject_key = 'x'\nformats = ['svg']\n\
+                "name = 'a'\nkind = 'other'\norigin = 'nowhere'\nmax_bytes = 0\nobject_key = 'x'\nformats = ['svg']\n\
                  variant = 'large'\ndelivery_url = 'x'\ncors = ['app']\nmode = 1\n",
                 &[
                     "kind",
@@ -241,6 +251,10 @@ mod tests {
                 &["path"],
             ),
             ("name = 'a'\nkind = 'one-time'\norigin = 'photos'\nmax_bytes = 1\nkey = 'k'", &["key"]),
+            (
+                "name = 'a'\nkind = 'one-time'\norigin = 'photos'\nmax_bytes = 1\nobject_key = '{id}.{ext}'\noverwrite = true",
+                &["object_key", "overwrite"],
+            ),
             (
                 "name = 'a'\nkind = 'cloudinary'\norigin = 'photos'\nmax_bytes = 1\nobject_key = '{account}/{id}'",
                 &["key", "object_key"],

@@ -46,6 +46,7 @@ pub(super) async fn answer(asking: &Asking<'_>, pieces: &mut Pieces) -> Result<R
     }
     let longest = in_base64(rule.max_bytes) + MAX_FORM_OVERHEAD;
     pieces.check_length(longest, declared_length(&parts.headers))?;
+    let max_bytes = rule.max_bytes.min(app.limits().max_source_bytes);
     let mut place = Some(app.enter_slowly()?);
     pieces.start(*received_by);
     let mut form = Form::new(&parts.headers, pieces)?;
@@ -58,13 +59,18 @@ pub(super) async fn answer(asking: &Asking<'_>, pieces: &mut Pieces) -> Result<R
             Part::File(mut file) => {
                 // What is signed may be known already: then bytes that are not wanted are not received.
                 if fields.iter().any(|field| field.name == "signature") {
-                    begun = Some((fields.len(), begin(asking, &fields, place.take()).await?));
+                    match begin(asking, &fields, place.take()).await {
+                        Ok(early) => begun = Some((fields.len(), early)),
+                        // What is signed may not be here yet: the whole form decides.
+                        Err(error) if error.reason() == Reason::UploadRefused => {}
+                        Err(error) => return Err(error),
+                    }
                 }
                 let (filename, is_text) = (std::mem::take(&mut file.filename), file.is_text);
                 let begun = begun.as_mut().map(|(_, begun)| begun);
-                let limit = if is_text { in_base64(rule.max_bytes) } else { rule.max_bytes };
+                let limit = if is_text { in_base64(max_bytes) } else { max_bytes };
                 let file = receive(asking, begun, limit, None, &mut File::Part(file), filename).await?;
-                received = Some(if is_text { of_text(file, rule.max_bytes)? } else { file });
+                received = Some(if is_text { of_text(file, max_bytes)? } else { file });
             }
         }
     }

@@ -74,7 +74,7 @@ impl Door {
             let asking = Asking { app: &self.app, rule, parts, context, received_by };
             let mut pieces = Pieces::new(incoming, &parts.headers);
             let is_cloudinary = rule.kind == UploadKind::Cloudinary;
-            let answered = match check(parts) {
+            let answered = match check(parts, rule) {
                 Err(error) => Err(error),
                 Ok(()) if is_cloudinary => cloudinary::answer(&asking, &mut pieces).await,
                 Ok(()) => one_time::answer(&asking, &mut pieces).await,
@@ -97,11 +97,13 @@ impl Door {
 }
 
 /// Refuses what is known of a request to be none before its body is read.
-fn check(parts: &Parts) -> Result<(), CallError> {
-    if ![Method::POST, Method::PUT].contains(&parts.method) {
+fn check(parts: &Parts, rule: &Rule) -> Result<(), CallError> {
+    let is_put = parts.method == Method::PUT && rule.kind == UploadKind::OneTime;
+    if !is_put && parts.method != Method::POST {
         return Err(Reason::HttpMethodUnsupported.error(format!("only {METHODS} are answered here")));
     }
-    if only(&parts.headers, &header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+    let codings = parts.headers.get_all(header::CONTENT_ENCODING);
+    if codings.iter().any(|coding| coding != "identity") {
         return Err(Reason::CompressionUnsupported.error("a request with a Content-Encoding is not taken"));
     }
     Ok(())
@@ -140,8 +142,8 @@ async fn receive(
     filename: String,
 ) -> Result<Received, CallError> {
     let mut upload = Upload::new(limit, declared).map_err(error::receive_upload)?;
-    let mut reserved = asking.app.admission().upload();
-    reserved.grow_to(declared.unwrap_or(0)).map_err(error::rejected)?;
+    // As bytes come, and not as they are announced: a client that sends nothing takes nothing.
+    let mut reserved = asking.app.admission().upload_slowly();
     while let Some(piece) = file.next().await? {
         if let Some(begun) = &mut begun {
             begun.keep().await?;

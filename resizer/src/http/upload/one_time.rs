@@ -38,7 +38,10 @@ pub(super) async fn answer(asking: &Asking<'_>, pieces: &mut Pieces) -> Result<R
         account: named("account").or_else(|| rule.account.clone()).unwrap_or_default(),
         token: named("token").unwrap_or_default(),
     };
-    let request_id = only(&parts.headers, &IDEMPOTENCY_KEY).map(str::to_owned);
+    let request_id = match parts.headers.contains_key(&IDEMPOTENCY_KEY) {
+        false => None,
+        true => Some(idempotency_key(only(&parts.headers, &IDEMPOTENCY_KEY))?),
+    };
     let wish = Wish {
         rule: (*rule).clone(),
         authority: UploadAuthority { authority: Some(Authority::Token(authority)) },
@@ -59,6 +62,15 @@ pub(super) async fn answer(asking: &Asking<'_>, pieces: &mut Pieces) -> Result<R
     insert(response.headers_mut(), header::CONTENT_TYPE, "application/json");
     insert(response.headers_mut(), header::CACHE_CONTROL, "no-store");
     Ok(response)
+}
+
+/// The name of an upload. The draft writes it in quotes, most clients do not.
+fn idempotency_key(text: Option<&str>) -> Result<String, CallError> {
+    let text = text.unwrap_or_default();
+    let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let is_key = (1..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let refused = || CallError::field("Idempotency-Key", "expected one of 1 to 128 visible ASCII characters");
+    is_key.then(|| key.to_owned()).ok_or_else(refused)
 }
 
 async fn received(
