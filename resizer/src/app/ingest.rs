@@ -27,6 +27,7 @@ use safelight_proto::{
     },
     upload::object::metadata,
 };
+use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use super::{App, Context, error};
@@ -164,7 +165,9 @@ impl App {
                 }
                 Err(error) => {
                     // Where the signer has refused, there is nothing to give back.
-                    begun.is_over = !is_unanswered(&error);
+                    if !is_unanswered(&error) {
+                        begun.forget();
+                    }
                     Err(error)
                 }
             }
@@ -202,6 +205,11 @@ impl Begun {
     #[must_use]
     pub fn room(&self) -> Reserved {
         self.app.admission.upload()
+    }
+
+    /// There is nothing to give back.
+    const fn forget(&mut self) {
+        self.is_over = true;
     }
 
     /// Keeps the token reserved while bytes come. To be called with every piece of them.
@@ -242,11 +250,22 @@ impl Begun {
             .unwrap_or_else(|_| Err(Reason::Internal.error("the upload could not be stored")))
     }
 
-    /// Gives the token back: the upload was refused.
+    /// Gives the token back: the upload was refused. Goes on when its caller does not wait any more.
     pub async fn refuse(&mut self, reason: Reason) {
-        if !std::mem::replace(&mut self.is_over, true) {
-            release(&self.app, &self.wish, &self.context, reason).await;
+        if let Some(task) = self.give_back(reason) {
+            _ = task.await;
         }
+    }
+
+    /// Gives the token back in a task of its own, once.
+    fn give_back(&mut self, reason: Reason) -> Option<JoinHandle<()>> {
+        if std::mem::replace(&mut self.is_over, true) {
+            return None;
+        }
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        let (app, wish, context) = (Arc::clone(&self.app), self.wish.clone(), self.context.clone());
+        let task = async move { release(&app, &wish, &context, reason).await };
+        Some(runtime.spawn(task.in_current_span()))
     }
 
     async fn put(&mut self, received: Received) -> Result<Stored, CallError> {
@@ -425,13 +444,7 @@ impl Drop for Begun {
     /// Its client is gone: the token can be used again, at once.
     fn drop(&mut self) {
         self.place = None;
-        if std::mem::replace(&mut self.is_over, true) {
-            return;
-        }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (app, wish, context) = (Arc::clone(&self.app), self.wish.clone(), self.context.clone());
-        let task = async move { release(&app, &wish, &context, Reason::UploadIncomplete).await };
-        runtime.spawn(task.in_current_span());
+        drop(self.give_back(Reason::UploadIncomplete));
     }
 }
 

@@ -13,7 +13,7 @@ use safelight_chassis::{
 use safelight_image::accept::Accepts;
 use safelight_proto::{
     page::page,
-    reason::CallError,
+    reason::{CallError, Reason},
     resizer::v1::{
         DeliverRequest, DeliverResponse, InspectRequest, InspectResponse, ListVariantsRequest,
         ListVariantsResponse, PurgeObjectRequest, PurgeObjectResponse, ResizeObjectRequest,
@@ -186,7 +186,12 @@ impl ResizerService for Handlers {
         let (declared, filename) = (open.declared_length, std::mem::take(&mut open.filename));
         let wish = translate::store_wish(open, app.uploads())?;
         let mut begun = app.begin(wish, place, &context).await?;
-        let (bytes, reserved) = upload::receive_to_store(&mut stream, &mut begun, declared).await?;
+        let received = upload::receive_to_store(&mut stream, &mut begun, declared).await;
+        if received.is_err() {
+            // Before the answer: who tries again at once finds the token free.
+            begun.refuse(Reason::UploadIncomplete).await;
+        }
+        let (bytes, reserved) = received?;
         let stored = begun.store(Received { bytes, reserved, filename }, context).await?;
         Ok(Response::new(translate::stored(stored)))
     }

@@ -84,7 +84,10 @@ fn read_rule(section: &mut Section, origins: &Origins, delivery: &Delivery, limi
     if kind == UploadKind::OneTime {
         // That a token stores one picture rests on its one key, and on that an object there is not replaced.
         if object_key.contains("{sha256}") || object_key.contains("{ext}") {
-            section.error("object_key", "must not have {sha256} or {ext}: a token has one object, whatever the file is");
+            section.error(
+                "object_key",
+                "must not have {sha256} or {ext}: a token has one object, whatever the file is",
+            );
         }
         if overwrite {
             section.error("overwrite", "must be false: a token stores one picture");

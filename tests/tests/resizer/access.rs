@@ -30,6 +30,7 @@ caller = "everything"
 methods = ["*"]
 origins = ["*"]
 routes = ["*"]
+uploads = ["*"]
 [[grants]]
 caller = "object"
 methods = ["ResizeObject", "Inspect"]

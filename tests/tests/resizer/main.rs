@@ -21,6 +21,9 @@
 //! - [`logs`]: what is logged, and what never is
 //! - [`check`]: `check-config --connect`
 //! - [`store`]: uploads, from a token to an object; [`cloudinary`]: Cloudinary's API
+//! - [`store_site`]: both services as processes, and a proxy before S3 that can fail, for the three below
+//! - [`store_kill`], [`store_faults`], [`store_hostile`]: uploads while processes are killed, while S3 or the signer fails, and
+//!   uploads that are made to do harm
 //! - [`variants`]: the list of variants
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and what they share")]
 
@@ -52,6 +55,10 @@ mod results;
 mod s3_origin;
 mod signer;
 mod store;
+mod store_faults;
+mod store_hostile;
+mod store_kill;
+mod store_site;
 mod upload;
 mod variants;
 mod versitygw;
