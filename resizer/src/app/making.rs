@@ -112,23 +112,23 @@ impl Making {
         Ok(())
     }
 
-    /// Asks what the origin says of the original, and at the same time the store for its epoch.
+    /// Asks what the origin says of the original, and the store for its epoch: at the same time, but of a stranger's only
+    /// once it is known that he may have it. So what is absent and what is private is refused by one request.
     pub(super) async fn ask(self: Arc<Self>, with_epoch: bool, purges: u64) -> Result<Facts, CallError> {
         let known = async {
             let probed = self.app.probe(self.object(), self.fetch.as_ref(), &self.context).await;
             let known = probed.map_err(|error| self.told(error))?;
-            // Before the store has answered: what is refused takes as long as what is absent.
             self.check(&known)?;
             Ok(known)
         };
         let epoch = async {
-            if with_epoch {
-                Ok(self.app.epoch(&self.origin, &self.key, &self.context).await)
-            } else {
-                Ok(None)
-            }
+            if with_epoch { self.app.epoch(&self.origin, &self.key, &self.context).await } else { None }
         };
-        let (known, epoch) = tokio::try_join!(known, epoch)?;
+        let (known, epoch) = if self.is_stranger {
+            (known.await?, epoch.await)
+        } else {
+            tokio::try_join!(known, async { Ok(epoch.await) })?
+        };
         let facts = Facts { known, epoch, purges };
         self.remember(&facts);
         Ok(facts)

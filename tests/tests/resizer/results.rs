@@ -8,10 +8,11 @@ use std::{
 };
 
 use futures_util::{future::join_all, stream};
+use image::ImageFormat;
 use safelight_client::SignerClient;
 use safelight_image::{accept::Accepts, sniff::Format};
 use safelight_local::{
-    Settings, picture,
+    Settings,
     picture::sample,
     stack::{self, BUCKET},
 };
@@ -36,6 +37,7 @@ use crate::{
     harness::*,
     http_door::wire::{self, another},
     http_origin::origins,
+    pictures::noise_file,
 };
 
 /// What the resizer needs at the signer for a result store.
@@ -495,7 +497,7 @@ async fn each_waits_as_long_as_it_has_time() {
 #[tokio::test]
 async fn what_is_being_written_is_written_before_the_process_ends() {
     let local = start_results("").await;
-    local.put("a.png", picture::demo_jpeg().unwrap()).await;
+    local.put("a.png", noise_file(600, 600, ImageFormat::Png)).await;
     let (_, picture) = local.get("/acct/a.png/thumbnail").await.unwrap();
     let bucket = local.stack.dir().join("s3").join(BUCKET);
     drop(local.client);
