@@ -87,7 +87,7 @@ fn connecting_says_what_does_not_answer() {
     );
     let (code, out, errors) = check(&[file.name()]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
-    let expected = "1 origins, 0 variants, 0 routes, 0 uploads, signer at http://";
+    let expected = "1 origins, 0 variants, 0 routes, signer at http://";
     assert!(out.contains(expected) && out.contains("HTTP on [::]:8080"), "{out}");
 
     let (code, out, errors) = check(&[file.name(), "--connect"]);
