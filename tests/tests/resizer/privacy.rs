@@ -39,6 +39,17 @@ fn seen(answer: &HttpAnswer) -> (u16, Vec<(String, String)>, String) {
     (answer.status, answer.lasting(), problem.to_string())
 }
 
+/// Waits until nothing is written any more.
+async fn settled(local: &Local) {
+    let mut last = 0;
+    eventually("quiet", async || {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let requests = local.stack.s3.requests();
+        (std::mem::replace(&mut last, requests) == requests).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn to_a_stranger_private_is_absent() {
     for has_results in [false, true] {
@@ -48,6 +59,7 @@ async fn to_a_stranger_private_is_absent() {
         let signed = local.sign("/p/private.png/thumbnail").await;
         // Before anything is known of it, and when all is: its picture is stored, its head remembered.
         for round in 0..3 {
+            settled(&local).await;
             for (accept, condition) in [("Accept: */*", "X: y"), ("Accept: image/webp", "If-None-Match: *")] {
                 let requests = local.stack.s3.requests();
                 let private = wire::get(&local, "/p/private.png/thumbnail", &[accept, condition]).await;

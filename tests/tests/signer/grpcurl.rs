@@ -70,7 +70,7 @@ async fn services_are_listed_and_described_with_their_manual() {
     assert_eq!(
         grpcurl.tell(signer, &["list"]),
         format!(
-            "envoy.service.auth.v3.Authorization\n{stock}{SIGNER}.KeyService\n{SIGNER}.SignerService\n{SIGNER}.UploadService\n\
+            "envoy.service.auth.v3.Authorization\n{stock}{SIGNER}.KeyService\n{SIGNER}.SignerService\n{SIGNER}.UploadService\n{SIGNER}.UploadTokenService\n\
              {SIGNER}.VerifierService\n"
         )
     );

@@ -73,8 +73,6 @@ const REASONS: [&str; 15] = [
 
 /// Rules of every kind, beside the keys.
 const UPLOADS: &str = r#"
-[upload_tokens]
-path = "DIR/tokens.redb"
 [[uploads]]
 name = "tokens"
 kind = "one-time"

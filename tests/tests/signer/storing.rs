@@ -86,7 +86,7 @@ impl Server {
         };
         [
             KEYS.to_owned(),
-            "[upload_tokens]\npath = 'DIR/tokens.redb'\n".to_owned(),
+            String::new(),
             rule("tokens", "one-time", "object_key = 'été/{account}/{id}.{ext}'"),
             rule("forms", "cloudinary", "object_key = 'forms/{id}'\nkey = 'upload'\noverwrite = true"),
         ]
