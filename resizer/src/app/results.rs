@@ -312,7 +312,9 @@ impl App {
         limit: u64,
         context: &Context,
     ) -> Result<(Stat, Bytes, Reserved), Failed> {
-        let time = READ_TIMEOUT.min(context.remaining() / READ_SHARE);
+        let remaining = context.remaining();
+        let time = READ_TIMEOUT.min(remaining / READ_SHARE);
+        let until_late = remaining.saturating_sub(time);
         let read = async {
             let context = Context { deadline: std::time::Instant::now() + time, ..context.clone() };
             let request = StoreRequest { method: "GET", object, headers: &[], sha256: "" };
@@ -329,13 +331,15 @@ impl App {
             let (bytes, _) = body.into_bytes();
             Ok((stat, bytes, reserved))
         };
-        let read = timeout(time, read).await.unwrap_or_else(|_| {
-            Err(if time < READ_TIMEOUT {
-                Failed::Ours
-            } else {
-                Failed::Store(format!("no answer within {READ_TIMEOUT:?}"))
-            })
-        });
+        let late = || Err(Failed::Store(format!("no answer within {time:?}")));
+        let read = timeout(time, read).await.unwrap_or_else(|_| late());
+        // A request that has little time says nothing of the store.
+        let read = match read {
+            Err(Failed::Store(_)) if time < READ_TIMEOUT && context.remaining() <= until_late => {
+                Err(Failed::Ours)
+            }
+            read => read,
+        };
         match &read {
             Ok(_) | Err(Failed::Absent) => results.read_succeeded(),
             Err(Failed::Store(cause)) => {

@@ -77,6 +77,13 @@ async fn to_a_stranger_private_is_absent() {
             let (delivery, picture) = local.get(&signed).await.unwrap();
             assert!(picture.is_some() && delivery.expire_time.is_some());
             assert_eq!(delivery.cache_scope(), CacheScope::Signed);
+            if has_results {
+                // Nothing of it is under way any more when requests are counted.
+                eventually("it is stored", async || {
+                    (local.metric("result_store_total{outcome=\"stored\"}").await > 0).then_some(())
+                })
+                .await;
+            }
             let signed_absent = local.sign("/p/absent.png/thumbnail").await;
             refused(local.get(&signed_absent).await, Reason::OriginNotFound);
         }
