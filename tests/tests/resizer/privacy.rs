@@ -43,7 +43,7 @@ fn seen(answer: &HttpAnswer) -> (u16, Vec<(String, String)>, String) {
 async fn settled(local: &Local) {
     let mut last = 0;
     eventually("quiet", async || {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         let requests = local.stack.s3.requests();
         (std::mem::replace(&mut last, requests) == requests).then_some(())
     })
