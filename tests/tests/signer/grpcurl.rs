@@ -77,7 +77,7 @@ async fn services_are_listed_and_described_with_their_manual() {
     assert_eq!(grpcurl.tell(resizer, &["list"]), format!("{stock}{RESIZER}\n"));
     assert_eq!(
         grpcurl.tell(resizer, &["list", RESIZER]),
-        ["Deliver", "Inspect", "ListVariants", "Resize", "ResizeObject", "Store"]
+        ["Deliver", "Inspect", "ListVariants", "PurgeObject", "Resize", "ResizeObject", "Store"]
             .map(|method| format!("{RESIZER}.{method}\n"))
             .concat()
     );

@@ -86,7 +86,6 @@ impl Server {
         };
         [
             KEYS.to_owned(),
-            String::new(),
             rule("tokens", "one-time", "object_key = 'été/{account}/{id}.{ext}'"),
             rule("forms", "cloudinary", "object_key = 'forms/{id}'\nkey = 'upload'\noverwrite = true"),
         ]

@@ -78,7 +78,7 @@ kind = "one-time"
 {stored}
 
 [[uploads]]
-name = "forms"
+name = "signed-forms"
 kind = "cloudinary"
 key = "uploads"
 {stored}
@@ -187,7 +187,7 @@ cors = ["*"]
 {delivery_url}
 
 [[uploads]]
-name = "forms"
+name = "signed-forms"
 kind = "cloudinary"
 path = "/v1_1/{{cloud}}/{{resource_type}}/upload"
 key = "uploads"
