@@ -15,7 +15,7 @@ use super::{
 /// Longest side of a picture that is hashed, in pixels: the algorithm's.
 const MAX_SIDE: u32 = 100;
 
-/// How the picture is made that [`thumbhash`] takes.
+/// How the picture is made that [`thumbhash()`] takes.
 #[must_use]
 pub fn options() -> Options {
     let side = std::num::NonZeroU32::new(MAX_SIDE);

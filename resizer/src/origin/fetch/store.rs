@@ -66,7 +66,7 @@ impl Fetcher {
     /// Writes an object whole. What the store says of it has its entity tag.
     ///
     /// A request that failed on its way is sent a second time: with `if-none-match: *` that one may find its own object, which
-    /// is [`Kind::Exists`](super::Kind::Exists) as well.
+    /// is [`Kind::Exists`] as well.
     ///
     /// # Errors
     /// [`OriginError`].
