@@ -106,7 +106,7 @@ pub struct Head {
     pub expires: Option<SystemTime>,
     /// Where the picture came from.
     pub result: Status,
-    /// Whether the object decides who may have it without a signature: an answer then serves nobody once it is stale.
+    /// Whether the object decides who may have it without a signature: a stale answer is then not served.
     pub by_object: bool,
     max_age: Duration,
 }

@@ -172,7 +172,7 @@ pub(crate) fn target(error: TargetError) -> CallError {
     }
 }
 
-/// What a stranger is told of an object that is absent, private, or kept from us: one answer, so that nobody learns which
+/// What a stranger is told of an object that is absent, private, or kept from us: one answer, which does not tell which
 /// objects there are.
 pub(crate) fn not_found() -> CallError {
     Reason::OriginNotFound.error(Kind::NotFound.to_string())

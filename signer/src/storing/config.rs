@@ -4,7 +4,8 @@
 //! [[uploads]]                            # one for each upload rule of a resizer, and in the same words
 //! name = "avatars"                       # 1 to 64 letters, digits, '.', '_' or '-'; for grants and the log
 //! kind = "one-time"                      # upload tokens; "cloudinary": signed forms; "grant": the caller's grant alone
-//! object_key = "{account}/{id}.{ext}"    # of {account} (not of a form), {id}, {sha256}, {ext} and text; default "{id}"
+//! object_key = "{account}/{id}"          # of {account} (not of a form), {id}, {sha256}, {ext} and text; default "{id}". Of
+//!                                        # "one-time" the resizer takes neither {sha256} nor {ext}: a token has one object
 //! key = "uploads"                        # cloudinary: the key of scheme cloudinary-upload that forms are signed with
 //! max_bytes = "20MiB"                    # of a file
 //! content_types = ["image/jpeg"]         # that are stored; default: JPEG, PNG, WebP, GIF and AVIF
