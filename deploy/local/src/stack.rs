@@ -154,6 +154,7 @@ impl Stack {
         std::fs::write(&config, text)?;
         let resizer = Resizer::new(safelight_resizer::Config::load(&config)?)?;
         resizer.watch_agreement();
+        resizer.do_upload_tasks();
         let server = Server::new(safelight_resizer::limits()).reflection(FILE_DESCRIPTOR_SET);
         let server = resizer.add_to(server);
         let admin = Admin::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, settings.admin_port)))?;

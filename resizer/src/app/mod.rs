@@ -19,6 +19,7 @@
 //! - [`sink`]: where outputs go, as a trait
 //! - [`inspect`]: what a picture is
 //! - [`ingest`]: an upload, into an object
+//! - `tasks`: what is left to do of uploads
 //! - `metrics`: what is counted
 //! - [`error`]: the errors of the modules below, as a caller is told them
 //!
@@ -41,6 +42,7 @@ pub mod results;
 pub mod signer;
 pub mod sink;
 pub mod source;
+mod tasks;
 
 use std::{
     collections::BTreeMap,
@@ -55,12 +57,13 @@ use crate::{
     admission::{Admission, Place},
     config::Config,
     delivery::Delivery,
-    origin::{Fetcher, Origin},
+    origin::{Callbacks, Fetcher, Origin},
     upload::Uploads,
 };
 pub use context::Context;
 use safelight_proto::reason::CallError;
 pub use signer::Signer;
+use tokio::sync::Notify;
 
 /// One configured resizer: what all requests share.
 #[derive(Debug)]
@@ -75,6 +78,9 @@ pub struct App {
     originals: flights::Flights<results::Facts>,
     pictures: flights::Flights<Arc<making::Made>>,
     uploads: Uploads,
+    callbacks: Callbacks,
+    /// Told when an upload has ended that has a callback.
+    upload_ended: Notify,
     /// For each route, in order.
     agreements: Vec<agreement::Agreement>,
     signer: Arc<dyn Signer>,
@@ -123,6 +129,8 @@ impl App {
             originals: flights::Flights::new(),
             pictures: flights::Flights::new(),
             uploads: config.uploads,
+            callbacks: Callbacks::new()?,
+            upload_ended: Notify::new(),
             agreements,
             signer,
             metrics: metrics::Metrics::new(),

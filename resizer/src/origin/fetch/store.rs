@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use reqwest::{
     Method, Response, StatusCode,
-    header::{CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED},
 };
 use safelight_proto::upload::object;
 
@@ -53,6 +53,12 @@ impl Stat {
     pub fn etag(&self) -> String {
         let tag = self.headers.get(ETAG).and_then(|tag| tag.to_str().ok());
         tag.unwrap_or_default().to_owned()
+    }
+
+    /// Number of its bytes, as its store says.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
     }
 
     /// A value of its user metadata, decoded.
