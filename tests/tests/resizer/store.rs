@@ -67,7 +67,7 @@ fn messages(open: StoreOpen, bytes: &[u8]) -> Vec<StoreRequest> {
     [Message::Open(open)].into_iter().chain(chunks).chain([Message::Finish(finish)]).map(message).collect()
 }
 
-async fn store(local: &Local, open: StoreOpen, bytes: &[u8]) -> Result<StoreResponse, Status> {
+pub(crate) async fn store(local: &Local, open: StoreOpen, bytes: &[u8]) -> Result<StoreResponse, Status> {
     let messages = messages(open, bytes);
     Ok(local.client.clone().store(stream::iter(messages)).await?.into_inner())
 }
