@@ -37,7 +37,7 @@ const fill = (template, values) =>
 const app = express();
 app.use((request, response, next) => { response.set("Cache-Control", "no-store"); next(); });
 
-app.get("/", (request, response) => response.sendFile(here("../page.html")));
+app.get("/", (request, response) => response.sendFile("page.html", { root: here("..") }));
 
 app.post("/upload-url", async (request, response) => {
     // Find out here who the user is, and whether they may upload.

@@ -1,6 +1,7 @@
 //! `cargo local` as a process: what a script and a person get from it.
 #![expect(clippy::unwrap_used, reason = "tests and what they share")]
 
+mod examples;
 mod gallery;
 
 use std::{
