@@ -310,6 +310,52 @@ fn the_page_in_chromium() {
     }
 }
 
+/// The file of this name, as `docs/nextjs.md` has it.
+fn of_the_recipe(name: &str) -> String {
+    let text = fs::read_to_string(root().join("docs/nextjs.md")).unwrap();
+    let (_, rest) = text.split_once(&format!("\n```js\n// {name}\n")).unwrap();
+    rest.split_once("\n```\n").unwrap().0.to_owned()
+}
+
+/// What of the recipe for Next.js runs without it: URLs for a `srcset`, of the widths that its configuration asks for.
+#[test]
+fn the_server_of_the_recipe_for_nextjs() {
+    let Some(example) = node() else { return };
+    fs::write(example.folder().join("pictures.js"), of_the_recipe("lib/pictures.js")).unwrap();
+    fs::write(example.folder().join("next.config.cjs"), of_the_recipe("next.config.js")).unwrap();
+    let mut serving = Serving::start(&["--json"]);
+    let shown: Json = serde_json::from_str(&serving.read_to("\n")).unwrap();
+    let stored = post_file(shown["upload_url"].as_str().unwrap(), &two_halves(1600, 800));
+    let page = "import { signedUrls, srcSet, WIDTHS } from './examples/node/pictures.js';
+        import config from './examples/node/next.config.cjs';
+        const urls = await signedUrls(process.argv[1]);
+        const { imageSizes, deviceSizes } = config.images;
+        console.log(JSON.stringify({ urls, srcSet: srcSet(urls), WIDTHS, asked: [...imageSizes, ...deviceSizes] }));
+        process.exit();";
+    let mut command = Command::new(&example.program);
+    command.current_dir(example.place.path()).args(["--input-type=module", "-e", page, "--"]);
+    command.arg(stored["result"]["id"].as_str().unwrap());
+    for (name, value) in shown["env"].as_object().unwrap() {
+        command.env(name, value.as_str().unwrap());
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Json = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["asked"], told["WIDTHS"]);
+    let widths = told["WIDTHS"].as_array().unwrap();
+    let set: Vec<_> = told["srcSet"].as_str().unwrap().split(", ").collect();
+    assert_eq!((set.len(), told["urls"].as_object().unwrap().len()), (widths.len(), widths.len()));
+    for (width, one) in widths.iter().map(|width| u32::try_from(width.as_u64().unwrap()).unwrap()).zip(set) {
+        let (url, descriptor) = one.split_once(' ').unwrap();
+        assert_eq!(
+            (&told["urls"][width.to_string()], descriptor),
+            (&url.into(), format!("{width}w").as_str())
+        );
+        assert_eq!(size_of_two_halves(&get(url).1), (width, width / 2));
+        assert_eq!(status(&get(url.split_once('?').unwrap().0).0), 403);
+    }
+}
+
 #[test]
 fn each_is_short() {
     for name in ["python/server.py", "node/server.js", "go/main.go"] {
