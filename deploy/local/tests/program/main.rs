@@ -100,7 +100,7 @@ fn json_is_one_line_whose_urls_answer() {
     let names: Vec<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
     let addresses = ["admin", "http", "origin", "resizer", "signer"];
     let urls = ["gallery", "public_url", "signed_url", "upload_url"];
-    let mut expected = [&addresses[..], &urls, &["files", "keys"]].concat();
+    let mut expected = [&addresses[..], &urls, &["env", "files", "keys"]].concat();
     expected.sort_unstable();
     assert_eq!(names, expected);
 
@@ -113,6 +113,12 @@ fn json_is_one_line_whose_urls_answer() {
     assert!(keys.iter().any(|(name, scheme)| **name == "web" && **scheme == "cloudflare-images"), "{keys:?}");
     assert!(keys.iter().any(|(name, scheme)| **name == "s3-photos" && **scheme == "aws-sigv4"), "{keys:?}");
     assert!(std::path::Path::new(shown["files"].as_str().unwrap()).join("signer.toml").is_file());
+
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/README.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    for name in shown["env"].as_object().unwrap().keys() {
+        assert!(manual.contains(&format!("\n| `{name}` |")), "{name}");
+    }
 
     let http = format!("http://{}/", shown["http"].as_str().unwrap());
     let signed_url = shown["signed_url"].as_str().unwrap();
