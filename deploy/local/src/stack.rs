@@ -49,6 +49,8 @@ pub struct Settings {
     pub resizer_toml: String,
     /// Whether the stack has a route of its own.
     pub own_route: bool,
+    /// What that route says besides, such as `privacy = "object"`.
+    pub route: String,
     /// The `[limits]` of `resizer.toml`.
     pub limits: String,
     /// What `[http]` of `resizer.toml` says besides where to listen.
@@ -72,6 +74,7 @@ impl Default for Settings {
             signer_toml: String::new(),
             resizer_toml: String::new(),
             own_route: true,
+            route: String::new(),
             limits: String::new(),
             http: String::new(),
             http_port: 0,
