@@ -260,7 +260,9 @@ impl<'a> Source<'a> {
         let length = u32::try_from(file.as_ref()?.len()).ok()?;
         let entries = raw.iter().filter_map(|entry| match entry.tag {
             THUMBNAIL => Some(Entry::long(THUMBNAIL, Value::Block(file.take()?))),
-            THUMBNAIL_LEN => Some(Entry::long(THUMBNAIL_LEN, Value::Bytes(self.order.of_u32(length).to_vec().into()))),
+            THUMBNAIL_LEN => {
+                Some(Entry::long(THUMBNAIL_LEN, Value::Bytes(self.order.of_u32(length).to_vec().into())))
+            }
             _ => self.plain(entry),
         });
         Directory::of(entries.collect())

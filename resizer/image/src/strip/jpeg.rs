@@ -1,10 +1,7 @@
 //! JPEG (ITU-T T.81, annex B): segments are kept by name, scans whole.
 
 use super::Keep;
-use crate::{
-    codec::reader::CUT_OFF,
-    error::ImageError,
-};
+use crate::{codec::reader::CUT_OFF, error::ImageError};
 
 /// Marker codes: the byte after `0xFF`.
 mod marker {
@@ -93,7 +90,9 @@ impl Header {
             marker::APP0 if payload.starts_with(b"JFIF\0") && !self.has_jfif => {
                 self.has_jfif = true;
                 match payload.get(..JFIF_LEN) {
-                    Some(start) if payload.len() >= JFIF_LEN + 2 => write(out, segment.code, &[start, &[0, 0]]),
+                    Some(start) if payload.len() >= JFIF_LEN + 2 => {
+                        write(out, segment.code, &[start, &[0, 0]])
+                    }
                     _ => out.extend_from_slice(segment.raw),
                 }
             }

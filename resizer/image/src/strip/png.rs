@@ -119,8 +119,11 @@ fn write(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Result<(), ImageError
 /// The checksum of kind and content (W3C PNG, annex D), bit by bit: the blocks are small.
 fn crc<'a>(bytes: impl Iterator<Item = &'a u8>) -> u32 {
     !bytes.fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 }
-        })
+        (0..8).fold(
+            crc ^ u32::from(*byte),
+            |crc, _| {
+                if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 }
+            },
+        )
     })
 }
