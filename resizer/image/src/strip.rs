@@ -1,6 +1,6 @@
 //! Removing metadata from a stored picture without decoding it: what draws the picture is copied byte for byte.
 //!
-//! An [`Orientation`] other than upright stays in every case, if need be in an EXIF block that says nothing else, so that the
+//! An [`Orientation`] other than upright, as [`probe`](super::probe::probe) reads it, stays in every case, if need be in an EXIF block that says nothing else, so that the
 //! picture is still shown the right way up. Only what is understood is kept: what is unknown, damaged or ambiguous goes.
 //!
 //! | | [`None`](Metadata::None) | [`NoLocation`](Metadata::NoLocation) |

@@ -101,8 +101,7 @@ const INTEROP_TAGS: [u16; 5] = [0x0001, 0x0002, 0x1000, 0x1001, 0x1002];
 
 /// A block that says nothing but the orientation.
 pub(super) fn minimal(orientation: Orientation) -> Vec<u8> {
-    let value = Order::Little.of_u16(orientation.exif().into()).to_vec().into();
-    let entry = Entry { tag: ORIENTATION, kind: SHORT, count: 1, value: Value::Bytes(value) };
+    let entry = Entry::orientation(orientation, Order::Little);
     write(Order::Little, &Directory { entries: vec![entry], next: None }, true)
 }
 
@@ -111,7 +110,7 @@ pub(super) fn minimal(orientation: Orientation) -> Vec<u8> {
 pub(super) fn without_location(block: &[u8]) -> Option<Vec<u8>> {
     let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
     let source = Source::new(tiff)?;
-    let picture = source.picture()?;
+    let picture = source.picture(Orientation::from_exif_block(block))?;
     // What refers to the same bytes many times is not written out.
     if picture.value_bytes() > tiff.len() {
         return None;
@@ -173,6 +172,11 @@ enum Value<'a> {
 }
 
 impl<'a> Entry<'a> {
+    fn orientation(orientation: Orientation, order: Order) -> Self {
+        let value = order.of_u16(orientation.exif().into()).to_vec();
+        Self { tag: ORIENTATION, kind: SHORT, count: 1, value: Value::Bytes(value.into()) }
+    }
+
     const fn long(tag: u16, value: Value<'a>) -> Self {
         Self { tag, kind: LONG, count: 1, value }
     }
@@ -217,13 +221,15 @@ impl<'a> Source<'a> {
     }
 
     /// The picture's directory, with all that belongs to it. `None`: it is cut off, or nothing of it is kept.
-    fn picture(&self) -> Option<Directory<'a>> {
+    fn picture(&self, orientation: Orientation) -> Option<Directory<'a>> {
         let (raw, next) = self.entries(self.offset(4)?, |tag| PICTURE_TAGS.contains(&tag))?;
         let entries = raw.iter().filter_map(|entry| match entry.tag {
             EXIF_DIRECTORY => {
                 let directory = self.exif(self.number(entry)?)?;
                 Some(Entry::long(EXIF_DIRECTORY, Value::Directory(directory)))
             }
+            // As it is understood here, be it nonsense or there twice.
+            ORIENTATION => Some(Entry::orientation(orientation, self.order)),
             THUMBNAIL | THUMBNAIL_LEN => None,
             _ => self.plain(entry),
         });
@@ -275,13 +281,8 @@ impl<'a> Source<'a> {
         let count = self.order.u16(*self.tiff.get(at..)?.first_chunk()?);
         let end = start.checked_add(usize::from(count) * ENTRY_LEN)?;
         let (table, []) = self.tiff.get(start..end)?.as_chunks::<ENTRY_LEN>() else { return None };
-        let mut entries: Vec<_> = table
-            .iter()
-            .map(|entry| self.entry(*entry))
-            .filter(|entry| kept(entry.tag))
-            // What another type says is no orientation, here and for readers.
-            .filter(|entry| entry.tag != ORIENTATION || (entry.kind, entry.count) == (SHORT, 1))
-            .collect();
+        let mut entries: Vec<_> =
+            table.iter().map(|entry| self.entry(*entry)).filter(|entry| kept(entry.tag)).collect();
         entries.sort_by_key(|entry| entry.tag);
         entries.dedup_by_key(|entry| entry.tag);
         // Some writers leave it out.
@@ -303,12 +304,9 @@ impl<'a> Source<'a> {
         self.tiff.get(start..start.checked_add(length)?).map(Cow::Borrowed)
     }
 
-    /// The value of an entry as it is. `None`: it is cut off, of an unknown type, or nonsense.
+    /// An entry as it is. `None`: its value is cut off, or of an unknown type.
     fn plain(&self, entry: &RawEntry) -> Option<Entry<'a>> {
         let value = self.value(entry)?;
-        if entry.tag == ORIENTATION && !matches!(self.order.u16(*value.first_chunk()?), 1..=8) {
-            return None;
-        }
         Some(Entry { tag: entry.tag, kind: entry.kind, count: entry.count, value: Value::Bytes(value) })
     }
 

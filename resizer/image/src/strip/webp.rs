@@ -13,7 +13,7 @@ use crate::{
 const HAS_XMP: u8 = 0x04;
 const HAS_EXIF: u8 = 0x08;
 
-/// Bytes of a VP8X chunk's content, and of it with its head.
+/// Bytes of a VP8X chunk's content.
 const FEATURES_LEN: usize = 10;
 
 const NO_PICTURE: ImageError = ImageError::Corrupt("it has no picture data");
@@ -76,11 +76,9 @@ fn extended(
                     write(out, *b"EXIF", &block)?;
                 }
             }
-            b"XMP " => {
-                if !has_xmp && keep.xmp(chunk.data) {
-                    has_xmp = true;
-                    out.extend_from_slice(chunk.raw);
-                }
+            b"XMP " if !has_xmp && keep.xmp(chunk.data) => {
+                has_xmp = true;
+                out.extend_from_slice(chunk.raw);
             }
             _ => {}
         }
@@ -133,7 +131,7 @@ fn frame(frame: &Chunk<'_>, out: &mut Vec<u8>) -> Result<(), ImageError> {
     let length = out.len() - start - 8;
     patch(out, start + 4, &u32::try_from(length).map_err(|_| exif::TOO_LONG)?.to_le_bytes());
     // As much padding as there was, which is none at the end of some files.
-    if length % 2 == 1 && frame.raw.len() % 2 == 0 {
+    if length % 2 == 1 && frame.raw.len().is_multiple_of(2) {
         out.push(0);
     }
     Ok(())

@@ -117,7 +117,7 @@ fn time_grows_with_the_file_alone() {
     let png = made::png_encoded(9, 9, None);
     let gif = made::gif_encoded(1);
     let last = jpeg.len() - 2;
-    let tags = vec![b"\x0F\x01\x02\0\xFF\xFF\xFF\0\0\0\0\0".repeat(65_535)].concat();
+    let tags = b"\x0F\x01\x02\0\xFF\xFF\xFF\0\0\0\0\0".repeat(65_535);
     let entries = [b"II*\0\x08\0\0\0\xFF\xFF", &tags[..], &vec![0; LENGTH]].concat();
     let circles =
         [b"II*\0\x08\0\0\0\xFF\xFF", &b"\x69\x87\x04\0\x01\0\0\0\x08\0\0\0".repeat(65_535)[..]].concat();

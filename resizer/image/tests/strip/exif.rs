@@ -120,6 +120,18 @@ fn a_block_of_places_alone_goes() {
     assert_eq!(without_location(b""), None);
 }
 
+/// An orientation is written as it is understood: nonsense, or one of another type, is upright.
+#[test]
+fn odd_orientations_are_upright() {
+    let of = |value| tiff(Order::Big, &[(0x0110, Value::Text(b"Seven\0".to_vec())), (0x0112, value)], &[]);
+    let upright = Some(of(Value::Short(1)));
+    for value in [Value::Short(0), Value::Short(9), Value::Short(0x0106), Value::Long(6)] {
+        assert_eq!(without_location(&of(value)), upright);
+    }
+    let six = of(Value::Short(6));
+    assert_eq!(without_location(&six).as_ref(), Some(&six));
+}
+
 /// Directories that refer to themselves and each other end.
 #[test]
 fn circles_end() {

@@ -143,6 +143,22 @@ fn webp_flags_are_true() {
     assert_eq!(both(&made::riff(&long), Format::Webp), [&short[..], &short]);
 }
 
+/// Between and inside frames, too, nothing stays that is unknown.
+#[test]
+fn webp_frames_are_only_frames() {
+    let of = |between: &[u8], inside: &[u8]| {
+        let features = made::vp8x(0x12, 30, 22);
+        let frames = [made::anmf(0, 30, 22, inside), between.to_vec(), made::anmf(3, 20, 10, inside)];
+        made::riff(&[features, riff_chunk(b"ANIM", &[0; 6]), frames.concat()].concat())
+    };
+    let plain = of(&[], &[]);
+    assert_eq!(both(&plain, Format::Webp), [&plain[..], &plain]);
+    for kind in [b"ABCD", b"EXIF", b"XMP "] {
+        let chunk = riff_chunk(kind, PLACE);
+        assert_eq!(both(&of(&chunk, &chunk), Format::Webp), [&plain[..], &plain]);
+    }
+}
+
 /// A file of one chunk is that chunk, whatever stands behind it inside the file; padding is as it was.
 #[test]
 fn simple_webps_are_one_chunk() {
@@ -184,6 +200,7 @@ fn gif_extensions_hold_what_they_are_for() {
         (extension(0xF9, &[b"\x04\x0A\0\0", PLACE]), &control),
         (extension(0xF9, &[]), &extension(0xF9, &[])),
         (extension(0xFF, &[]), &vec![]),
+        (extension(0x77, &[PLACE]), &vec![]),
         (extension(0x01, &[&[0; 12], PLACE]), &vec![]),
     ] {
         let after = of(after);

@@ -185,6 +185,11 @@ pub fn exif(order: Order, orientation: u16) -> Vec<u8> {
     block
 }
 
+/// A second block in a file. Readers differ in which one they go by.
+fn other_exif() -> Vec<u8> {
+    tiff(Order::Big, &[(0x0112, Value::Short(6)), (0x8825, gps())], &[])
+}
+
 /// An XMP packet with a place.
 pub fn xmp() -> Vec<u8> {
     let place = std::str::from_utf8(PLACE).unwrap();
@@ -271,7 +276,7 @@ pub fn jpeg(exif: Option<&[u8]>, progressive: bool) -> Vec<u8> {
     ];
     if let Some(block) = exif {
         segments.insert(1, segment(0xE1, &[b"Exif\0\0", block].concat()));
-        segments.push(segment(0xE1, &[b"Exif\0\0", &tiff(Order::Big, &[(0x8825, gps())], &[])[..]].concat()));
+        segments.push(segment(0xE1, &[b"Exif\0\0", &other_exif()[..]].concat()));
     }
     // Behind JFIF, and the same once more before the end.
     insert(&mut file, 20, &segments.concat());
@@ -332,7 +337,7 @@ pub fn png(exif: Option<&[u8]>, animated: bool) -> Vec<u8> {
     ];
     let later = chunks[2..].concat();
     if let Some(block) = exif {
-        chunks.insert(3, png_chunk(b"eXIf", &tiff(Order::Big, &[(0x8825, gps())], &[])));
+        chunks.insert(3, png_chunk(b"eXIf", &other_exif()));
         chunks.insert(4, png_chunk(b"eXIf", block));
     }
     insert(&mut file, end, &later);
@@ -394,7 +399,7 @@ pub fn webp(exif: Option<&[u8]>, animated: bool) -> Vec<u8> {
     let odd = [b"x", &PLACE[..]].concat();
     let unknown = riff_chunk(b"ABCD", &odd);
     let mut chunks = vec![
-        vp8x(if animated { 0x3E } else { 0x3C }, 30, 22),
+        vp8x(0x34 | u8::from(exif.is_some()) << 3 | u8::from(animated) << 1, 30, 22),
         riff_chunk(b"ICCP", &profile()),
         riff_chunk(b"ICCP", PLACE),
         unknown.clone(),
@@ -402,14 +407,13 @@ pub fn webp(exif: Option<&[u8]>, animated: bool) -> Vec<u8> {
     if animated {
         chunks.push(riff_chunk(b"ANIM", &[0; 6]));
         chunks.push(anmf(0, 30, 22, &unknown));
-        chunks.push(unknown.clone());
         chunks.push(anmf(3, 20, 10, &[]));
     } else {
         chunks.push(vp8l(30, 22));
     }
     chunks.push(riff_chunk(b"XMP ", &xmp()));
     if let Some(block) = exif {
-        chunks.push(riff_chunk(b"EXIF", &tiff(Order::Big, &[(0x8825, gps())], &[])));
+        chunks.push(riff_chunk(b"EXIF", &other_exif()));
         chunks.push(riff_chunk(b"EXIF", block));
     }
     chunks.push(riff_chunk(b"XMP ", &plain_xmp()));
@@ -448,7 +452,6 @@ pub fn gif(frames: u32) -> Vec<u8> {
     let extensions = [
         extension(0xFE, &[PLACE, PLACE]),
         extension(0x01, &[&[0; 12], PLACE]),
-        extension(0x77, &[PLACE]),
         extension(0xFF, &[b"MAKER   1.0", PLACE]),
         extension(0xFF, &[b"ANIMEXTS1.0", PLACE, b"\x01\0\0", b"\x02\x40\x42\x0F\0"]),
         extension(0xFF, &[b"ICCRGBG1012", &profile()[..200]]),
