@@ -25,7 +25,8 @@
 //! EXIF tags that [`NoLocation`](Metadata::NoLocation) keeps are those of the EXIF standard (CIPA DC-008) about the camera, the
 //! exposure, the time (with its offset from UTC), the picture's form, its title, description, author and copyright, and a
 //! JPEG thumbnail, from which its own metadata is removed. These go: the GPS directory, MakerNote (makers put places there),
-//! UserComment and XPComment (programs do), XPKeywords, all private tags, and every byte that no kept tag refers to. A
+//! UserComment and XPComment (programs do), XPKeywords, all private tags, what refers to bytes of
+//! these under another tag, and every byte that no kept tag refers to. A
 //! description that somebody typed may still name a place.
 //!
 //! Not found is what hides where the picture's own data is: behind the last pixel inside its compressed data, or in the text of

@@ -3,7 +3,7 @@
 //! A block is read as far as it is understood and written anew from that, so that no byte stays that no kept tag refers to. It
 //! is in no place longer than before.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use super::jpeg;
 use crate::{error::ImageError, orient::Orientation};
@@ -24,6 +24,8 @@ const IFD: u16 = 13;
 const ORIENTATION: u16 = 0x0112;
 const EXIF_DIRECTORY: u16 = 0x8769;
 const INTEROP_DIRECTORY: u16 = 0xA005;
+const GPS_DIRECTORY: u16 = 0x8825;
+const MAKER_NOTE: u16 = 0x927C;
 const THUMBNAIL: u16 = 0x0201;
 const THUMBNAIL_LEN: u16 = 0x0202;
 
@@ -199,6 +201,8 @@ impl Directory<'_> {
 struct Source<'a> {
     tiff: &'a [u8],
     order: Order,
+    /// Bytes that tell a place, or may. A damaged entry can claim them for another tag.
+    places: Vec<Range<usize>>,
 }
 
 /// An entry as it stands in the block.
@@ -217,12 +221,41 @@ impl<'a> Source<'a> {
             b"MM\0*" => Order::Big,
             _ => return None,
         };
-        Some(Self { tiff, order })
+        let mut source = Self { tiff, order, places: Vec::new() };
+        source.places = source.find_places();
+        Some(source)
+    }
+
+    /// Where the GPS directories, their values and the maker's note are.
+    fn find_places(&self) -> Vec<Range<usize>> {
+        let mut places = Vec::new();
+        let mut at = self.offset(4);
+        for _ in 0..2 {
+            let wanted = |tag| matches!(tag, GPS_DIRECTORY | EXIF_DIRECTORY);
+            let Some((entries, next)) = at.and_then(|at| self.entries(at, wanted)) else { break };
+            for entry in &entries {
+                let Some(at) = self.number(entry) else { continue };
+                let is_gps = entry.tag == GPS_DIRECTORY;
+                let Some((entries, end)) = self.entries(at, |tag| is_gps || tag == MAKER_NOTE) else {
+                    continue;
+                };
+                if is_gps {
+                    places.push(at..end);
+                }
+                places.extend(entries.iter().filter_map(|entry| self.range(entry)));
+            }
+            at = self.offset(next);
+        }
+        places
+    }
+
+    fn tells_a_place(&self, range: &Range<usize>) -> bool {
+        self.places.iter().any(|place| place.start < range.end && range.start < place.end)
     }
 
     /// The picture's directory, with all that belongs to it. `None`: it is cut off, or nothing of it is kept.
     fn picture(&self, orientation: Orientation) -> Option<Directory<'a>> {
-        let (raw, next) = self.entries(self.offset(4)?, |tag| PICTURE_TAGS.contains(&tag))?;
+        let (raw, end) = self.entries(self.offset(4)?, |tag| PICTURE_TAGS.contains(&tag))?;
         let entries = raw.iter().filter_map(|entry| match entry.tag {
             EXIF_DIRECTORY => {
                 let directory = self.exif(self.number(entry)?)?;
@@ -234,7 +267,8 @@ impl<'a> Source<'a> {
             _ => self.plain(entry),
         });
         let entries: Vec<_> = entries.collect();
-        let next = self.thumbnail(next).map(Box::new);
+        // Some writers leave the offset out; 0 is none.
+        let next = self.offset(end).filter(|at| *at != 0).and_then(|at| self.thumbnail(at)).map(Box::new);
         if entries.is_empty() && next.is_none() { None } else { Some(Directory { entries, next }) }
     }
 
@@ -261,7 +295,11 @@ impl<'a> Source<'a> {
         let (raw, _) = self.entries(at, |tag| PICTURE_TAGS.contains(&tag) && tag != EXIF_DIRECTORY)?;
         let number = |tag| raw.iter().find(|entry| entry.tag == tag).and_then(|entry| self.number(entry));
         let (start, length) = (number(THUMBNAIL)?, number(THUMBNAIL_LEN)?);
-        let file = self.tiff.get(start..start.checked_add(length)?)?;
+        let range = start..start.checked_add(length)?;
+        if self.tells_a_place(&range) {
+            return None;
+        }
+        let file = self.tiff.get(range)?;
         let mut file = Some(jpeg::thumbnail(file).ok()?);
         let length = u32::try_from(file.as_ref()?.len()).ok()?;
         let entries = raw.iter().filter_map(|entry| match entry.tag {
@@ -274,19 +312,18 @@ impl<'a> Source<'a> {
         Directory::of(entries.collect())
     }
 
-    /// The entries of the directory at an offset that are kept, by rising tag; of those of one tag, the first. Also the offset
-    /// of the directory after it, 0 for none. `None`: it is cut off.
-    fn entries(&self, at: usize, kept: impl Fn(u16) -> bool) -> Option<(Vec<RawEntry>, usize)> {
+    /// The entries of the directory at an offset that are wanted, by rising tag; of those of one tag, the first. Also where its
+    /// table ends. `None`: it is cut off, or in the way of what tells a place.
+    fn entries(&self, at: usize, wanted: impl Fn(u16) -> bool) -> Option<(Vec<RawEntry>, usize)> {
         let start = at.checked_add(2)?;
         let count = self.order.u16(*self.tiff.get(at..)?.first_chunk()?);
         let end = start.checked_add(usize::from(count) * ENTRY_LEN)?;
         let (table, []) = self.tiff.get(start..end)?.as_chunks::<ENTRY_LEN>() else { return None };
         let mut entries: Vec<_> =
-            table.iter().map(|entry| self.entry(*entry)).filter(|entry| kept(entry.tag)).collect();
+            table.iter().map(|entry| self.entry(*entry)).filter(|entry| wanted(entry.tag)).collect();
         entries.sort_by_key(|entry| entry.tag);
         entries.dedup_by_key(|entry| entry.tag);
-        // Some writers leave it out.
-        Some((entries, self.offset(end).unwrap_or(0)))
+        if self.tells_a_place(&(at..end)) { None } else { Some((entries, end)) }
     }
 
     fn entry(&self, [t, u, k, l, n @ .., a, b, c, d]: [u8; ENTRY_LEN]) -> RawEntry {
@@ -294,17 +331,28 @@ impl<'a> Source<'a> {
         RawEntry { tag, kind, count: self.order.u32(n), field: [a, b, c, d] }
     }
 
-    /// The bytes of an entry's value. `None`: they are cut off, or of an unknown type.
-    fn value(&self, entry: &RawEntry) -> Option<Cow<'a, [u8]>> {
-        let length = size_of(entry.kind)?.checked_mul(usize::try_from(entry.count).ok()?)?;
-        if let Some(value) = entry.field.get(..length) {
-            return Some(value.to_vec().into());
-        }
-        let start = usize::try_from(self.order.u32(entry.field)).ok()?;
-        self.tiff.get(start..start.checked_add(length)?).map(Cow::Borrowed)
+    /// Bytes of an entry's value. `None`: of an unknown type, or too many to count.
+    fn length(entry: &RawEntry) -> Option<usize> {
+        size_of(entry.kind)?.checked_mul(usize::try_from(entry.count).ok()?)
     }
 
-    /// An entry as it is. `None`: its value is cut off, or of an unknown type.
+    /// Where the value of an entry is, if it is not in the entry.
+    fn range(&self, entry: &RawEntry) -> Option<Range<usize>> {
+        let length = Self::length(entry).filter(|length| *length > FIELD_LEN)?;
+        let start = usize::try_from(self.order.u32(entry.field)).ok()?;
+        Some(start..start.checked_add(length)?)
+    }
+
+    /// The bytes of an entry's value. `None`: they are cut off, tell a place, or are of an unknown type.
+    fn value(&self, entry: &RawEntry) -> Option<Cow<'a, [u8]>> {
+        if let Some(value) = entry.field.get(..Self::length(entry)?) {
+            return Some(value.to_vec().into());
+        }
+        let range = self.range(entry).filter(|range| !self.tells_a_place(range))?;
+        self.tiff.get(range).map(Cow::Borrowed)
+    }
+
+    /// An entry as it is, if its [value](Self::value) can be read.
     fn plain(&self, entry: &RawEntry) -> Option<Entry<'a>> {
         let value = self.value(entry)?;
         Some(Entry { tag: entry.tag, kind: entry.kind, count: entry.count, value: Value::Bytes(value) })

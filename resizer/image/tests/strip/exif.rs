@@ -132,6 +132,39 @@ fn odd_orientations_are_upright() {
     assert_eq!(without_location(&six).as_ref(), Some(&six));
 }
 
+/// Entries that refer to the bytes of the GPS directory, its values or a maker's note go, whatever they say they are.
+#[test]
+fn places_are_not_kept_under_another_tag() {
+    let text = |text: &[u8]| Value::Text(text.to_vec());
+    let note = Value::Directory(vec![(0x927C, Value::Undefined(PLACE.to_vec()))]);
+    let block = tiff(
+        Order::Big,
+        &[(0x010F, text(b"Phone\0")), (0x0110, text(b"Seven\0")), (0x8769, note), (0x8825, gps())],
+        &[],
+    );
+    let rest = Some(tiff(Order::Big, &[(0x0110, text(b"Seven\0"))], &[]));
+    let field = |at: usize| u32::from_be_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]);
+    let directory = field(10 + 3 * 12 + 8);
+    let places = block.windows(PLACE.len()).enumerate().filter(|(_, window)| window == PLACE);
+    let starts = places.map(|(at, _)| at as u32).chain([directory, directory - 5, directory + 20]);
+    let mut count = 0;
+    for start in starts {
+        let mut damaged = block.clone();
+        damaged[18..22].copy_from_slice(&start.to_be_bytes());
+        assert_eq!(without_location(&damaged), rest, "{start}");
+        count += 1;
+    }
+    assert_eq!(count, 9 + 3);
+    // An interoperability directory that is the GPS directory: their tags have the same numbers.
+    let exif = Value::Directory(vec![(0x9003, text(b"noon\0")), (0xA005, Value::Long(0))]);
+    let mut circle = tiff(Order::Big, &[(0x8769, exif), (0x8825, gps())], &[]);
+    let at = find(&circle, b"\xA0\x05\0\x04").unwrap() + 8;
+    let gps_at: Vec<u8> = circle[10 + 12 + 8..][..4].to_vec();
+    circle[at..at + 4].copy_from_slice(&gps_at);
+    let exif = Value::Directory(vec![(0x9003, text(b"noon\0"))]);
+    assert_eq!(without_location(&circle), Some(tiff(Order::Big, &[(0x8769, exif)], &[])));
+}
+
 /// Directories that refer to themselves and each other end.
 #[test]
 fn circles_end() {
