@@ -1,7 +1,8 @@
 //! Removing metadata from a stored picture without decoding it: what draws the picture is copied byte for byte.
 //!
-//! An [`Orientation`] other than upright, as [`probe`](super::probe::probe) reads it, stays in every case, if need be in an EXIF block that says nothing else, so that the
-//! picture is still shown the right way up. Only what is understood is kept: what is unknown, damaged or ambiguous goes.
+//! An [`Orientation`] other than upright stays in every case, if need be in an EXIF block that says nothing else, so that the
+//! picture is still shown the right way up. It is what [`probe`](super::probe::probe) reads: one that only other readers find (of
+//! another type, or in a PNG's text) goes. Only what is understood is kept: what is unknown, damaged or ambiguous goes.
 //!
 //! | | [`None`](Metadata::None) | [`NoLocation`](Metadata::NoLocation) |
 //! | --- | --- | --- |
@@ -25,12 +26,11 @@
 //! EXIF tags that [`NoLocation`](Metadata::NoLocation) keeps are those of the EXIF standard (CIPA DC-008) about the camera, the
 //! exposure, the time (with its offset from UTC), the picture's form, its title, description, author and copyright, and a
 //! JPEG thumbnail, from which its own metadata is removed. These go: the GPS directory, MakerNote (makers put places there),
-//! UserComment and XPComment (programs do), XPKeywords, all private tags, what refers to bytes of
-//! these under another tag, and every byte that no kept tag refers to. A
-//! description that somebody typed may still name a place.
+//! UserComment and XPComment (programs do), XPKeywords, all private tags, tags whose values overlap the GPS directory or the
+//! MakerNote, and every byte that no kept tag refers to. A description that somebody typed may still name a place.
 //!
-//! Not found is what hides where the picture's own data is: behind the last pixel inside its compressed data, or in the text of
-//! an ICC profile.
+//! Not found is what hides where the picture's own data is: behind the last pixel inside its compressed data, in the text of
+//! an ICC profile, or in a PNG chunk of an unknown kind that decoders must refuse.
 //!
 //! # Layout
 //! - `jpeg`, `png`, `webp`, `gif`: the files
