@@ -113,6 +113,16 @@ pub fn url(origin: &Origin, object_key: &str) -> Result<reqwest::Url, OriginErro
     Ok(url)
 }
 
+/// An object as the source of a copy: bucket and key, as [`url`] spells it. The signer compares the two as text.
+///
+/// # Errors
+/// [`Kind::Key`].
+pub fn copy_source(origin: &Origin, bucket: &str, object_key: &str) -> Result<String, OriginError> {
+    let key = key::encode(object_key).map_err(|error| OriginError::new(error.into(), cause(origin)))?;
+    // An access point's ARN is followed by `object/`.
+    Ok(if bucket.starts_with("arn:") { format!("{bucket}/object/{key}") } else { format!("/{bucket}/{key}") })
+}
+
 impl SignedRequest {
     /// With the caller's headers; with none of them the request is unsigned.
     #[must_use]
