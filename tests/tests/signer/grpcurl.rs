@@ -77,9 +77,19 @@ async fn services_are_listed_and_described_with_their_manual() {
     assert_eq!(grpcurl.tell(resizer, &["list"]), format!("{stock}{RESIZER}\n"));
     assert_eq!(
         grpcurl.tell(resizer, &["list", RESIZER]),
-        ["Deliver", "Inspect", "ListVariants", "PurgeObject", "Resize", "ResizeObject", "Store"]
-            .map(|method| format!("{RESIZER}.{method}\n"))
-            .concat()
+        [
+            "DeleteObject",
+            "Deliver",
+            "Inspect",
+            "ListVariants",
+            "PurgeObject",
+            "Resize",
+            "ResizeObject",
+            "Store",
+            "UpdateObject",
+        ]
+        .map(|method| format!("{RESIZER}.{method}\n"))
+        .concat()
     );
     for (server, symbol, comment) in [
         (signer, "safelight.signer.v1.SignerService", "// Signs up to 256 URLs with one key."),
