@@ -9,11 +9,15 @@
 //! which every copy moves. It has whole seconds, so it is used only where it is certain: of an object whose last change
 //! is two seconds old by the store's own clock, the next is later than one second after the last one. Within one process changes of
 //! an object follow each other, whatever their clocks say.
+//!
+//! Stores compare before they copy, and hold nobody up meanwhile: two processes can both be right, and one copy replaces the
+//! other. So after a copy the object is looked at once more, when one that was begun at the same time is over: it takes as long
+//! as ours took, of the same object. What is lost then is changed again.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use safelight_client::OriginRequest;
@@ -33,13 +37,15 @@ use super::{
 };
 use crate::origin::{Fetcher, Kind, OriginError, OriginKind, SignedRequest, Stat, request};
 
-/// How often a change is begun that others come before.
+/// How often a copy is asked for.
 const ATTEMPTS: u32 = 5;
 /// How old the last change must be so that the next can be told from it: stores cut off or round the fraction of a second.
 const SETTLED: Duration = Duration::from_secs(2);
 /// How much later than the last change the source of a copy may have been changed: that is the same change, as a store sees it
 /// that compares with the fraction.
 const SAME: Duration = Duration::from_secs(1);
+/// How long another copy that was begun at the same time may take at least.
+const LEAST_PAUSE: Duration = Duration::from_millis(50);
 /// What a copy with other metadata would lose, beside user metadata.
 const KEPT: [&str; 7] = [
     "cache-control",
@@ -181,10 +187,10 @@ impl App {
 
     /// Copies an object onto itself with the metadata that it is to have.
     async fn copy(&self, object: &Named, changes: &Changes, context: &Context) -> Result<Updated, CallError> {
-        let mut attempts = ATTEMPTS;
+        let (mut attempts, mut tag) = (ATTEMPTS, changes.if_match.clone());
         loop {
             let stat = self.look(object, context).await?;
-            check_tag(&stat, changes.if_match.as_deref())?;
+            check_tag(&stat, tag.as_deref())?;
             let is_kept = |name: &str| KEPT.contains(&name) || name.starts_with(USER_METADATA);
             let described = stat.described(is_kept).map_err(|name| cannot_be_sent(&object.origin, &name))?;
             let wanted = changed(described.clone(), changes)?;
@@ -211,11 +217,23 @@ impl App {
             ];
             headers.extend(wanted.iter().map(|(name, value)| (name.as_str(), value.as_str())));
             let (request, fetcher) = self.sign_change(object, "PUT", &headers, context).await?;
+            if attempts == 0 {
+                return Err(Reason::ObjectChanged.error("the object is changed by others again and again"));
+            }
+            attempts -= 1;
+            let began = Instant::now();
             match fetcher.copy(&request, &context.trace(), context.remaining()).await {
-                Ok(etag) => return Ok(updated(&wanted, if etag.is_empty() { stat.etag() } else { etag })),
-                Err(error) if error.kind() == Kind::Changed && attempts > 1 => {
+                Ok(etag) => {
+                    let pause = began.elapsed() * 2 + LEAST_PAUSE;
+                    if pause * 2 > context.remaining() {
+                        return Ok(updated(&wanted, if etag.is_empty() { stat.etag() } else { etag }));
+                    }
+                    sleep(pause).await;
+                    // A copy may have another tag than its source, though its bytes are the same.
+                    tag = tag.filter(|_| !etag.is_empty()).map(|_| etag);
+                }
+                Err(error) if error.kind() == Kind::Changed => {
                     tracing::debug!(origin, attempts, "object.changed_meanwhile");
-                    attempts -= 1;
                 }
                 Err(error) => return Err(error::origin(&error)),
             }

@@ -453,7 +453,7 @@ async fn without_a_grant_at_the_signer_nothing_is_changed() {
     assert!(local.stack.s3.get("other", "a.png").await.unwrap().is_some());
 }
 
-/// Through two processes, each change of another field: both are there in the end.
+/// Through two processes, at stores that compare before they copy: each change of another field: both are there in the end.
 #[tokio::test]
 async fn changes_at_the_same_time_are_all_made() {
     for site in Site::all("").await {
@@ -624,6 +624,11 @@ fn described(changed: &str) -> Reply {
         .header("x-amz-meta-upload", "1")
 }
 
+/// As it is after [`make_private`].
+fn private() -> Reply {
+    Reply::status(200).header("etag", "\"2\"").header(PRIVATE.0, PRIVATE.1)
+}
+
 const OLD: &str = "Tue, 14 Nov 2023 22:13:10 GMT";
 
 async fn make_private(local: &Local) -> Result<UpdateObjectResponse, Status> {
@@ -639,11 +644,12 @@ async fn make_private(local: &Local) -> Result<UpdateObjectResponse, Status> {
 #[tokio::test]
 async fn the_store_is_asked_for_a_copy_that_loses_nothing() {
     let copied = Reply::ok("\n\n<?xml?><CopyObjectResult><ETag>\"2\"</ETag></CopyObjectResult>");
-    let (store, local) = at_a_store(vec![described(OLD)], copied.into()).await;
+    let (store, local) = at_a_store(vec![described(OLD), copied], private().into()).await;
     let told = make_private(&local).await.unwrap();
     assert_eq!((told.require_signed_urls, told.etag.as_str()), (true, "\"2\""));
     let requests = store.requests();
-    assert_eq!(requests.iter().map(|request| request.method.as_str()).collect::<Vec<_>>(), ["HEAD", "PUT"]);
+    let methods: Vec<_> = requests.iter().map(|request| request.method.as_str()).collect();
+    assert_eq!(methods, ["HEAD", "PUT", "HEAD"]);
     let sent: BTreeMap<_, _> = requests[1]
         .headers
         .iter()
@@ -699,23 +705,30 @@ async fn an_object_that_others_change_again_and_again_is_given_up() {
     for unmet in [Reply::status(412), Reply::status(409), error] {
         let answers: Vec<_> = (0..4).flat_map(|_| [described(OLD), unmet.clone()]).collect();
         let copied = Reply::ok("<CopyObjectResult></CopyObjectResult>");
-        let last = [&answers[..], &[described(OLD)]].concat();
-        let (store, local) = at_a_store(last.clone(), copied.into()).await;
-        assert_eq!(make_private(&local).await.unwrap().etag, "\"1\"");
-        assert_eq!(store.requests().len(), 10);
+        let at_last = [&answers[..], &[described(OLD), copied.clone()]].concat();
+        let (store, local) = at_a_store(at_last, private().into()).await;
+        assert_eq!(make_private(&local).await.unwrap().etag, "\"2\"");
+        assert_eq!(store.requests().len(), 11);
 
-        let (store, local) = at_a_store(last, unmet.into()).await;
+        let never = [&answers[..], &[described(OLD), unmet]].concat();
+        let (store, local) = at_a_store(never, described(OLD).into()).await;
         refused(make_private(&local).await, Reason::ObjectChanged);
-        assert_eq!(store.requests().len(), 10);
+        assert_eq!(store.requests().len(), 11);
+
+        // Copied, and undone by another's copy that was begun at the same time.
+        let undone = vec![described(OLD), copied.clone(), described(OLD), copied];
+        let (store, local) = at_a_store(undone, private().into()).await;
+        assert!(make_private(&local).await.unwrap().require_signed_urls);
+        assert_eq!(store.requests().len(), 5);
     }
     // The last change is too near: it is waited for, and then looked at again.
     let near = described("Tue, 14 Nov 2023 22:13:19 GMT");
     let copied = Reply::ok("<CopyObjectResult></CopyObjectResult>");
-    let (store, local) = at_a_store(vec![near, described(OLD)], copied.into()).await;
+    let (store, local) = at_a_store(vec![near, described(OLD), copied], private().into()).await;
     let began = Instant::now();
     make_private(&local).await.unwrap();
     assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
-    assert_eq!(store.requests().len(), 3);
+    assert_eq!(store.requests().len(), 4);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use reqwest::{
     Method, StatusCode,
-    header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, RANGE},
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION, RANGE},
     redirect,
 };
 
@@ -181,6 +181,10 @@ impl Fetcher {
         let client = if body.is_some() { &self.writer } else { &self.client };
         let mut building = client.request(method.clone(), request.url.clone()).headers(headers);
         if let Some(bytes) = body {
+            if bytes.is_empty() {
+                // S3 wants it, and the client leaves it out.
+                building = building.header(CONTENT_LENGTH, 0);
+            }
             building = building.body(bytes.clone());
         }
         let response = match until.wait(building.send()).await {

@@ -235,7 +235,8 @@ fn text_of(content: &str) -> Option<String> {
         return data.split_once("]]>").map(|(data, _)| data.to_owned()).filter(|text| !text.is_empty());
     }
     let (value, _) = content.split_once('<')?;
-    let unescaped = value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+    let unescaped =
+        value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#34;", "\"");
     Some(unescaped.replace("&apos;", "'").replace("&#39;", "'").replace("&amp;", "&"))
         .filter(|v| !v.is_empty())
 }
@@ -267,6 +268,7 @@ mod tests {
                 "<?xml version=\"1.0\"?>\n<CopyObjectResult xmlns=\"x\"><ETag>&quot;a&quot;</ETag></CopyObjectResult>",
                 "\"a\"",
             ),
+            ("<CopyObjectResult><ETag>&#34;a&#34;</ETag></CopyObjectResult>", "\"a\""),
             ("<CopyObjectResult><LastModified>x</LastModified><ETag>a</ETag></CopyObjectResult>", "\"a\""),
             ("<CopyObjectResult><LastModified>x</LastModified></CopyObjectResult>", ""),
         ] {
