@@ -194,6 +194,21 @@ mod tests {
         all.remove("a").unwrap()
     }
 
+    #[test]
+    fn the_source_of_a_copy_is_the_bucket_and_the_key_of_the_url() {
+        let origin = origin();
+        for (bucket, key, source) in [
+            ("photos", "a b/ü+%2F.jpg", "/photos/a%20b/%C3%BC%2B%252F.jpg"),
+            ("my.photos", "a//b?versionId=1", "/my.photos/a//b%3FversionId%3D1"),
+            ("arn:aws:s3:r:1:accesspoint/p", "a", "arn:aws:s3:r:1:accesspoint/p/object/a"),
+        ] {
+            assert_eq!(copy_source(&origin, bucket, key).unwrap(), source);
+            let key_of_url = url(&origin, key).unwrap().path().to_owned();
+            assert!(source.ends_with(&key_of_url), "{source} {key_of_url}");
+        }
+        assert!(copy_source(&origin, "photos", "a/../b").is_err());
+    }
+
     fn by_signer(headers: &[(&str, &str)]) -> Result<SignedRequest, UnusableHeader> {
         let origin = origin();
         let url = url(&origin, "a b.jpg").unwrap();
