@@ -10,9 +10,11 @@
 //! is two seconds old by the store's own clock, the next is later than one second after the last one. Within one process changes of
 //! an object follow each other, whatever their clocks say.
 //!
-//! Stores compare before they copy, and hold nobody up meanwhile: two processes can both be right, and one copy replaces the
-//! other. So after a copy the object is looked at once more, when one that was begun at the same time is over: it takes as long
-//! as ours took, of the same object. What is lost then is changed again.
+//! Stores evaluate the condition before they copy, without a lock: of two processes that begin at the same time, both may be
+//! allowed to, and one copy replaces the other. So the object is looked at once more after as long as our copy took, when a copy of
+//! the same object that began at the same time is over. A change that was lost is made again.
+//!
+//! What is not prevented: a copy by one process and a deletion by another at the same moment, of which the copy may be the later.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -199,10 +201,13 @@ impl App {
             }
             let (name, value) = match condition(&stat) {
                 Condition::Holds(name, value) => (name, value),
-                Condition::After(time) => {
-                    // Not beyond the deadline: it is said there that it has passed.
-                    sleep(time.min(context.remaining())).await;
+                Condition::After(time) if time < context.remaining() => {
+                    sleep(time).await;
                     continue;
+                }
+                Condition::After(_) => {
+                    let text = "the object was changed a moment ago, and its next change cannot wait so long";
+                    return Err(Reason::DeadlineExceeded.error(text));
                 }
                 Condition::Unknown => {
                     return Err(Reason::OriginUnavailable
@@ -216,11 +221,11 @@ impl App {
                 (name, value.as_str()),
             ];
             headers.extend(wanted.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-            let (request, fetcher) = self.sign_change(object, "PUT", &headers, context).await?;
             if attempts == 0 {
                 return Err(Reason::ObjectChanged.error("the object is changed by others again and again"));
             }
             attempts -= 1;
+            let (request, fetcher) = self.sign_change(object, "PUT", &headers, context).await?;
             let began = Instant::now();
             match fetcher.copy(&request, &context.trace(), context.remaining()).await {
                 Ok(etag) => {

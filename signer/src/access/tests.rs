@@ -147,7 +147,7 @@ fn pitfall_20_a_set_of_grants_allows_what_one_of_them_does() {
                 paths: Allowed { path_prefixes: vec![(*prefix).to_owned()], ..Allowed::default() },
                 url_prefixes: Some(vec![format!("https://h{prefix}")]),
                 http_methods: vec![(*http_method).to_owned()],
-                buckets: std::collections::BTreeMap::new(),
+                buckets: BTreeMap::new(),
                 max_ttl: *max_ttl,
             };
             (Caller::anonymous(), access::Grant { methods: Names::All, rest })

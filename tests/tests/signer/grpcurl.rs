@@ -259,7 +259,10 @@ async fn an_object_is_changed_in_json() {
     let told = grpcurl.call(resizer, &update, &[question]);
     assert_eq!((&told[0]["requireSignedUrls"], &told[0]["metadata"]["album"]), (&json!(true), &json!("sea")));
     let named = json!({ "origin": "photos", "key": "a b.jpg" });
-    assert_eq!(grpcurl.call(resizer, &format!("{RESIZER}/DeleteObject"), &[named.clone()]), [json!({})]);
+    assert_eq!(
+        grpcurl.call(resizer, &format!("{RESIZER}/DeleteObject"), std::slice::from_ref(&named)),
+        [json!({})]
+    );
     let mut changed = named;
     changed["requireSignedUrls"] = json!(false);
     let (exit, text) = grpcurl.fail(resizer, &update, &changed);
