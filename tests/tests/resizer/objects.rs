@@ -629,6 +629,11 @@ fn private() -> Reply {
     Reply::status(200).header("etag", "\"2\"").header(PRIVATE.0, PRIVATE.1)
 }
 
+/// How often a copy was asked for. What says nothing is asked twice where a connection breaks.
+fn copies(store: &FaultyOrigin) -> usize {
+    store.requests().iter().filter(|request| request.method == "PUT").count()
+}
+
 const OLD: &str = "Tue, 14 Nov 2023 22:13:10 GMT";
 
 async fn make_private(local: &Local) -> Result<UpdateObjectResponse, Status> {
@@ -649,7 +654,7 @@ async fn the_store_is_asked_for_a_copy_that_loses_nothing() {
     assert_eq!((told.require_signed_urls, told.etag.as_str()), (true, "\"2\""));
     let requests = store.requests();
     let methods: Vec<_> = requests.iter().map(|request| request.method.as_str()).collect();
-    assert_eq!(methods, ["HEAD", "PUT", "HEAD"]);
+    assert!(methods.starts_with(&["HEAD", "PUT", "HEAD"]), "{methods:?}");
     let sent: BTreeMap<_, _> = requests[1]
         .headers
         .iter()
@@ -695,7 +700,7 @@ async fn a_copy_that_was_not_made_is_no_success() {
         let (store, local) = at_a_store(vec![described(OLD)], answer.clone().into()).await;
         refused(make_private(&local).await, reason);
         assert!(log.take("object.updated").is_empty(), "{answer:?}");
-        assert!(store.requests().len() <= 3, "{answer:?}");
+        assert!(copies(&store) <= 2, "{answer:?}");
     }
 }
 
@@ -708,18 +713,18 @@ async fn an_object_that_others_change_again_and_again_is_given_up() {
         let at_last = [&answers[..], &[described(OLD), copied.clone()]].concat();
         let (store, local) = at_a_store(at_last, private().into()).await;
         assert_eq!(make_private(&local).await.unwrap().etag, "\"2\"");
-        assert_eq!(store.requests().len(), 11);
+        assert_eq!(copies(&store), 5);
 
         let never = [&answers[..], &[described(OLD), unmet]].concat();
         let (store, local) = at_a_store(never, described(OLD).into()).await;
         refused(make_private(&local).await, Reason::ObjectChanged);
-        assert_eq!(store.requests().len(), 11);
+        assert_eq!(copies(&store), 5);
 
         // Copied, and undone by another's copy that was begun at the same time.
         let undone = vec![described(OLD), copied.clone(), described(OLD), copied];
         let (store, local) = at_a_store(undone, private().into()).await;
         assert!(make_private(&local).await.unwrap().require_signed_urls);
-        assert_eq!(store.requests().len(), 5);
+        assert_eq!(copies(&store), 2);
     }
     // The last change is too near: it is waited for, and then looked at again.
     let near = described("Tue, 14 Nov 2023 22:13:19 GMT");
@@ -728,7 +733,7 @@ async fn an_object_that_others_change_again_and_again_is_given_up() {
     let began = Instant::now();
     make_private(&local).await.unwrap();
     assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
-    assert_eq!(store.requests().len(), 4);
+    assert_eq!(copies(&store), 1);
 }
 
 #[tokio::test]
@@ -756,5 +761,5 @@ async fn a_deletion_is_what_the_store_says_it_is() {
     let (store, local) = at_a_store(vec![described(OLD)], Reply::status(412).into()).await;
     refused(delete_at(&mut local.client.clone(), "store", "a.png", "\"1\"").await, Reason::ObjectChanged);
     let requests = store.requests();
-    assert_eq!((requests.len(), requests[1].header("if-match")), (2, Some("\"1\"")));
+    assert_eq!((requests[0].method.as_str(), requests[1].header("if-match")), ("HEAD", Some("\"1\"")));
 }
