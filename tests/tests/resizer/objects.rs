@@ -250,29 +250,37 @@ async fn what_becomes_private_is_so_for_strangers_at_once() {
     }
 }
 
-/// Requests that wait for what others began before the change do not get it.
+/// A request that comes after the change does not wait for what another began before it.
 #[tokio::test]
 async fn nobody_who_asks_later_gets_what_was_begun_before() {
-    let site = Site::embedded("").await;
-    let picture = noise_file(1500, 1500, image::ImageFormat::Png);
-    for round in 0..5 {
-        let key = format!("{round}.png");
-        site.put(&key, picture.clone(), &[]).await;
-        let url = format!("/p/{key}/thumbnail");
-        let asked = async {
-            join_all((0..4).map(|_| site.local.get(&url))).await;
-        };
-        let changed = async {
-            tokio::time::sleep(Duration::from_millis(15 * round)).await;
-            if round % 2 == 0 {
-                site.delete(&key, "").await.unwrap();
-            } else {
-                site.set_private(&key, true).await;
-            }
-            refused(site.local.get(&url).await, Reason::OriginNotFound);
-        };
-        tokio::join!(asked, changed);
-    }
+    let picture = || Reply::ok(sample::png(48, 32).unwrap()).header("etag", "\"1\"");
+    let slow = || picture().slow_head(Duration::from_millis(1500));
+    let copied = Reply::ok("<CopyObjectResult></CopyObjectResult>");
+    // Fetched to be made; then deleted.
+    let (store, local) = at_a_store(vec![slow(), Reply::status(204)], Reply::status(404).into()).await;
+    let url = "/s/a.png/thumbnail";
+    let changed = async {
+        eventually("the first request", async || (!store.requests().is_empty()).then_some(())).await;
+        delete_at(&mut local.client.clone(), "store", "a.png", "").await.unwrap();
+        refused(local.get(url).await, Reason::OriginNotFound);
+    };
+    let (before, ()) = tokio::join!(local.get(url), changed);
+    assert!(before.unwrap().1.is_some(), "of the one who asked before");
+
+    // Looked at for a stranger; then made private.
+    let answers = vec![slow(), described(OLD), copied, private()];
+    let (store, local) = at_a_store(answers, picture().header(PRIVATE.0, PRIVATE.1).into()).await;
+    let url = "/p/a.png/thumbnail";
+    let changed = async {
+        eventually("the first request", async || (!store.requests().is_empty()).then_some(())).await;
+        assert!(make_private(&local).await.unwrap().require_signed_urls);
+        let began = Instant::now();
+        refused(local.get(url).await, Reason::OriginNotFound);
+        assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+    };
+    // The one who asked before finds it private as well, when it is fetched.
+    let (before, ()) = tokio::join!(local.get(url), changed);
+    refused(before, Reason::OriginNotFound);
 }
 
 #[tokio::test]
@@ -603,8 +611,10 @@ async fn at_a_store(answers: Vec<Reply>, last: Behaviour) -> (FaultyOrigin, Loca
         ),
         resizer_toml: format!(
             "[origins.store]\nkind = 's3'\nbucket = 'b'\nregion = 'eu-west-1'\nendpoint = '{}'\npath_style = true\n\
-             signing_key = 's3-photos'\nallow_private_network = true\n",
-            store.endpoint()
+             signing_key = 's3-photos'\nallow_private_network = true\n\
+             [[routes]]\nname = 's'\npath = '/s/{{key...}}/{{variant}}'\norigin = 'store'\nurl_key = 'web'\n{}",
+            store.endpoint(),
+            route("store")
         ),
         ..Settings::default()
     })
