@@ -12,7 +12,8 @@ pub fn bits() -> u64 {
 }
 
 /// `duration` ±10 %, as gRFC A9 asks for connection ages, so that clients do not all come back at once.
-pub(crate) fn jittered(duration: Duration) -> Duration {
+#[must_use]
+pub fn jittered(duration: Duration) -> Duration {
     let permille = 900 + u32::try_from(bits() % 201).unwrap_or_default();
     duration / 1000 * permille
 }

@@ -4,10 +4,10 @@ use std::{net::IpAddr, sync::Arc};
 
 use safelight_proto::signer::v1::{
     AuthorizeDeliveryRequest, AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest,
-    BeginUploadResponse, Delivery, FinishUploadRequest, FinishUploadResponse, Header, ListDeliveriesRequest,
-    ListUploadRulesRequest, SignOriginRequestRequest, UploadRule, VerifyUrlRequest,
-    signer_service_client::SignerServiceClient, upload_service_client::UploadServiceClient,
-    verifier_service_client::VerifierServiceClient,
+    BeginUploadResponse, Delivery, EndUploadTaskRequest, FinishUploadRequest, FinishUploadResponse, Header,
+    ListDeliveriesRequest, ListUploadRulesRequest, SignOriginRequestRequest, TakeUploadTasksRequest,
+    UploadRule, UploadTask, VerifyUrlRequest, signer_service_client::SignerServiceClient,
+    upload_service_client::UploadServiceClient, verifier_service_client::VerifierServiceClient,
 };
 
 use crate::{
@@ -198,6 +198,36 @@ impl SignerClient {
             UploadServiceClient::with_origin(wire, origin).finish_upload(request).await
         });
         answer.await
+    }
+
+    /// Takes tasks that are left of uploads.
+    ///
+    /// # Errors
+    /// [`SignerError`]: some may have been taken all the same, and come again.
+    pub async fn take_upload_tasks(
+        &self,
+        message: TakeUploadTasksRequest,
+        context: impl Into<Context>,
+    ) -> Result<Vec<UploadTask>, SignerError> {
+        let answer = self.caller.call(context.into(), message, async |wire, origin, request| {
+            UploadServiceClient::with_origin(wire, origin).take_upload_tasks(request).await
+        });
+        Ok(answer.await?.tasks)
+    }
+
+    /// Says what came of a task.
+    ///
+    /// # Errors
+    /// [`SignerError`]: the task may come again.
+    pub async fn end_upload_task(
+        &self,
+        message: EndUploadTaskRequest,
+        context: impl Into<Context>,
+    ) -> Result<(), SignerError> {
+        let answer = self.caller.call(context.into(), message, async |wire, origin, request| {
+            UploadServiceClient::with_origin(wire, origin).end_upload_task(request).await
+        });
+        answer.await.map(|_| ())
     }
 
     /// Asks for all upload rules that the signer knows and this caller may use.

@@ -123,8 +123,8 @@ impl Config {
         let server = Settings::read(section);
         let origins = origin::config::read(section);
         let delivery = delivery::config::read(section, &origins);
-        let uploads = upload::config::read(section, &origins, &delivery, &limits);
         let results = section.table("results", |section| results::Config::read(section, &origins));
+        let uploads = upload::config::read(section, &origins, &delivery, &limits, results.is_some());
         let http = section.table("http", http::Config::read);
         let access = Access::read(section, &origins, &delivery, &uploads);
         Self {

@@ -72,6 +72,7 @@ fn serve(args: &ServeArgs, http_listen: Option<SocketAddr>) -> ExitCode {
         let server = Server::new(limits()).reflection(safelight_proto::FILE_DESCRIPTOR_SET);
         let resizer = Resizer::new(config)?;
         resizer.watch_agreement();
+        resizer.do_upload_tasks();
         let server = resizer.add_to(server);
         server.metrics().watch_reloads("configuration", watch.start()?);
         server.health().ready().await;

@@ -7,7 +7,8 @@ use safelight_client::{
 };
 use safelight_proto::signer::v1::{
     AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse, Delivery,
-    FinishUploadRequest, FinishUploadResponse, Header, UploadRule,
+    EndUploadTaskRequest, FinishUploadRequest, FinishUploadResponse, Header, TakeUploadTasksRequest,
+    UploadRule, UploadTask,
 };
 
 use crate::app::{Context, Signer, signer::Answer};
@@ -83,6 +84,18 @@ impl Signer for RemoteSigner {
         context: &'a Context,
     ) -> Answer<'a, FinishUploadResponse> {
         Box::pin(self.client.finish_upload(request, self.context(context)))
+    }
+
+    fn take_upload_tasks<'a>(
+        &'a self,
+        request: TakeUploadTasksRequest,
+        context: &'a Context,
+    ) -> Answer<'a, Vec<UploadTask>> {
+        Box::pin(self.client.take_upload_tasks(request, self.context(context)))
+    }
+
+    fn end_upload_task<'a>(&'a self, request: EndUploadTaskRequest, context: &'a Context) -> Answer<'a, ()> {
+        Box::pin(self.client.end_upload_task(request, self.context(context)))
     }
 
     fn list_upload_rules<'a>(&'a self, context: &'a Context) -> Answer<'a, Vec<UploadRule>> {

@@ -26,6 +26,7 @@
 //! - [`Permit`]: what a token, a form or a grant lets be stored
 //! - [`File`]: what was received
 //! - [`Object`]: what it is stored as
+//! - [`outcome`]: what a callback says of an upload
 //! - `id`: ids
 //! - `metadata`: what is kept with the object
 //! - `config`: reads `[[uploads]]`
@@ -34,6 +35,7 @@ mod config;
 pub mod id;
 mod metadata;
 mod object;
+pub mod outcome;
 mod permit;
 #[cfg(test)]
 mod tests;
@@ -76,6 +78,17 @@ pub struct Rule {
     overwrite: bool,
     /// Where objects go, and what signs the PUT.
     pub origin: Origin,
+    /// Where outcomes are sent.
+    pub callback: Option<Callback>,
+}
+
+/// Where outcomes are sent.
+#[derive(Debug)]
+pub struct Callback {
+    /// An absolute URL.
+    pub url: String,
+    /// The key that signs them.
+    pub key: String,
 }
 
 impl Uploads {
@@ -83,6 +96,12 @@ impl Uploads {
     #[must_use]
     pub fn of_digest(&self, digest: &str) -> Option<&Arc<Rule>> {
         self.by_digest.get(digest)
+    }
+
+    /// The rule of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Rule>> {
+        self.by_name.get(name)
     }
 
     /// All, by name.
@@ -95,7 +114,8 @@ impl Uploads {
 impl Rule {
     /// Names of the keys that it uses.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.form_key.as_deref().into_iter().chain([self.origin.signing_key()])
+        let callback = self.callback.as_ref().map(|callback| callback.key.as_str());
+        self.form_key.as_deref().into_iter().chain([self.origin.signing_key()]).chain(callback)
     }
 
     /// What it and a resizer's rule must agree on.
@@ -111,6 +131,8 @@ impl Rule {
             signing_key: self.origin.signing_key(),
             base_url: &self.origin.base_url,
             region: self.origin.region(),
+            callback: self.callback.as_ref().map_or("", |callback| &callback.url),
+            callback_key: self.callback.as_ref().map_or("", |callback| &callback.key),
         }
     }
 

@@ -6,7 +6,8 @@
 //! - [`image_id`]: ids of images
 //! - [`rules`]: what a token may be made for
 //! - [`machine`]: what happens to a token: reserve, redeem, release, cancel; pure
-//! - [`store`]: where records are kept, durably: embedded, or PostgreSQL
+//! - [`journal`]: what is left to do of uploads until their outcomes have been told
+//! - [`store`]: where records and the journal are kept, durably: embedded, or PostgreSQL
 //! - [`tokens`]: all of it together, what the service calls
 //! - [`sweep`]: removes what is long over, in the background
 //! - [`config`]: reads `[upload_tokens]`
@@ -15,6 +16,7 @@
 
 pub mod config;
 pub mod image_id;
+pub mod journal;
 pub mod machine;
 pub mod record;
 pub mod rules;
@@ -25,6 +27,7 @@ mod tokens;
 
 pub use config::Settings;
 pub use image_id::ImageIdError;
+pub use journal::Journal;
 pub use machine::{Event, Held, Outcome, Refusal};
 pub use record::{Record, State};
 pub use rules::{Expiry, Invalid, Wish};

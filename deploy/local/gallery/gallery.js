@@ -49,7 +49,7 @@ const send = (url, file, onProgress) => new Promise((done, fail) => {
 });
 
 /** Uploads a file by a fresh URL and shows how far it is. Ends when the pictures are shown, or the upload failed. */
-const upload = async (file) => {
+const upload = async (file, privacy) => {
     const progress = make('progress', { max: 1, value: 0, ariaLabel: `Upload of ${file.name}` });
     const outcome = make('span');
     const row = make('li', {}, make('span', { className: 'name', title: file.name }, file.name), progress, outcome);
@@ -59,7 +59,7 @@ const upload = async (file) => {
         outcome.replaceChildren(text, ...more);
     };
     try {
-        const { upload_url: url } = await ask('/api/upload-url', 'POST');
+        const { upload_url: url } = await ask(`/api/upload-url?privacy=${privacy}`, 'POST');
         say('', 'Sending …');
         const { image } = await send(url, file, (part) => {
             progress.value = part;
@@ -75,7 +75,7 @@ const upload = async (file) => {
                     make('span', { className: 'again' }, `Second use refused: ${error.message}`)),
             );
         };
-        say('good', `Stored: ${image.width}×${image.height}, ${image.size.toLocaleString('en')} bytes`, again);
+        say('good', `Stored, ${privacy}: ${image.width}×${image.height}, ${image.size.toLocaleString('en')} bytes`, again);
     } catch (error) {
         row.className = 'failed';
         say('bad', error.message);
@@ -87,7 +87,8 @@ const upload = async (file) => {
 /** Ends with the last upload. Files are uploaded one after the other. */
 let uploads = Promise.resolve();
 const uploadAll = (files) => {
-    for (const file of files) uploads = uploads.then(() => upload(file));
+    const privacy = document.querySelector('[name=privacy]:checked').value;
+    for (const file of files) uploads = uploads.then(() => upload(file, privacy));
 };
 
 /** A picture by its URL, or what stands in its place. `known` resolves once the browser knows which. */
@@ -110,46 +111,64 @@ const view = (title, caption, url, instead, className = '') => {
     return { figure, known };
 };
 
+/** What the server was answered when it asked without a signature. */
+const told = ({ variant, url, status, reason }) => make('a', { href: url, target: '_blank', rel: 'noreferrer' },
+    make('code', {}, `${variant}: ${[status, reason].filter(Boolean).join(' ')}`));
+
 /** Shows all pictures. */
 const show = async () => {
     try {
         const { pictures } = await ask('/api/pictures');
-        const views = pictures.map(({ signed, unsigned }) => {
-            const [first, ...others] = signed.map(({ variant, url }, index) => view(
-                index ? 'Small, by signed URL' : 'By signed URL', make('code', {}, variant), url,
-                'The URL may have expired: load the page again.', index ? 'square' : '',
+        const asked = new Date().toLocaleTimeString('en-GB');
+        const items = pictures.map(({ private: isPrivate, signed, unsigned }) => {
+            const expired = 'The URL may have expired: load the page again.';
+            const views = signed.map(({ variant, url }, index) => view(
+                'By signed URL', make('code', {}, variant), url, expired, index ? 'square' : '',
             ));
-            const { status, reason } = unsigned;
+            const { url, status, reason } = unsigned.at(-1);
+            const answers = make('span', {}, ...unsigned.flatMap((one) => [told(one), make('br')]), `asked at ${asked}`);
             const words = [status, reason].filter(Boolean).join(' ');
-            const link = make('a', { href: unsigned.url, target: '_blank', rel: 'noreferrer' }, 'The same URL, unsigned');
-            return [first, ...others, view('What a stranger sees', link, unsigned.url, words, 'stranger')];
+            views.push(view('What a stranger sees', answers, url, words, 'square stranger'));
+            return { privacy: isPrivate ? 'Private' : 'Public', views };
         });
-        at('pictures').replaceChildren(...views.map((figures) => make('li', {},
-            make('div', { className: 'views' }, ...figures.map(({ figure }) => figure)))));
+        at('pictures').replaceChildren(...items.map(({ privacy, views }) => make('li', {},
+            make('p', { className: 'privacy' }, privacy),
+            make('div', { className: 'views' }, ...views.map(({ figure }) => figure)))));
         at('message').textContent = pictures.length ? '' : 'None yet.';
-        await Promise.all(views.flat().map(({ known }) => known));
+        await Promise.all(items.flatMap(({ views }) => views.map(({ known }) => known)));
     } catch (error) {
         at('message').textContent = `The pictures cannot be listed. ${error.message}`;
     }
 };
 
-/** With `?demo` a picture that the page draws and a file that is no picture are dropped, and a URL is used again. */
-const demo = async () => {
-    const canvas = make('canvas', { width: 960, height: 720 });
+/** A drawn sunset, as a JPEG file. */
+const drawn = async (name, width, height) => {
+    const canvas = make('canvas', { width, height });
     const context = canvas.getContext('2d');
-    const sky = context.createLinearGradient(0, 0, 0, 720);
+    const sky = context.createLinearGradient(0, 0, 0, height);
     [['#2b3a67', 0], ['#e07a5f', .6], ['#3d405b', .62], ['#1d2038', 1]].forEach(([color, stop]) => sky.addColorStop(stop, color));
     context.fillStyle = sky;
-    context.fillRect(0, 0, 960, 720);
+    context.fillRect(0, 0, width, height);
     context.fillStyle = '#f2cc8f';
-    context.arc(480, 400, 90, 0, 2 * Math.PI);
+    context.arc(width / 2, height * .55, Math.min(width, height) / 8, 0, 2 * Math.PI);
     context.fill();
-    const blob = await new Promise((done) => canvas.toBlob(done, 'image/jpeg', .9));
-    const dataTransfer = new DataTransfer();
-    dataTransfer.items.add(new File(['This is no picture.'], 'notes.txt'));
-    dataTransfer.items.add(new File([blob], 'sunset.jpg'));
-    at('drop').dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
-    await uploads;
+    return new File([await new Promise((done) => canvas.toBlob(done, 'image/jpeg', .9))], name);
+};
+
+/**
+ * With `?demo` pictures that the page draws and a file that is no picture are dropped, and a URL is used again: first a private
+ * picture, then a public one that is taller than the route allows.
+ */
+const demo = async () => {
+    const dropAll = (...files) => {
+        const dataTransfer = new DataTransfer();
+        for (const file of files) dataTransfer.items.add(file);
+        at('drop').dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+        return uploads;
+    };
+    await dropAll(new File(['This is no picture.'], 'notes.txt'), await drawn('sunset.jpg', 960, 720));
+    document.querySelector('[value=public]').click();
+    await dropAll(await drawn('tower.jpg', 400, 1600));
     await at('uploads').querySelector('button')?.onclick();
     document.body.dataset.demo = 'done';
 };
@@ -168,4 +187,5 @@ at('file').addEventListener('change', (event) => {
     uploadAll([...event.target.files]);
     event.target.value = '';
 });
+at('again').onclick = show;
 show().then(() => new URLSearchParams(location.search).has('demo') && demo());

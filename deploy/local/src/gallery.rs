@@ -23,7 +23,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-pub(crate) use backend::{ACCOUNT, Backend, NewUpload};
+pub(crate) use backend::{ACCOUNT, Backend, NewUpload, Privacy};
 
 const PAGE: &str = include_str!("../gallery/index.html");
 const SCRIPT: &str = include_str!("../gallery/gallery.js");
@@ -121,10 +121,7 @@ impl Site {
             "/api/upload-url" if method == Method::POST && !is_from_this_page(headers) => {
                 failure(StatusCode::FORBIDDEN, "Only this page may ask for upload URLs.")
             }
-            "/api/upload-url" if method == Method::POST => {
-                let upload = self.backend.new_upload().await;
-                answered(upload.map(|upload| json!({ "upload_url": upload.url })))
-            }
+            "/api/upload-url" if method == Method::POST => self.upload_url(request.uri().query()).await,
             "/api/upload-url" => not_allowed("POST"),
             "/" | "/gallery.js" | "/gallery.css" | "/api/pictures" => not_allowed("GET, HEAD"),
             _ => failure(StatusCode::NOT_FOUND, "There is nothing under this path."),
@@ -139,6 +136,18 @@ impl Site {
             answer.headers_mut().insert(name, value);
         }
         answer
+    }
+
+    /// A fresh upload URL, for a picture that will be private unless the query says `privacy=public`.
+    async fn upload_url(&self, query: Option<&str>) -> Answer {
+        let Some(privacy) = Privacy::of(query) else {
+            return failure(
+                StatusCode::BAD_REQUEST,
+                "Expected privacy=private or privacy=public, or neither.",
+            );
+        };
+        let upload = self.backend.new_upload(privacy).await;
+        answered(upload.map(|upload| json!({ "upload_url": upload.url })))
     }
 }
 

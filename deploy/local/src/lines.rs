@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::{
     AUDIT_FILE, AUDIT_KEY,
+    application::ENV_FILE,
     demo::Shown,
     gallery::{ACCOUNT, Gallery},
     say::Say,
@@ -33,6 +34,7 @@ pub(crate) fn session(stack: &Stack, gallery: &Gallery, shown: &Shown, say: Say)
     let form = quoted(&form(&shown.picture.to_string_lossy()));
     let picture = quoted(&shown.picture.to_string_lossy());
     let output = |name: &str| quoted(&shown.outputs.join(name).to_string_lossy());
+    let env_file = quoted(&stack.dir().join(ENV_FILE).to_string_lossy());
     let audit_file = quoted(&stack.dir().join(AUDIT_FILE).to_string_lossy());
     let audit_key = quoted(&stack.dir().join("secrets").join(AUDIT_KEY).to_string_lossy());
     let (by_hand, streamed, by_curl) =
@@ -117,14 +119,18 @@ TOKEN=$(grpcurl -plaintext -d '{{"account":"{ACCOUNT}","requireSignedUrls":true}
 ID=$(curl -sS --fail-with-body -F {form} http://{http}/upload/{ACCOUNT}/$TOKEN | jq -r .result.id)
 curl -sS -w '%{{http_code}}\n' -F {form} http://{http}/upload/{ACCOUNT}/$TOKEN
 
-# The stored picture by a signed URL; without a signature it is 403
+# The stored picture by a signed URL; without a signature it is 403, and where the variant is public 404: it is private
 curl -sS -o /dev/null -w '%{{http_code}} %{{content_type}}, %{{size_download}} bytes\n' \
   "$(grpcurl -plaintext -d '{{"key":"web","url":"http://{http}/local/'$ID'/card","ttl":"600s"}}' \
   {signer} safelight.signer.v1.SignerService/SignUrl | jq -r .signedUrl)"
 curl -sS -w '%{{http_code}}\n' http://{http}/local/$ID/card
+curl -sS -w '%{{http_code}}\n' http://{http}/local/$ID/thumbnail
 
-# The same in a browser: drop a picture, see its private variants and what a stranger sees
+# The same in a browser: drop a picture, see its variants by signed URLs and what a stranger sees
 curl -sS -o /dev/null -w 'gallery: %{{http_code}}\n' {gallery}
+
+# The same from a backend in Python, Node or Go: examples/README.md. What it must know, as environment variables
+. {env_file}; env | grep '^SAFELIGHT_'
 
 # A one-time upload token for a store of your own; it is redeemed once, and again only under the same request id
 TOKEN=$(grpcurl -plaintext -d '{{"account":"acme","ttl":"600s"}}' \
@@ -143,7 +149,7 @@ fn form(path: &str) -> String {
 }
 
 /// The text as one word of a shell: a file's name may hold anything.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

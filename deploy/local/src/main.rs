@@ -1,5 +1,6 @@
 //! `cargo local`: the whole of Safelight in one process, doing its main job once, then serving.
 
+mod application;
 mod client;
 mod demo;
 mod gallery;
@@ -25,6 +26,7 @@ use safelight_chassis::{
 use safelight_local::{Settings, Stack, keys, picture};
 
 use crate::{
+    application::Application,
     gallery::{Backend, Gallery},
     say::Say,
 };
@@ -33,6 +35,12 @@ use crate::{
 const AUDIT_FILE: &str = "audit.jsonl";
 /// The file of its key, among the secrets.
 const AUDIT_KEY: &str = "audit";
+
+/// What the route says besides: an uploaded picture that is marked as private is so in every variant, and a picture that a
+/// variant makes larger than the route allows is made smaller.
+const ROUTE: &str = "privacy = \"object\"\non_exceed = \"clamp\"\n";
+/// What the resizer needs for that: URLs of public variants that are signed nevertheless are verified by themselves.
+const ROUTE_GRANT: &str = "[[grants]]\ncaller = \"resizer\"\nmethods = [\"VerifyUrl\"]\nkeys = [\"web\"]\n\n";
 
 /// Runs an S3 origin, a signer and a resizer with made-up keys; shows the main job once, then serves
 #[derive(Debug, Parser)]
@@ -46,7 +54,8 @@ struct Args {
     /// then serve (or exit, with --once). Its keys: signer, resizer (gRPC), http, admin, origin (HTTP), each an address as
     /// host:port; files, a folder; keys, a list of {name, scheme}; signed_url and public_url, which a plain GET
     /// answers; upload_url, a fresh URL that takes one POST of a multipart form with a picture as its part "file";
-    /// gallery, the URL of a page that uploads pictures and shows them. Logs and failures go to standard error
+    /// gallery, the URL of a page that uploads pictures and shows them; env, the variables that a backend needs (those of
+    /// examples/), by name. Logs and failures go to standard error
     #[arg(long)]
     json: bool,
 
@@ -54,25 +63,26 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
 
-    /// Port of the signer (gRPC); of this port and the others, another one is picked if it is taken
-    #[arg(long, value_name = "PORT", default_value_t = 50051)]
-    signer_port: u16,
+    /// Port of the signer (gRPC) [default: 50051]. A port that is named here must be free; of those that are not, another
+    /// one is used if the default is taken
+    #[arg(long, value_name = "PORT")]
+    signer_port: Option<u16>,
 
-    /// Port of the resizer (gRPC)
-    #[arg(long, value_name = "PORT", default_value_t = 50052)]
-    resizer_port: u16,
+    /// Port of the resizer (gRPC) [default: 50052]
+    #[arg(long, value_name = "PORT")]
+    resizer_port: Option<u16>,
 
-    /// Port on which the resizer answers URLs (HTTP)
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
-    http_port: u16,
+    /// Port on which the resizer answers URLs (HTTP) [default: 8080]
+    #[arg(long, value_name = "PORT")]
+    http_port: Option<u16>,
 
-    /// Port of the resizer's /livez, /readyz and /metrics (HTTP)
-    #[arg(long, value_name = "PORT", default_value_t = 9090)]
-    admin_port: u16,
+    /// Port of the resizer's /livez, /readyz and /metrics (HTTP) [default: 9090]
+    #[arg(long, value_name = "PORT")]
+    admin_port: Option<u16>,
 
-    /// Port of the gallery, a page that uploads pictures and shows them (HTTP)
-    #[arg(long, value_name = "PORT", default_value_t = 8090)]
-    gallery_port: u16,
+    /// Port of the gallery, a page that uploads pictures and shows them (HTTP) [default: 8090]
+    #[arg(long, value_name = "PORT")]
+    gallery_port: Option<u16>,
 
     /// What to log besides: a level, and levels for parts of the program
     // The embedded S3 server logs each refusal as an error, and refusals are part of the show.
@@ -115,31 +125,36 @@ async fn run(args: Args) -> Result<(), BoxError> {
     // Before anything is served: a signal that comes early must end the program as well.
     let shutdown = Shutdown::new();
     shutdown.on_signals()?;
-    // Kept, so that the outputs can be looked at.
-    let dir = tempfile::Builder::new().prefix("safelight-").tempdir()?.keep();
-    let settings = Settings {
-        signer_port: free(args.signer_port, say),
-        resizer_port: free(args.resizer_port, say),
-        http_port: free(args.http_port, say),
-        admin_port: free(args.admin_port, say),
-        signer_toml: kept(&dir)?,
+    let mut settings = Settings {
+        signer_port: port("--signer-port", args.signer_port, 50051, say)?,
+        resizer_port: port("--resizer-port", args.resizer_port, 50052, say)?,
+        http_port: port("--http-port", args.http_port, 8080, say)?,
+        admin_port: port("--admin-port", args.admin_port, 9090, say)?,
+        route: ROUTE.into(),
         ..Settings::default()
     };
+    let gallery_port = port("--gallery-port", args.gallery_port, 8090, say)?;
+    // Kept, so that the outputs can be looked at.
+    let dir = tempfile::Builder::new().prefix("safelight-").tempdir()?.keep();
+    let (application, caller) = Application::make(&dir.join("secrets"))?;
+    settings.signer_toml = kept(&dir)? + ROUTE_GRANT + &caller;
     let shown = async {
         let stack = Stack::start(&dir, settings).await?;
         let backend = Arc::new(Backend::new(&stack).await?);
-        let gallery = Gallery::start(Arc::clone(&backend), free(args.gallery_port, say)).await?;
+        let gallery = Gallery::start(Arc::clone(&backend), gallery_port).await?;
         lines::addresses(&stack, &gallery, say);
         let shown = demo::run(&stack, &backend, &name, bytes.into(), say).await?;
-        Ok::<_, BoxError>((stack, backend, gallery, shown))
+        let env = application.env(&stack, backend.resizer());
+        env.write(stack.dir())?;
+        Ok::<_, BoxError>((stack, backend, gallery, shown, env))
     };
-    let (stack, backend, gallery, shown) = tokio::select! {
+    let (stack, backend, gallery, shown, env) = tokio::select! {
         shown = shown => shown?,
         () = shutdown.triggered() => return Ok(()),
     };
     say.line("\nEvery step did what it says.");
     if args.json {
-        let mut line = summary::of(&stack, &backend, &gallery, &shown).await?.to_string();
+        let mut line = summary::of(&stack, &backend, &gallery, &shown, &env).await?.to_string();
         line.push('\n');
         let mut stdout = io::stdout().lock();
         stdout.write_all(line.as_bytes())?;
@@ -157,15 +172,23 @@ async fn run(args: Args) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The port, or 0 for any if it is taken: another stack may be running, or something else.
-fn free(port: u16, say: Say) -> u16 {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            say.line(format_args!("Port {port} is taken; using another."));
-            0
+/// A port to listen on: the one that was asked for, or else the usual one, or 0 for any if the usual one is taken (by
+/// another stack, for instance).
+///
+/// # Errors
+/// The one that was asked for is taken. It is not replaced: a script would go on with whatever else listens there.
+fn port(option: &str, asked: Option<u16>, usual: u16, say: Say) -> Result<u16, BoxError> {
+    let wanted = asked.unwrap_or(usual);
+    match (TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)), asked) {
+        (Err(error), Some(_)) => {
+            Err(format!("{option}: port {wanted} of 127.0.0.1 cannot be listened on: {error}").into())
         }
-        // Whatever else is wrong shows when it is listened on.
-        _ => port,
+        (Err(error), None) if error.kind() == io::ErrorKind::AddrInUse => {
+            say.line(format_args!("Port {wanted} is taken; using another."));
+            Ok(0)
+        }
+        // What else is wrong shows when it is listened on.
+        _ => Ok(wanted),
     }
 }
 

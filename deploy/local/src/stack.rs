@@ -49,6 +49,8 @@ pub struct Settings {
     pub resizer_toml: String,
     /// Whether the stack has a route of its own.
     pub own_route: bool,
+    /// What that route says besides, such as `privacy = "object"`.
+    pub route: String,
     /// The `[limits]` of `resizer.toml`.
     pub limits: String,
     /// What `[http]` of `resizer.toml` says besides where to listen.
@@ -72,6 +74,7 @@ impl Default for Settings {
             signer_toml: String::new(),
             resizer_toml: String::new(),
             own_route: true,
+            route: String::new(),
             limits: String::new(),
             http: String::new(),
             http_port: 0,
@@ -154,6 +157,7 @@ impl Stack {
         std::fs::write(&config, text)?;
         let resizer = Resizer::new(safelight_resizer::Config::load(&config)?)?;
         resizer.watch_agreement();
+        resizer.do_upload_tasks();
         let server = Server::new(safelight_resizer::limits()).reflection(FILE_DESCRIPTOR_SET);
         let server = resizer.add_to(server);
         let admin = Admin::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, settings.admin_port)))?;

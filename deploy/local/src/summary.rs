@@ -6,8 +6,9 @@ use safelight_proto::signer::v1::{Key, ListKeysRequest};
 use serde_json::{Value as Json, json};
 
 use crate::{
+    application::Env,
     demo::Shown,
-    gallery::{Backend, Gallery},
+    gallery::{Backend, Gallery, Privacy},
 };
 
 /// Where everything is, as one object. Addresses are `host:port`.
@@ -16,6 +17,7 @@ pub(crate) async fn of(
     backend: &Backend,
     gallery: &Gallery,
     shown: &Shown,
+    env: &Env,
 ) -> Result<Json, BoxError> {
     let keys = stack.key_client().await?.list_keys(ListKeysRequest::default()).await?.into_inner().keys;
     let address = |endpoint: String| endpoint.trim_start_matches("http://").to_owned();
@@ -29,8 +31,9 @@ pub(crate) async fn of(
         "keys": keys.iter().map(|key| json!({ "name": key.name, "scheme": scheme(key) })).collect::<Vec<_>>(),
         "signed_url": shown.signed_url,
         "public_url": shown.public_url,
-        "upload_url": backend.new_upload().await?.url,
+        "upload_url": backend.new_upload(Privacy::Private).await?.url,
         "gallery": gallery.url(),
+        "env": env.json(),
     }))
 }
 

@@ -4090,6 +4090,12 @@ pub struct AuthorizeUploadRequest {
     /// The file.
     #[prost(message, optional, tag = "4")]
     pub file: ::core::option::Option<UploadedFile>,
+    /// Width of the picture in pixels: for the rule's `callback`.
+    #[prost(uint32, tag = "5")]
+    pub width: u32,
+    /// Height of the picture in pixels.
+    #[prost(uint32, tag = "6")]
+    pub height: u32,
 }
 /// The requests that store a file, to be sent exactly as they stand. All but the verdict is empty where that is not
 /// VERDICT_VALID.
@@ -4257,7 +4263,138 @@ pub struct UploadRule {
     /// The bucket's region.
     #[prost(string, tag = "11")]
     pub region: ::prost::alloc::string::String,
+    /// Where outcomes are sent: an absolute URL. Empty: nowhere.
+    #[prost(string, tag = "12")]
+    pub callback: ::prost::alloc::string::String,
+    /// The key of scheme SCHEME_CLOUDINARY_UPLOAD that signs them. Empty without `callback`.
+    #[prost(string, tag = "13")]
+    pub callback_key: ::prost::alloc::string::String,
 }
+/// Asks for tasks.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TakeUploadTasksRequest {
+    /// The digests of the caller's upload rules, at most 256.
+    #[prost(string, repeated, tag = "1")]
+    pub upload_digests: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// At most this many; 0 means 16, and more than 64 is taken as 64.
+    #[prost(uint32, tag = "2")]
+    pub max_tasks: u32,
+    /// How long they are left to the caller: 1 s to 15 min; default 60 s.
+    #[prost(message, optional, tag = "3")]
+    pub lease: ::core::option::Option<::prost_types::Duration>,
+}
+/// Tasks, those that were due first at first.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TakeUploadTasksResponse {
+    /// Fewer than were asked for when no more are due.
+    #[prost(message, repeated, tag = "1")]
+    pub tasks: ::prost::alloc::vec::Vec<UploadTask>,
+}
+/// What is left to do of an upload.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UploadTask {
+    /// Names the task as it was taken now, for EndUploadTask.
+    #[prost(string, tag = "1")]
+    pub task_id: ::prost::alloc::string::String,
+    /// The digest of the rule.
+    #[prost(string, tag = "2")]
+    pub upload_digest: ::prost::alloc::string::String,
+    /// Exactly one is set.
+    #[prost(oneof = "upload_task::Work", tags = "3, 4")]
+    pub work: ::core::option::Option<upload_task::Work>,
+}
+/// Nested message and enum types in `UploadTask`.
+pub mod upload_task {
+    /// Exactly one is set.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Work {
+        /// To look for an object.
+        #[prost(message, tag = "3")]
+        Object(super::ObjectTask),
+        /// To send an outcome.
+        #[prost(message, tag = "4")]
+        Callback(super::CallbackTask),
+    }
+}
+/// An object whose PUT was signed, and of which nothing was told since.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObjectTask {
+    /// The absolute URL of the object.
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    /// Headers of a HEAD of it, to be sent exactly as they stand.
+    #[prost(message, repeated, tag = "2")]
+    pub head_headers: ::prost::alloc::vec::Vec<Header>,
+}
+/// An outcome that is to be sent by POST.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CallbackTask {
+    /// The rule's `callback`.
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    /// Headers, to be sent exactly as they stand: `content-type: application/json`, `x-cld-timestamp` and `x-cld-signature`, as
+    /// Cloudinary's notifications have them (VerifyNotification checks them, and so do Cloudinary's SDKs).
+    #[prost(message, repeated, tag = "2")]
+    pub headers: ::prost::alloc::vec::Vec<Header>,
+    /// The body, to be sent exactly as it stands: JSON.
+    #[prost(string, tag = "3")]
+    pub body: ::prost::alloc::string::String,
+}
+/// Says what came of a task.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndUploadTaskRequest {
+    /// As it was given.
+    #[prost(string, tag = "1")]
+    pub task_id: ::prost::alloc::string::String,
+    /// Exactly one is set.
+    #[prost(oneof = "end_upload_task_request::Outcome", tags = "2, 3, 4, 5")]
+    pub outcome: ::core::option::Option<end_upload_task_request::Outcome>,
+}
+/// Nested message and enum types in `EndUploadTaskRequest`.
+pub mod end_upload_task_request {
+    /// Exactly one is set.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// There is an object.
+        #[prost(message, tag = "2")]
+        Found(super::FoundObject),
+        /// There is no object.
+        #[prost(message, tag = "3")]
+        Absent(super::AbsentObject),
+        /// The callback's receiver has answered with a 2xx status.
+        #[prost(message, tag = "4")]
+        Sent(super::SentCallback),
+        /// It could not be done.
+        #[prost(message, tag = "5")]
+        Failed(super::FailedTask),
+    }
+}
+/// An object that is there.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FoundObject {
+    /// Its `x-amz-meta-upload`; empty where it has none.
+    #[prost(string, tag = "1")]
+    pub upload_id: ::prost::alloc::string::String,
+    /// Its entity tag.
+    #[prost(string, tag = "2")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// There is no object.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AbsentObject {}
+/// A callback that was received.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SentCallback {}
+/// A task that could not be done.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FailedTask {
+    /// Why, for the log: at most 500 bytes are kept.
+    #[prost(string, tag = "1")]
+    pub cause: ::prost::alloc::string::String,
+}
+/// An ended task.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndUploadTaskResponse {}
 /// What lets files be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -4511,6 +4648,67 @@ pub mod upload_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Takes what is left to do of uploads by these rules and is due: to look for an object whose PUT was signed and of which
+        /// nothing was told since, or to send an outcome to the rule's `callback`. What is taken is left to this caller until `lease`
+        /// ends, and then given to the next. Tasks stand in the store of upload tokens: they outlive signers and resizers. Without
+        /// `[upload_tokens]` there are none. Digests that the signer does not know, or the caller has no grant for, are passed over.
+        pub async fn take_upload_tasks(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TakeUploadTasksRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TakeUploadTasksResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.signer.v1.UploadService/TakeUploadTasks",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "safelight.signer.v1.UploadService",
+                        "TakeUploadTasks",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says what came of a task. One that was taken by another meanwhile, or is over, is left as it is: that is no error. A task
+        /// that failed comes again, later each time: a callback for 72 hours, a look for 24.
+        pub async fn end_upload_task(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EndUploadTaskRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndUploadTaskResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.signer.v1.UploadService/EndUploadTask",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("safelight.signer.v1.UploadService", "EndUploadTask"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -4567,6 +4765,26 @@ pub mod upload_service_server {
             request: tonic::Request<super::ListUploadRulesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListUploadRulesResponse>,
+            tonic::Status,
+        >;
+        /// Takes what is left to do of uploads by these rules and is due: to look for an object whose PUT was signed and of which
+        /// nothing was told since, or to send an outcome to the rule's `callback`. What is taken is left to this caller until `lease`
+        /// ends, and then given to the next. Tasks stand in the store of upload tokens: they outlive signers and resizers. Without
+        /// `[upload_tokens]` there are none. Digests that the signer does not know, or the caller has no grant for, are passed over.
+        async fn take_upload_tasks(
+            &self,
+            request: tonic::Request<super::TakeUploadTasksRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TakeUploadTasksResponse>,
+            tonic::Status,
+        >;
+        /// Says what came of a task. One that was taken by another meanwhile, or is over, is left as it is: that is no error. A task
+        /// that failed comes again, later each time: a callback for 72 hours, a look for 24.
+        async fn end_upload_task(
+            &self,
+            request: tonic::Request<super::EndUploadTaskRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndUploadTaskResponse>,
             tonic::Status,
         >;
     }
@@ -4824,6 +5042,97 @@ pub mod upload_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListUploadRulesSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.signer.v1.UploadService/TakeUploadTasks" => {
+                    #[allow(non_camel_case_types)]
+                    struct TakeUploadTasksSvc<T: UploadService>(pub Arc<T>);
+                    impl<
+                        T: UploadService,
+                    > tonic::server::UnaryService<super::TakeUploadTasksRequest>
+                    for TakeUploadTasksSvc<T> {
+                        type Response = super::TakeUploadTasksResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TakeUploadTasksRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UploadService>::take_upload_tasks(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TakeUploadTasksSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.signer.v1.UploadService/EndUploadTask" => {
+                    #[allow(non_camel_case_types)]
+                    struct EndUploadTaskSvc<T: UploadService>(pub Arc<T>);
+                    impl<
+                        T: UploadService,
+                    > tonic::server::UnaryService<super::EndUploadTaskRequest>
+                    for EndUploadTaskSvc<T> {
+                        type Response = super::EndUploadTaskResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EndUploadTaskRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UploadService>::end_upload_task(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EndUploadTaskSvc(inner);
                         let codec = crate::codec::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -7,6 +7,8 @@ use crate::{
 
 /// Part of every digest: to be changed when the meaning of what is digested does.
 const GRAMMAR: &str = "safelight upload 1";
+/// The same of a rule with a callback, whose digest has two parts more.
+const GRAMMAR_WITH_CALLBACK: &str = "safelight upload 2";
 
 /// One rule, as each service reads it from its own configuration. What is not set is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,10 @@ pub struct Identity<'a> {
     pub base_url: &'a str,
     /// The bucket's region.
     pub region: &'a str,
+    /// Where outcomes are sent.
+    pub callback: &'a str,
+    /// The key that signs them.
+    pub callback_key: &'a str,
 }
 
 impl<'a> Identity<'a> {
@@ -37,8 +43,13 @@ impl<'a> Identity<'a> {
     pub fn digest(&self) -> String {
         let texts = self.texts();
         let parts = texts.iter().map(|(_, text)| text.as_str());
+        let (grammar, callback) = if self.callback.is_empty() && self.callback_key.is_empty() {
+            (GRAMMAR, &[][..])
+        } else {
+            (GRAMMAR_WITH_CALLBACK, &[self.callback, self.callback_key][..])
+        };
         // The types last, so that how many there are needs no saying.
-        digest::of([GRAMMAR].into_iter().chain(parts).chain(self.sorted()))
+        digest::of([grammar].into_iter().chain(parts).chain(callback.iter().copied()).chain(self.sorted()))
     }
 
     /// Names of the parts in which the two differ, as the contract's `UploadRule` has them. Empty when they agree.
@@ -47,6 +58,12 @@ impl<'a> Identity<'a> {
         let texts = self.texts().into_iter().zip(other.texts());
         let mut names: Vec<_> =
             texts.filter(|((_, one), (_, other))| one != other).map(|((name, _), _)| name).collect();
+        if self.callback != other.callback {
+            names.push("callback");
+        }
+        if self.callback_key != other.callback_key {
+            names.push("callback_key");
+        }
         if self.sorted() != other.sorted() {
             names.push("content_types");
         }
@@ -87,6 +104,8 @@ impl<'a> From<&'a pb::UploadRule> for Identity<'a> {
             signing_key: &rule.signing_key,
             base_url: &rule.base_url,
             region: &rule.region,
+            callback: &rule.callback,
+            callback_key: &rule.callback_key,
         }
     }
 }
@@ -113,7 +132,7 @@ mod tests {
     #[test]
     fn every_part_changes_the_digest_and_is_named() {
         type Change = fn(&mut pb::UploadRule);
-        let changes: [(Change, &str); 10] = [
+        let changes: [(Change, &str); 12] = [
             (|r| r.kind = UploadKind::Grant.into(), "kind"),
             (|r| r.object_key += "x", "object_key"),
             (|r| r.form_key += "x", "form_key"),
@@ -124,6 +143,8 @@ mod tests {
             (|r| r.signing_key += "x", "signing_key"),
             (|r| r.base_url += "x", "base_url"),
             (|r| r.region += "x", "region"),
+            (|r| r.callback += "x", "callback"),
+            (|r| r.callback_key += "x", "callback_key"),
         ];
         let first = listed();
         let first = Identity::from(&first);

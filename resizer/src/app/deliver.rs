@@ -227,7 +227,7 @@ impl App {
             caller: asked.caller.clone(),
             is_stranger: is_by_object && signature.is_none(),
             identity: identity(&resolved.options, accepts, &bounds),
-            order: Order { id: resolved.variant.clone(), options: resolved.options.clone() },
+            order: Order::new(resolved.variant.clone(), resolved.options.clone()),
             accepts,
             bounds,
             signer: Some(began.elapsed()).filter(|time| !time.is_zero()),

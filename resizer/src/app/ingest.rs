@@ -17,7 +17,7 @@ use bytes::Bytes;
 use prost_types::Struct;
 use safelight_chassis::random;
 use safelight_client::{Judged, SignerError};
-use safelight_image::probe::Info;
+use safelight_image::{probe::Info, size::Size};
 use safelight_proto::{
     reason::{CallError, Reason},
     signer::v1::{
@@ -30,10 +30,11 @@ use safelight_proto::{
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use super::{App, Context, error};
+use super::{App, Context, error, results::EagerOutput};
 use crate::{
     admission::{Place, Reserved},
     origin::{Kind, SignedRequest, Stat, Trace, request},
+    results,
     upload::Rule,
 };
 use picture::Picture;
@@ -68,6 +69,8 @@ pub struct Wish {
     pub authority: UploadAuthority,
     /// Names the attempt.
     pub request_id: String,
+    /// Variants that are made at once, beside those of the rule.
+    pub eager: Vec<String>,
 }
 
 /// An upload that may be received. Dropped, it gives its token back.
@@ -131,8 +134,19 @@ pub struct Stored {
     pub time: SystemTime,
     /// Whether an earlier call has stored it.
     pub replayed: bool,
+    /// The variants that were made at once.
+    pub eager: Vec<Derived>,
     /// Of a form, `version` and `signature` of its answer.
     pub answer: (u64, String),
+}
+
+/// A variant that was made at once.
+#[derive(Debug, Clone)]
+pub struct Derived {
+    /// Its name.
+    pub variant: String,
+    /// What it is, for viewers that accept any format.
+    pub picture: results::Picture,
 }
 
 impl App {
@@ -275,7 +289,8 @@ impl Begun {
             None => self.app.enter()?,
         };
         let (app, rule) = (&self.app, &self.wish.rule);
-        let picture = app.picture(rule, &self.terms, bytes, place, &self.context).await?;
+        let eager: Vec<String> = rule.eager.iter().chain(&self.wish.eager).cloned().collect();
+        let picture = app.picture(rule, &self.terms, &eager, bytes, place, &self.context).await?;
         let file = UploadedFile {
             sha256: picture.sha256.clone(),
             length: picture.bytes.len() as u64,
@@ -283,11 +298,12 @@ impl Begun {
             filename: filename.clone(),
         };
         self.keep().await?;
-        let allowed = match self.authorize(&file).await {
+        let size = picture.info.size();
+        let allowed = match self.authorize(&file, size).await {
             // Another attempt with the same name has given the token back: it is taken again.
             Err(error) if error.reason() == Reason::TokenNotReserved => {
                 self.app.terms(&self.wish, &self.context).await?;
-                self.authorize(&file).await?
+                self.authorize(&file, size).await?
             }
             allowed => allowed?,
         };
@@ -296,8 +312,18 @@ impl Begun {
         self.is_over = true;
         drop(reserved);
 
-        let finished = self.finish(file, &picture, &stat).await?;
-        let Picture { bytes, info, sha256, crc32c, thumbhash, .. } = picture;
+        let etag = stat.etag();
+        let results = self.app.store_results(
+            &self.wish.rule.origin,
+            &allowed.object_key,
+            &etag,
+            &picture.eager,
+            &self.context,
+        );
+        let (finished, _) = tokio::join!(self.finish(file, &picture, &stat), results);
+        let finished = finished?;
+        has_ended(&self.app, &self.wish);
+        let Picture { bytes, info, sha256, crc32c, thumbhash, eager, .. } = picture;
         let terms = std::mem::take(&mut self.terms);
         Ok(Stored {
             rule: Arc::clone(&self.wish.rule),
@@ -308,8 +334,9 @@ impl Begun {
             size: bytes.len() as u64,
             crc32c,
             sha256,
-            etag: stat.etag(),
+            etag,
             thumbhash,
+            eager: derived(eager),
             require_signed_urls: terms.require_signed_urls,
             metadata: terms.metadata,
             filename,
@@ -319,12 +346,14 @@ impl Begun {
         })
     }
 
-    async fn authorize(&self, file: &UploadedFile) -> Result<AuthorizeUploadResponse, CallError> {
+    async fn authorize(&self, file: &UploadedFile, size: Size) -> Result<AuthorizeUploadResponse, CallError> {
         let request = AuthorizeUploadRequest {
             upload_digest: self.wish.rule.digest.clone(),
             authority: Some(self.wish.authority.clone()),
             request_id: self.wish.request_id.clone(),
             file: Some(file.clone()),
+            width: size.width,
+            height: size.height,
         };
         judged(self.app.signer.authorize_upload(request, &self.context).await, &self.wish.rule)
     }
@@ -380,12 +409,15 @@ impl Begun {
         if !allowed.already_stored {
             let file = UploadedFile {
                 sha256: stat.metadata(metadata::SHA256).unwrap_or_default(),
-                ..UploadedFile::default()
+                length: stat.length().unwrap_or_default(),
+                content_type: stat.content_type().unwrap_or_default().to_owned(),
+                filename: stat.metadata(metadata::FILENAME).unwrap_or_default(),
             };
             let stored = StoredUpload { file: Some(file), etag: stat.etag(), ..StoredUpload::default() };
             if let Err(error) = self.tell(Outcome::Stored(stored)).await {
                 return error;
             }
+            has_ended(&self.app, &self.wish);
         }
         self.is_over = true;
         self.failed(
@@ -399,7 +431,7 @@ impl Begun {
     }
 
     async fn finish(
-        &mut self,
+        &self,
         file: UploadedFile,
         picture: &Picture,
         stat: &Stat,
@@ -437,6 +469,17 @@ struct Written {
     replayed: bool,
 }
 
+/// One picture of each variant: of those that differ by viewer, the first.
+fn derived(outputs: Vec<EagerOutput>) -> Vec<Derived> {
+    let mut all: Vec<Derived> = Vec::new();
+    for EagerOutput { eager, picture, .. } in outputs {
+        if all.iter().all(|known| known.variant != eager.variant) {
+            all.push(Derived { variant: eager.variant, picture });
+        }
+    }
+    all
+}
+
 /// The outcome of an upload that was stored.
 const STORED: &str = "OK";
 
@@ -455,6 +498,14 @@ async fn release(app: &App, wish: &Wish, context: &Context, reason: Reason) {
     let told = app.signer.finish_upload(finishing(wish, Outcome::Refused(refused)), &context).await;
     if let Err(error) = told {
         tracing::info!(cause = %error.failure(), "upload.not_released: the token stays reserved until its lease ends");
+    }
+    has_ended(app, wish);
+}
+
+/// The signer has an outcome for the rule's callback, which is sent at once.
+fn has_ended(app: &App, wish: &Wish) {
+    if wish.rule.callback.is_some() {
+        app.upload_ended.notify_one();
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) struct Metrics {
     bytes: Family<Direction, Counter>,
     results: Family<Outcome, Counter>,
     result_store: Family<Outcome, Counter>,
+    callbacks: Family<Upload, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,6 +72,7 @@ impl Metrics {
             bytes: Family::default(),
             results: Family::default(),
             result_store: Family::default(),
+            callbacks: Family::default(),
         }
     }
 
@@ -101,6 +103,11 @@ impl Metrics {
             "What happened at the result store: stored, exists, skipped, too_large, damaged, read_failed, write_failed",
             self.result_store.clone(),
         );
+        registry.register(
+            "callbacks",
+            "Outcomes of uploads that were sent to callbacks, by rule and outcome: OK or failed",
+            self.callbacks.clone(),
+        );
         registry.register_collector(Budgets(admission.clone()));
     }
 
@@ -128,6 +135,12 @@ impl Metrics {
     /// Counts an upload that was to be written. `outcome` is `OK` or a reason.
     pub(super) fn stored(&self, rule: &str, outcome: &'static str) {
         self.uploads.get_or_create(&Upload { upload: rule.to_owned(), outcome }).inc();
+    }
+
+    /// Counts an attempt to send an outcome.
+    pub(super) fn callback(&self, rule: &str, is_received: bool) {
+        let outcome = if is_received { "OK" } else { "failed" };
+        self.callbacks.get_or_create(&Upload { upload: rule.to_owned(), outcome }).inc();
     }
 
     /// Counts a delivery by where its picture came from.

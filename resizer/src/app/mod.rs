@@ -20,6 +20,7 @@
 //! - [`inspect`]: what a picture is
 //! - [`ingest`]: an upload, into an object
 //! - [`objects`]: a stored object, changed or deleted
+//! - `tasks`: what is left to do of uploads
 //! - `metrics`: what is counted
 //! - [`error`]: the errors of the modules below, as a caller is told them
 //!
@@ -43,6 +44,7 @@ pub mod results;
 pub mod signer;
 pub mod sink;
 pub mod source;
+mod tasks;
 
 use std::{
     collections::BTreeMap,
@@ -57,12 +59,13 @@ use crate::{
     admission::{Admission, Place},
     config::Config,
     delivery::Delivery,
-    origin::{Fetcher, Origin},
+    origin::{Callbacks, Fetcher, Origin},
     upload::Uploads,
 };
 pub use context::Context;
 use safelight_proto::reason::CallError;
 pub use signer::Signer;
+use tokio::sync::Notify;
 
 /// One configured resizer: what all requests share.
 #[derive(Debug)]
@@ -80,6 +83,9 @@ pub struct App {
     changes: AtomicU64,
     turns: objects::Turns,
     uploads: Uploads,
+    callbacks: Callbacks,
+    /// Told when an upload has ended that has a callback.
+    upload_ended: Notify,
     /// For each route, in order.
     agreements: Vec<agreement::Agreement>,
     signer: Arc<dyn Signer>,
@@ -130,6 +136,8 @@ impl App {
             changes: AtomicU64::new(0),
             turns: objects::Turns::default(),
             uploads: config.uploads,
+            callbacks: Callbacks::new()?,
+            upload_ended: Notify::new(),
             agreements,
             signer,
             metrics: metrics::Metrics::new(),

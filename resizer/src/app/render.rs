@@ -27,6 +27,25 @@ pub struct Order {
     pub id: String,
     /// How to make it.
     pub options: Options,
+    /// For whom, in place of what the work says of all.
+    pub viewer: Option<Viewer>,
+}
+
+/// For whom an output is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Viewer {
+    /// What is accepted.
+    pub accepts: Accepts,
+    /// How large it may be.
+    pub bounds: Vec<OutputBounds>,
+}
+
+impl Order {
+    /// An output for whom the work is for.
+    #[must_use]
+    pub const fn new(id: String, options: Options) -> Self {
+        Self { id, options, viewer: None }
+    }
 }
 
 /// A source that has been received, and what it holds of the process while it is worked on.
@@ -73,7 +92,11 @@ impl App {
         let jobs = orders
             .iter()
             .map(|order| {
-                let plan = plan::plan(info.size(), &order.options, &bounds, &self.limits)?;
+                let (accepts, bounds) = match &order.viewer {
+                    Some(viewer) => (viewer.accepts, &viewer.bounds),
+                    None => (accepts, &bounds),
+                };
+                let plan = plan::plan(info.size(), &order.options, bounds, &self.limits)?;
                 Ok(Job { options: order.options.clone(), plan, accepts })
             })
             .collect::<Result<Vec<_>, plan::PlanError>>()

@@ -9,9 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use safelight_chassis::random;
 use safelight_client::OriginRequest;
-use safelight_image::{accept::Accepts, options::Options, plan::OutputBounds};
+use safelight_image::{accept::Accepts, options::Options};
 use safelight_proto::{
     reason::{CallError, Reason},
     upload::object::metadata,
@@ -24,6 +25,7 @@ use super::{
     App, Context, deliver, error,
     fetch::Ended,
     permits::{Permits, Wanted},
+    render::Viewer,
     source::is_image,
 };
 use crate::{
@@ -41,6 +43,8 @@ const READ_SHARE: u32 = 4;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Results that are written at once. What comes while all are taken is not stored.
 const WRITES: u32 = 8;
+/// Results of one upload that are written at once.
+const EAGER_WRITES: usize = 4;
 /// Most bytes of an epoch.
 const MAX_EPOCH: u64 = 128;
 
@@ -116,10 +120,8 @@ pub struct Eager {
     pub variant: String,
     /// How it is made.
     pub options: Options,
-    /// For viewers that accept this.
-    pub accepts: Accepts,
-    /// Within these bounds: of a route.
-    pub bounds: Vec<OutputBounds>,
+    /// For viewers that accept this, within the bounds of a route.
+    pub viewer: Viewer,
 }
 
 /// A variant that was made ahead.
@@ -245,7 +247,7 @@ impl From<OriginError> for Failed {
 }
 
 /// A failure with its cause, in a line.
-fn describe(error: &OriginError) -> String {
+pub(super) fn describe(error: &OriginError) -> String {
     let cause = error.cause();
     let parts = [&cause.refusal.code, &cause.refusal.message, &cause.detail, &cause.hint];
     let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
@@ -556,24 +558,30 @@ impl App {
         origin: &str,
         key: &str,
         etag: &str,
-        outputs: Vec<EagerOutput>,
+        outputs: &[EagerOutput],
         context: &Context,
     ) -> usize {
-        let Some(results) = &self.results else { return 0 };
+        let Some(results) = self.results.as_ref().filter(|_| !outputs.is_empty()) else { return 0 };
+        if results.writing.gate() == Gate::Paused {
+            self.metrics.result_store("skipped");
+            return 0;
+        }
+        let deadline = context.deadline.min(std::time::Instant::now() + WRITE_TIMEOUT);
+        let context = &Context { deadline, ..context.clone() };
         let Some(epoch) = self.epoch(origin, key, context).await else { return 0 };
         let known = Known { etag: Some(etag.to_owned()), last_modified: None, is_private: false };
         let facts = Facts { known, epoch: Some(epoch), purges: 0 };
-        let mut stored = 0;
-        for EagerOutput { eager, picture, bytes } in outputs {
-            let identity = deliver::identity(&eager.options, eager.accepts, &eager.bounds);
-            let Some(address) = results.address(origin, key, &facts, &identity) else { continue };
-            if picture.length <= results.config.max_bytes
-                && self.write(&address, picture, bytes, false, context).await
-            {
-                stored += 1;
+        let write = async |output: &EagerOutput| {
+            let EagerOutput { eager: Eager { options, viewer, .. }, picture, bytes } = output;
+            let identity = deliver::identity(options, viewer.accepts, &viewer.bounds);
+            let Some(address) = results.address(origin, key, &facts, &identity) else { return 0 };
+            if picture.length > results.config.max_bytes {
+                return 0;
             }
-        }
-        stored
+            usize::from(self.write(&address, *picture, bytes.clone(), false, context).await)
+        };
+        let stored = stream::iter(outputs).map(write).buffer_unordered(EAGER_WRITES);
+        stored.fold(0, async |all, stored| all + stored).await
     }
 }
 
@@ -605,8 +613,7 @@ fn eager(delivery: &Delivery, origin: &str, variants: &[String]) -> Vec<Eager> {
                 let eager = Eager {
                     variant: name.clone(),
                     options: variant.options.clone(),
-                    accepts: *accepts,
-                    bounds: route.bounds.into_iter().collect(),
+                    viewer: Viewer { accepts: *accepts, bounds: route.bounds.into_iter().collect() },
                 };
                 if !all.contains(&eager) {
                     all.push(eager);

@@ -5,7 +5,8 @@ use std::{fmt, pin::Pin};
 use safelight_client::{Authorization, Judged, OriginRequest, PresentedUrl, SignerError, Verification};
 use safelight_proto::signer::v1::{
     AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse, Delivery,
-    FinishUploadRequest, FinishUploadResponse, Header, UploadRule,
+    EndUploadTaskRequest, FinishUploadRequest, FinishUploadResponse, Header, TakeUploadTasksRequest,
+    UploadRule, UploadTask,
 };
 
 use super::Context;
@@ -54,6 +55,16 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
         request: FinishUploadRequest,
         context: &'a Context,
     ) -> Answer<'a, FinishUploadResponse>;
+
+    /// Takes tasks that are left of uploads.
+    fn take_upload_tasks<'a>(
+        &'a self,
+        request: TakeUploadTasksRequest,
+        context: &'a Context,
+    ) -> Answer<'a, Vec<UploadTask>>;
+
+    /// Says what came of one.
+    fn end_upload_task<'a>(&'a self, request: EndUploadTaskRequest, context: &'a Context) -> Answer<'a, ()>;
 
     /// The upload rules that the signer knows.
     fn list_upload_rules<'a>(&'a self, context: &'a Context) -> Answer<'a, Vec<UploadRule>>;

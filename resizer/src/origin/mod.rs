@@ -8,6 +8,7 @@
 //! - [`key`]: object keys as URL paths, encoded once and never resolved
 //! - [`request`]: from origin and key to a request: URL and authorizing headers
 //! - [`guard`]: which addresses may be connected to
+//! - [`callback`]: outcomes of uploads, sent to a URL of the configuration
 //! - [`fetch`]: the request on the wire: bounded, no redirects, retried where that is safe
 //! - [`encoding`]: content codings, undone where they are real
 //! - [`error`]: what the caller is told, and the cause for the log
@@ -18,6 +19,7 @@
 //! Knows no image and no gRPC. It holds no credential: headers come signed from the signer, or from the caller.
 
 pub mod base;
+pub mod callback;
 pub mod check;
 pub mod config;
 pub mod encoding;
@@ -33,6 +35,7 @@ pub mod text;
 
 use std::collections::BTreeMap;
 
+pub use callback::Callbacks;
 pub use config::{Origin, OriginKind};
 pub use error::{Kind, OriginError};
 pub use fetch::{Body, Fetcher, Opened, Stat};

@@ -123,6 +123,14 @@ pub fn copy_source(origin: &Origin, bucket: &str, object_key: &str) -> Result<St
     Ok(if bucket.starts_with("arn:") { format!("{bucket}/object/{key}") } else { format!("/{bucket}/{key}") })
 }
 
+/// A URL that the signer names, if it is of an object of this origin, and goes on the wire as it stands.
+#[must_use]
+pub fn of_origin(origin: &Origin, text: &str) -> Option<reqwest::Url> {
+    let url = reqwest::Url::parse(text).ok()?;
+    let is_plain = path(text) == Some(url.path()) && url.query().is_none() && url.fragment().is_none();
+    (text.starts_with(&origin.base) && is_plain).then_some(url)
+}
+
 impl SignedRequest {
     /// With the caller's headers; with none of them the request is unsigned.
     #[must_use]

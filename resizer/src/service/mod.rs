@@ -79,6 +79,12 @@ impl Resizer {
         tokio::spawn(async move { app.watch_agreement().await });
     }
 
+    /// Does what is left of uploads, for as long as the runtime lives.
+    pub fn do_upload_tasks(&self) {
+        let app = Arc::clone(&self.app);
+        tokio::spawn(async move { app.do_upload_tasks().await });
+    }
+
     /// Adds the gRPC service, with TLS and tokens, and lets in who has a grant; and the HTTP port where one is configured.
     #[must_use]
     pub fn add_to(&self, server: Server) -> Server {

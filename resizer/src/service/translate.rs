@@ -64,7 +64,7 @@ pub(super) fn orders(outputs: Vec<Output>, max: usize) -> Result<Vec<Order>, Cal
             violations.push((format!("{at}.options.format"), GIF.to_owned()));
         }
         match self::options(options) {
-            Ok(options) => orders.push(Order { id: output.id, options }),
+            Ok(options) => orders.push(Order::new(output.id, options)),
             Err(more) => {
                 violations
                     .extend(more.into_iter().map(|(field, text)| (format!("{at}.options.{field}"), text)));
@@ -499,7 +499,8 @@ pub(super) fn store_wish(open: messages::StoreOpen, uploads: &Uploads) -> Result
         return Err(CallError::field("open.authority", "is not of the rule's kind"));
     }
     let request_id = if open.request_id.is_empty() { ingest::new_request_id() } else { open.request_id };
-    Ok(Wish { rule, authority: signer::UploadAuthority { authority: Some(authority) }, request_id })
+    let authority = signer::UploadAuthority { authority: Some(authority) };
+    Ok(Wish { rule, authority, request_id, eager: Vec::new() })
 }
 
 /// What was stored.

@@ -19,11 +19,16 @@
 //! overwrite = false                      # whether an object that exists is replaced
 //! variant = "original"                   # stores what this variant makes of the picture, upright and without its metadata;
 //!                                        # default: the bytes as they came
+//! eager = ["thumb", "card"]              # variants that are made at once and stored as results, for every route of the origin
+//!                                        # that serves them; needs [results]. A form may ask for others by `eager`
+//! callback = "https://app.example.com/hooks/uploads"   # where outcomes are sent, signed by the signer
+//! callback_key = "uploads"               # the signer's key of those signatures; default: `key`
 //! delivery_url = "https://img.example.com/{account}/{id}/{variant}"   # for answers that say where pictures are
 //! cors = ["https://app.example.com"]     # sites whose scripts may upload; or ["*"]
 //! ```
 //!
-//! The signer's `[[uploads]]` must say the same of kind, object key, key, `max_bytes`, types, overwrite and origin.
+//! The signer's `[[uploads]]` must say the same of kind, object key, key, `max_bytes`, types, overwrite, origin and
+//! callback.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -38,7 +43,7 @@ use safelight_proto::{
 use super::{Rule, Uploads};
 use crate::{
     delivery::{Delivery, presentation},
-    origin::Origins,
+    origin::{Origins, callback},
 };
 
 /// Formats by their names in the configuration.
@@ -46,10 +51,19 @@ const FORMATS: [(&str, Format); 4] =
     [("jpeg", Format::Jpeg), ("png", Format::Png), ("webp", Format::Webp), ("gif", Format::Gif)];
 
 /// Reads `[[uploads]]`.
-pub fn read(section: &mut Section, origins: &Origins, delivery: &Delivery, limits: &Limits) -> Uploads {
+pub fn read(
+    section: &mut Section,
+    origins: &Origins,
+    delivery: &Delivery,
+    limits: &Limits,
+    has_results: bool,
+) -> Uploads {
     let mut names = BTreeSet::new();
     let rules = section.tables("uploads", |section| {
         let rule = read_rule(section, origins, delivery, limits);
+        if !rule.eager.is_empty() && !has_results {
+            section.error("eager", "needs [results], where variants are stored");
+        }
         if !names.insert(rule.name.clone()) {
             section.error("name", "another rule has this name");
         }
@@ -109,6 +123,24 @@ fn read_rule(section: &mut Section, origins: &Origins, delivery: &Delivery, limi
     if variant.as_ref().is_some_and(|name| !delivery.variants.contains_key(name)) {
         section.error("variant", "no variant of that name is configured");
     }
+    let origin: String = section.required("origin");
+    let eager: Vec<String> = section.or("eager", Vec::new());
+    for name in &eager {
+        if !delivery.routes.iter().any(|route| route.origin == origin && route.serves(name)) {
+            section.error("eager", format!("no route of this origin serves the variant {name:?}"));
+        }
+    }
+    let callback: Option<String> = section.optional("callback");
+    let callback_key: Option<String> = section.optional("callback_key");
+    match &callback {
+        Some(url) if !callback::is_url(url) => {
+            section.error("callback", "must be an absolute http or https URL without credentials");
+        }
+        Some(_) if callback_key.is_none() && form_key.is_none() => section.error("callback_key", "missing"),
+        None if callback_key.is_some() => section.error("callback_key", "belongs to callback"),
+        _ => {}
+    }
+    let callback_key = callback_key.or_else(|| form_key.clone().filter(|_| callback.is_some()));
     let content_types = content_types(&formats, variant.is_some());
     let delivery_url: Option<String> = section.optional("delivery_url");
     if delivery_url.as_ref().is_some_and(|url| !is_delivery_url(url)) {
@@ -119,7 +151,7 @@ fn read_rule(section: &mut Section, origins: &Origins, delivery: &Delivery, limi
         kind,
         path,
         account,
-        origin: section.required("origin"),
+        origin,
         object_key,
         form_key: form_key.unwrap_or_default(),
         max_bytes,
@@ -129,6 +161,9 @@ fn read_rule(section: &mut Section, origins: &Origins, delivery: &Delivery, limi
         content_types,
         overwrite,
         variant,
+        eager,
+        callback,
+        callback_key: callback_key.unwrap_or_default(),
         delivery_url,
         cors: presentation::read_origins(section, "cors"),
         digest: String::new(),

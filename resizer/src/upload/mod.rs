@@ -72,6 +72,12 @@ pub struct Rule {
     pub overwrite: bool,
     /// The variant that is stored in place of the bytes as they came.
     pub variant: Option<String>,
+    /// Variants that are made of a new picture at once, and stored as results.
+    pub eager: Vec<String>,
+    /// Where outcomes are sent.
+    pub callback: Option<String>,
+    /// The signer's key that signs them; empty where none are.
+    pub callback_key: String,
     /// Where a stored picture can be seen: of `{account}`, `{id}` and `{variant}`.
     pub delivery_url: Option<String>,
     /// Sites whose scripts may upload.
@@ -95,6 +101,8 @@ impl Rule {
             signing_key,
             base_url,
             region,
+            callback: self.callback.as_deref().unwrap_or_default(),
+            callback_key: &self.callback_key,
         }
     }
 

@@ -32,6 +32,8 @@ pub const METHODS: Methods = Methods::new(&[
     Method::new(UPLOADS, "AuthorizeUpload"),
     Method::new(UPLOADS, "FinishUpload"),
     Method::new(UPLOADS, "ListUploadRules"),
+    Method::new(UPLOADS, "TakeUploadTasks"),
+    Method::new(UPLOADS, "EndUploadTask"),
     Method::new(KEYS, "ListKeys"),
     Method::new(KEYS, "GetKey"),
 ]);

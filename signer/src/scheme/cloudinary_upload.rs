@@ -13,7 +13,7 @@
 //! - [`Value`]: a parameter's value, and the text of it that is signed
 //! - [`verify`](verify()): checks the fields of a form as they were received
 //! - [`sign_response`], [`verify_response`]: the signature in the answer to an upload
-//! - [`verify_notification`]: the signature of a webhook
+//! - [`sign_notification`], [`verify_notification`]: the signature of a webhook
 
 mod notification;
 mod response;
@@ -28,7 +28,9 @@ use zeroize::Zeroizing;
 
 use super::Tag;
 
-pub use notification::{MAX_NOTIFICATION_AGE, Notification, NotificationRefusal, verify_notification};
+pub use notification::{
+    MAX_NOTIFICATION_AGE, Notification, NotificationRefusal, sign_notification, verify_notification,
+};
 pub use response::{Response, ResponseRefusal, sign_response, verify_response};
 pub use value::Value;
 pub use verify::{Policy, Refusal, Verified, verify};

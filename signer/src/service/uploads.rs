@@ -8,10 +8,11 @@ use safelight_proto::{
     reason::{CallError, Reason as Cause},
     signer::v1::{
         AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse,
-        FinishUploadRequest, FinishUploadResponse, FormAuthority, GrantAuthority, Header,
-        ListUploadRulesRequest, ListUploadRulesResponse, Reason, TokenAuthority, UploadKind,
-        UploadRule as Listed, UploadedFile, Verdict, finish_upload_request::Outcome as Ending,
-        upload_authority, upload_service_server::UploadService,
+        EndUploadTaskRequest, EndUploadTaskResponse, FinishUploadRequest, FinishUploadResponse,
+        FormAuthority, GrantAuthority, Header, ListUploadRulesRequest, ListUploadRulesResponse, Reason,
+        TakeUploadTasksRequest, TakeUploadTasksResponse, TokenAuthority, UploadKind, UploadRule as Listed,
+        UploadedFile, Verdict, finish_upload_request::Outcome as Ending, upload_authority,
+        upload_service_server::UploadService,
     },
     upload::Form,
 };
@@ -23,6 +24,7 @@ use super::{
     expiry::timestamp,
     origin::{self, SignedHeaders},
     refusal,
+    upload_tasks::Attempt,
     upload_tokens::{by_token, check_attempt, metadata, not_valid},
 };
 use crate::{
@@ -80,6 +82,24 @@ impl UploadService for Signer {
     ) -> Result<Response<ListUploadRulesResponse>, Status> {
         let (call, request) = Call::begin(&self.audit, request)?;
         let answer: Result<_, CallError> = Ok(self.rules(&call, &request));
+        call.end(answer).await
+    }
+
+    async fn take_upload_tasks(
+        &self,
+        request: Request<TakeUploadTasksRequest>,
+    ) -> Result<Response<TakeUploadTasksResponse>, Status> {
+        let (call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.take_tasks(&call, request).await;
+        call.end(answer).await
+    }
+
+    async fn end_upload_task(
+        &self,
+        request: Request<EndUploadTaskRequest>,
+    ) -> Result<Response<EndUploadTaskResponse>, Status> {
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.end_task(&mut call, request).await;
         call.end(answer).await
     }
 }
@@ -174,7 +194,8 @@ impl Signer {
         call: &mut Call<'_>,
         request: AuthorizeUploadRequest,
     ) -> Result<AuthorizeUploadResponse, CallError> {
-        let AuthorizeUploadRequest { upload_digest, authority: asked, request_id, file } = request;
+        let AuthorizeUploadRequest { upload_digest, authority: asked, request_id, file, width, height } =
+            request;
         let rule = self.rule(call, &upload_digest, &request_id)?;
         let file = file.ok_or_else(|| CallError::field("file", "missing"))?;
         let permitted = match authority(&rule, asked)? {
@@ -191,8 +212,21 @@ impl Signer {
             },
             Authority::Grant(grant) => grant_permit(call, grant, &request_id)?,
         };
-        let object = rule.object(&permitted.permit, &received(&file)).map_err(refusal::unstorable)?;
-        self.signed_put(call, &rule, object, permitted.already_stored)
+        let file = received(&file);
+        let object = rule.object(&permitted.permit, &file).map_err(refusal::unstorable)?;
+        let signed = self.signed_put(call, &rule, &object, permitted.already_stored)?;
+        if !permitted.already_stored {
+            let attempt = Attempt {
+                permit: &permitted.permit,
+                object: &object,
+                file: &file,
+                size: (width, height),
+                request_id: &request_id,
+                until: permitted.lease_expires,
+            };
+            self.note_attempt(&rule, attempt).await?;
+        }
+        Ok(signed)
     }
 
     /// A token that this request has reserved, or redeemed. A lease that ends soon is renewed.
@@ -206,13 +240,14 @@ impl Signer {
         let (tokens, id) = self.token(call, &account, &token)?;
         let now = self.clock.now();
         let record = tokens.get(&account, id).await.map_err(refusal::store)?;
-        let record = record.ok_or_else(|| refusal::token(Refusal::NotFound, now))?;
+        let mut record = record.ok_or_else(|| refusal::token(Refusal::NotFound, now))?;
         let held = machine::held(&record, request_id, now).map_err(|refused| refusal::token(refused, now))?;
         if let Held::Reserved { until } = held
             && until - now < MIN_LEASE_LEFT
         {
             let renewed = tokens.reserve(&account, id, request_id, MIN_LEASE_LEFT, now).await;
-            renewed.map_err(refusal::store)?.map_err(|_| refusal::token(Refusal::NotReserved, now))?;
+            let renewed = renewed.map_err(refusal::store)?;
+            record = renewed.map_err(|_| refusal::token(Refusal::NotReserved, now))?.record;
         }
         Permitted::of_record(id, record)
     }
@@ -230,12 +265,14 @@ impl Signer {
                 let TokenAuthority { account, token } = authority;
                 let (tokens, id) = self.token(call, &account, &token)?;
                 let now = self.clock.now();
-                let ended = match outcome {
+                let ended = match &outcome {
                     Ending::Stored(_) => tokens.redeem(&account, id, &request_id, now).await,
                     Ending::Refused(_) => tokens.release(&account, id, &request_id, now).await,
                 };
                 let Outcome { record, replayed } =
                     ended.map_err(refusal::store)?.map_err(|refused| refusal::token(refused, now))?;
+                let permitted = Permitted::of_record(id, record.clone())?;
+                self.note_ended(&rule, &permitted.permit, &request_id, &outcome).await?;
                 Ok(match machine::held(&record, &request_id, now) {
                     Ok(Held::Redeemed) => FinishUploadResponse {
                         redeem_time: record.state.redeemed().map(timestamp),
@@ -245,14 +282,47 @@ impl Signer {
                     _ => FinishUploadResponse::default(),
                 })
             }
-            (Authority::Form(form), Ending::Stored(stored)) => {
-                let file = stored.file.ok_or_else(|| CallError::field("stored.file", "missing"))?;
-                self.answer(call, &rule, &form, &file)
+            (Authority::Form(form), outcome) => {
+                let permit = match (self.form(call, &rule, &form, 2 * FORM_GRACE)?, &outcome) {
+                    (Ok(permit), _) => permit,
+                    // There was no upload.
+                    (Err(_), Ending::Refused(_)) => return Ok(FinishUploadResponse::default()),
+                    (Err(reason), Ending::Stored(_)) => {
+                        let reason = reason.as_str_name().trim_start_matches("REASON_");
+                        return Err(Cause::UploadRefused
+                            .error(format!("the form's signature does not hold: {reason}")));
+                    }
+                };
+                let answer = match &outcome {
+                    Ending::Stored(stored) => {
+                        let file =
+                            stored.file.as_ref().ok_or_else(|| CallError::field("stored.file", "missing"))?;
+                        self.answer(call, &rule, &permit, file)?
+                    }
+                    Ending::Refused(_) => FinishUploadResponse::default(),
+                };
+                self.note_ended(&rule, &permit, &request_id, &outcome).await?;
+                Ok(answer)
             }
-            (Authority::Grant(grant), _) => {
-                grant_permit(call, grant, &request_id).map(|_| FinishUploadResponse::default())
+            (Authority::Grant(grant), outcome) => {
+                let permitted = grant_permit(call, grant, &request_id)?;
+                self.note_ended(&rule, &permitted.permit, &request_id, &outcome).await?;
+                Ok(FinishUploadResponse::default())
             }
-            (Authority::Form(_), Ending::Refused(_)) => Ok(FinishUploadResponse::default()),
+        }
+    }
+
+    /// What has become of an upload, into the journal.
+    async fn note_ended(
+        &self,
+        rule: &Rule,
+        permit: &Permit,
+        request_id: &str,
+        outcome: &Ending,
+    ) -> Result<(), CallError> {
+        match outcome {
+            Ending::Stored(stored) => self.note_stored(rule, permit, request_id, stored).await,
+            Ending::Refused(refused) => self.note_refused(rule, permit, request_id, &refused.reason).await,
         }
     }
 
@@ -261,14 +331,10 @@ impl Signer {
         &self,
         call: &mut Call<'_>,
         rule: &Rule,
-        form: &FormAuthority,
+        permit: &Permit,
         file: &UploadedFile,
     ) -> Result<FinishUploadResponse, CallError> {
-        let permit = self.form(call, rule, form, 2 * FORM_GRACE)?.map_err(|reason| {
-            let reason = reason.as_str_name().trim_start_matches("REASON_");
-            Cause::UploadRefused.error(format!("the form's signature does not hold: {reason}"))
-        })?;
-        let object = rule.object(&permit, &received(file)).map_err(refusal::unstorable)?;
+        let object = rule.object(permit, &received(file)).map_err(refusal::unstorable)?;
         call.note(|entry| object.key.clone_into(&mut entry.subject));
         let ring = self.keyring();
         let key = ring.cloudinary_upload(rule.form_key.as_deref().unwrap_or_default()).map_err(gone(rule))?;
@@ -352,24 +418,14 @@ impl Signer {
         &self,
         call: &mut Call<'_>,
         rule: &Rule,
-        object: Object,
+        object: &Object,
         already_stored: bool,
     ) -> Result<AuthorizeUploadResponse, CallError> {
         let Object { image_id, key: object_key, upload_id, headers } = object;
-        let url = rule.origin.url(&object_key).map_err(refusal::object_key)?;
+        let url = rule.origin.url(object_key).map_err(refusal::object_key)?;
         call.note(|entry| object_key.clone_into(&mut entry.subject));
         call.granted().object(&url).map_err(refusal::denied)?;
-        let ring = self.keyring();
-        let key = ring.aws_sigv4(rule.origin.signing_key()).map_err(gone(rule))?;
-        origin::check_allowed(key, &url)?;
-        let now = self.clock.now();
-        let sign = |method, own: &[Header], body| -> Result<SignedHeaders, CallError> {
-            let headers = origin::headers(key, own)?;
-            let request = aws_sigv4::Request { method, url: &url, headers: &headers, body };
-            let request =
-                S3Request::new(request, rule.origin.region(), false).map_err(refusal::origin_request)?;
-            origin::sign_headers(key, &request, now)
-        };
+        let sign = |method, own: &[Header], body| self.signed_object_request(rule, method, &url, own, body);
         let SignedHeaders { headers: head_headers, expires, key_version } =
             sign("HEAD", &[], Body::Unsigned)?;
         let put_headers = if already_stored {
@@ -390,15 +446,34 @@ impl Signer {
         Ok(AuthorizeUploadResponse {
             verdict: Verdict::Valid.into(),
             reason: Reason::Ok.into(),
-            image_id,
-            object_key,
-            url,
+            image_id: image_id.clone(),
+            object_key: object_key.clone(),
             put_headers,
             head_headers,
             expire_time: Some(timestamp(expires)),
-            upload_id,
+            upload_id: upload_id.clone(),
             already_stored,
+            url,
         })
+    }
+
+    /// Signs one request for an object of a rule's origin.
+    pub(super) fn signed_object_request(
+        &self,
+        rule: &Rule,
+        method: &str,
+        url: &str,
+        own: &[Header],
+        body: Body<'_>,
+    ) -> Result<SignedHeaders, CallError> {
+        let ring = self.keyring();
+        let key = ring.aws_sigv4(rule.origin.signing_key()).map_err(gone(rule))?;
+        origin::check_allowed(key, url)?;
+        let headers = origin::headers(key, own)?;
+        let request = aws_sigv4::Request { method, url, headers: &headers, body };
+        let request =
+            S3Request::new(request, rule.origin.region(), false).map_err(refusal::origin_request)?;
+        origin::sign_headers(key, &request, self.clock.now())
     }
 
     fn rules(&self, call: &Call<'_>, request: &ListUploadRulesRequest) -> ListUploadRulesResponse {
@@ -469,7 +544,7 @@ fn grant_permit(
     Ok(Permitted::without_token(permit, metadata))
 }
 
-fn received(file: &UploadedFile) -> File<'_> {
+pub(super) fn received(file: &UploadedFile) -> File<'_> {
     File {
         sha256: &file.sha256,
         length: file.length,
@@ -504,12 +579,12 @@ fn unknown(digest: &str) -> CallError {
     );
     Cause::UploadUnknown.error(
         "none of the signer's [[uploads]] has this digest: compare kind, object_key, key, max_bytes, content_types, overwrite, \
-         signing_key, base_url and region with the resizer's (ListUploadRules shows the signer's)",
+         signing_key, base_url, region, callback and callback_key with the resizer's (ListUploadRules shows the signer's)",
     )
 }
 
 /// A key that the rule had is none any more: a reload has come between, and the rule is gone too, or another.
-fn gone(rule: &Rule) -> impl FnOnce(NoKey) -> CallError + '_ {
+pub(super) fn gone(rule: &Rule) -> impl FnOnce(NoKey) -> CallError + '_ {
     |_| unknown(&rule.digest)
 }
 
@@ -527,5 +602,7 @@ fn describe(rule: &Rule) -> Listed {
         signing_key: identity.signing_key.to_owned(),
         base_url: identity.base_url.to_owned(),
         region: identity.region.to_owned(),
+        callback: identity.callback.to_owned(),
+        callback_key: identity.callback_key.to_owned(),
     }
 }

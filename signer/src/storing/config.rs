@@ -5,14 +5,16 @@
 //! name = "avatars"                       # 1 to 64 letters, digits, '.', '_' or '-'; for grants and the log
 //! kind = "one-time"                      # upload tokens; "cloudinary": signed forms; "grant": the caller's grant alone
 //! object_key = "{account}/{id}"          # of {account} (not of a form), {id}, {sha256}, {ext} and text; default "{id}". Of
-//!                                        # "one-time" the resizer takes neither {sha256} nor {ext}: a token has one object
+//!                                        # "one-time" neither {sha256} nor {ext}: a token has one object, whatever the file is
 //! key = "uploads"                        # cloudinary: the key of scheme cloudinary-upload that forms are signed with
 //! max_bytes = "20MiB"                    # of a file
 //! content_types = ["image/jpeg"]         # that are stored; default: JPEG, PNG, WebP, GIF and AVIF
-//! overwrite = false                      # whether an object that exists is replaced
+//! overwrite = false                      # whether an object that exists is replaced; of "one-time" never
 //! signing_key = "s3"                     # a key of scheme aws-sigv4, which signs the PUT
 //! region = "eu-west-1"                   # the bucket's
 //! base_url = "https://photos.s3.eu-west-1.amazonaws.com/"   # what stands before the object's key
+//! callback = "https://app.example.com/hooks/uploads"        # where outcomes are sent, by a resizer; needs [upload_tokens]
+//! callback_key = "uploads"               # the key of scheme cloudinary-upload that signs them; default: that of forms
 //! ```
 
 use std::{collections::HashSet, sync::Arc};
@@ -21,14 +23,18 @@ use safelight_chassis::config::Section;
 use safelight_proto::{signer::v1::UploadKind, upload::object};
 use serde::Deserialize;
 
-use super::{Rule, Uploads};
+use super::{Callback, Rule, Uploads};
 use crate::{
     keyring::{Keyring, is_name},
     origin::{self, Origin},
+    scheme::url::HttpUrl,
 };
 
 /// Media types that are stored unless said otherwise.
 const DEFAULT_TYPES: [&str; 5] = ["image/avif", "image/gif", "image/jpeg", "image/png", "image/webp"];
+
+/// Longest URL of a callback, in bytes.
+const MAX_CALLBACK: usize = 1024;
 
 /// The default only lets reading go on.
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -58,6 +64,12 @@ impl Uploads {
             if uploads.by_digest.insert(rule.digest.clone(), Arc::clone(&rule)).is_some() {
                 section.error("", "another upload rule differs from this one in its name alone");
             }
+            if rule.callback.is_some() && !has_upload_tokens {
+                section.error(
+                    "callback",
+                    "needs [upload_tokens], where outcomes are kept until they were received",
+                );
+            }
             uploads.by_name.insert(rule.name.clone(), rule);
         });
         uploads
@@ -79,6 +91,19 @@ fn read(section: &mut Section, keyring: &Keyring) -> Rule {
     } else if kind == UploadKind::Cloudinary && object_key.contains("{account}") {
         section.error("object_key", "has {account}, and a form has none");
     }
+    let overwrite = section.or("overwrite", false);
+    if kind == UploadKind::OneTime {
+        // That a token stores one picture rests on its one key, and on that an object there is not replaced.
+        if object_key.contains("{sha256}") || object_key.contains("{ext}") {
+            section
+                .error("object_key", "has {sha256} or {ext}: a token has one object, whatever the file is");
+        }
+        if overwrite {
+            section.error("overwrite", "must be false: a token stores one picture");
+        }
+    }
+    let form_key = read_form_key(section, keyring, kind);
+    let callback = read_callback(section, keyring, form_key.as_deref());
     let max_bytes = section.bytes("max_bytes");
     if matches!(max_bytes, None | Some(0)) {
         section.error("max_bytes", "expected a number of bytes, such as \"20MiB\", and more than 0");
@@ -88,11 +113,12 @@ fn read(section: &mut Section, keyring: &Keyring) -> Rule {
         digest: String::new(),
         kind,
         object_key,
-        form_key: read_form_key(section, keyring, kind),
+        form_key,
         max_bytes: max_bytes.unwrap_or_default(),
         content_types: read_types(section),
-        overwrite: section.or("overwrite", false),
+        overwrite,
         origin: Origin::read(section, keyring),
+        callback,
     };
     if rule.origin.signing.is_none() {
         section.error("signing_key", "missing");
@@ -117,6 +143,29 @@ fn read_form_key(section: &mut Section, keyring: &Keyring, kind: UploadKind) -> 
         None => {}
     }
     key
+}
+
+fn read_callback(section: &mut Section, keyring: &Keyring, form_key: Option<&str>) -> Option<Callback> {
+    let url: Option<String> = section.optional("callback");
+    let key: Option<String> = section.optional("callback_key");
+    let Some(url) = url else {
+        if key.is_some() {
+            section.error("callback_key", "belongs to `callback`");
+        }
+        return None;
+    };
+    if url.len() > MAX_CALLBACK || HttpUrl::parse(&url).is_err() || url.contains('#') {
+        section.error("callback", "expected an absolute http or https URL of at most 1,024 bytes");
+    }
+    let is_own = key.is_some();
+    let Some(key) = key.or_else(|| form_key.map(str::to_owned)) else {
+        section.error("callback_key", "missing");
+        return None;
+    };
+    if is_own && let Err(error) = keyring.cloudinary_upload(&key) {
+        origin::no_key(section, "callback_key", keyring, &key, error, "callbacks");
+    }
+    Some(Callback { url, key })
 }
 
 fn read_types(section: &mut Section) -> Vec<String> {

@@ -195,6 +195,15 @@ impl Permit {
         Ok(id)
     }
 
+    /// The id of its token; empty for none.
+    #[must_use]
+    pub fn token_id(&self) -> String {
+        match &self.authority {
+            Authority::Token(id) => id.to_string(),
+            Authority::Form(_) | Authority::Grant { .. } => String::new(),
+        }
+    }
+
     /// Names the upload of a file, in the object's metadata.
     #[must_use]
     pub fn upload_id(&self, sha256: &str) -> String {

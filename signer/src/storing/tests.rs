@@ -87,6 +87,22 @@ fn everything_that_is_wrong_is_said() {
     for (text, has_tokens, at) in [
         (tokens("key = 'forms'"), true, "uploads[0].key"),
         (tokens("object_key = '{account}-{id}'"), true, "uploads[0].object_key"),
+        (tokens("object_key = '{id}.{ext}'"), true, "uploads[0].object_key"),
+        (tokens("object_key = '{sha256}'"), true, "uploads[0].object_key"),
+        (tokens("overwrite = true"), true, "uploads[0].overwrite"),
+        (tokens("callback = 'https://a.example.com/h'"), true, "uploads[0].callback_key: missing"),
+        (tokens("callback_key = 'forms'"), true, "uploads[0].callback_key: belongs"),
+        (tokens("callback = '/h'\ncallback_key = 'forms'"), true, "uploads[0].callback"),
+        (
+            tokens("callback = 'https://a.example.com/h'\ncallback_key = 's3'"),
+            true,
+            "uploads[0].callback_key",
+        ),
+        (
+            good.replace("max_bytes", "callback = 'https://a.example.com/h'\nmax_bytes"),
+            false,
+            "uploads[0].callback: needs",
+        ),
         (tokens(""), false, "uploads[0].kind: needs [upload_tokens]"),
         (format!("{good}{good}"), true, "uploads[1].name: another upload rule"),
         (

@@ -11,6 +11,8 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 const STEP: usize = 500;
 /// Steps each time it looks: 10,000 records in 30 s, more than are made.
 const STEPS: usize = 20;
+/// How long an entry of the journal may be due and not be taken, in seconds: 7 days. Its rule is none any more, or of no resizer.
+const MAX_OVERDUE: u64 = 7 * 24 * 3600;
 /// Rest between steps, for those who wait.
 const REST: Duration = Duration::from_millis(50);
 
@@ -19,6 +21,18 @@ const REST: Duration = Duration::from_millis(50);
 pub(super) async fn run(store: Weak<dyn Store>, clock: Clock, retention: u64, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;
+        {
+            let Some(store) = store.upgrade() else { return };
+            match store.sweep_entries(clock.now().saturating_sub(MAX_OVERDUE), STEP).await {
+                Ok(0) => {}
+                Ok(count) => tracing::error!(
+                    count,
+                    "upload.outcomes_dropped: no resizer has asked for these for 7 days: each rule of [[uploads]] needs a resizer \
+                     that has it and a grant for TakeUploadTasks"
+                ),
+                Err(error) => tracing::warn!(%error, "overdue tasks of uploads could not be removed"),
+            }
+        }
         for _ in 0..STEPS {
             let Some(store) = store.upgrade() else { return };
             let until = clock.now().saturating_sub(retention);

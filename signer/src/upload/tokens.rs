@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::{
-    Event, Invalid, Outcome, Record, Refusal, Settings, Store, StoreError, Token, TokenId, Wish,
+    Event, Invalid, Journal, Outcome, Record, Refusal, Settings, Store, StoreError, Token, TokenId, Wish,
     config::OpenError, image_id, machine::EventKind, rules, sweep,
 };
 use crate::clock::Clock;
@@ -150,6 +150,12 @@ impl UploadTokens {
         now: u64,
     ) -> Result<Result<Outcome, Refusal>, TokenError> {
         self.apply(account, id, EventKind::Cancel, now).await
+    }
+
+    /// The journal of uploads, which is kept beside the tokens.
+    #[must_use]
+    pub fn journal(&self) -> Journal {
+        Journal::new(Arc::clone(&self.store), Arc::clone(&self.calls))
     }
 
     async fn apply(

@@ -117,6 +117,8 @@ async fn an_upload_stands_in_the_trail_and_neither_trail_nor_log_lets_anyone_upl
             authority: authority.clone(),
             request_id: "r".to_owned(),
             file: Some(file.clone()),
+            width: 0,
+            height: 0,
         };
         let signed = uploads.authorize_upload(authorize).await.unwrap().into_inner();
         let authorization = signed.put_headers.iter().find(|header| header.name == "authorization").unwrap();

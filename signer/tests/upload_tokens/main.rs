@@ -6,6 +6,7 @@
 //! - `postgres_tls`: the same server with a certificate
 //! - `served`: a signer over a real socket, at a time that the test sets
 //! - `store`: what every store must do
+//! - `journal`: what every store must do with the journal
 //! - `model`: the stores against a model, by random histories
 //! - `scenarios`: the vectors
 //! - `calls`: what the vectors do not say of the four methods
@@ -14,6 +15,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests and what they share")]
 
 mod calls;
+mod journal;
 mod kill;
 mod model;
 mod place;

@@ -26,6 +26,8 @@ pub(crate) fn upload_digest() -> String {
         signing_key: "s3",
         base_url: BASE_URL,
         region: "auto",
+        callback: "",
+        callback_key: "",
     }
     .digest()
 }

@@ -87,7 +87,7 @@ async fn their_sdk_for_python_uploads() {
 }
 
 /// Signs parameters as a backend does for its pages.
-async fn sign(local: &Local, parameters: &[(&str, &str)]) -> Vec<FormField> {
+pub(crate) async fn sign(local: &Local, parameters: &[(&str, &str)]) -> Vec<FormField> {
     let text = |text: &str| Value { kind: Some(Kind::StringValue(text.into())) };
     let fields = parameters.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect();
     let request = SignUploadRequest { key: "uploads".into(), parameters: Some(Struct { fields }) };

@@ -22,6 +22,7 @@
 //! - [`check`]: `check-config --connect`
 //! - [`store`]: uploads, from a token to an object; [`cloudinary`]: Cloudinary's API
 //! - [`objects`]: stored objects, changed and deleted
+//! - [`callbacks`]: outcomes that are sent, by [`receiver`] received, and variants that are made at once
 //! - [`store_site`]: both services as processes, and a proxy before S3 that can fail, for the three below
 //! - [`store_kill`], [`store_faults`], [`store_hostile`]: uploads while processes are killed, while S3 or the signer fails, and
 //!   uploads that are made to do harm
@@ -31,6 +32,7 @@
 mod access;
 mod agreement;
 mod cache;
+mod callbacks;
 mod causes;
 mod check;
 mod cloudinary;
@@ -51,7 +53,12 @@ mod options;
 mod path_signatures;
 mod pictures;
 mod policy;
+// The same server as the tests of tokens have.
+#[path = "../../../signer/tests/upload_tokens/postgres.rs"]
+#[expect(dead_code, reason = "some of it is for those alone")]
+mod postgres;
 mod privacy;
+mod receiver;
 mod resize;
 mod results;
 mod s3_origin;

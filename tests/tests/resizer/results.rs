@@ -527,13 +527,14 @@ async fn eager_variants_are_where_deliveries_look() {
     assert_eq!(eager.len(), 4, "two routes, two kinds of viewers");
     let outputs = eager.into_iter().enumerate().map(|(number, eager)| {
         let bytes = format!("result {number}").into_bytes();
-        let format = if eager.accepts == Accepts::Webp { Format::Webp } else { Format::Jpeg };
+        let format = if eager.viewer.accepts == Accepts::Webp { Format::Webp } else { Format::Jpeg };
         let size = safelight_image::size::Size { width: 7, height: 5 };
         let picture = Picture { format, size, length: bytes.len() as u64, crc32c: crc32c::crc32c(&bytes) };
         EagerOutput { eager, picture, bytes: bytes.into() }
     });
     let context = Context::within(Duration::from_secs(10));
-    assert_eq!(app.store_results("photos", "a.png", &etag, outputs.collect(), &context).await, 4);
+    let outputs: Vec<_> = outputs.collect();
+    assert_eq!(app.store_results("photos", "a.png", &etag, &outputs, &context).await, 4);
     let mut found = Vec::new();
     for url in ["/acct/a.png/thumbnail", "/small/a.png"] {
         for accept in ["", "image/webp"] {

@@ -18,11 +18,15 @@ use tokio::task::JoinSet;
 
 use crate::{
     pictures::noise_file,
+    postgres::Postgres,
+    receiver::Callback,
     store_site::{Clients, Random, Site, Token, Told, messages, number, open},
 };
 
 const CLIENTS: usize = 24;
 const UPLOADS: u64 = 400;
+/// How long an object may be there and nobody be told: a reservation, and some seconds.
+const RECOVERY: Duration = Duration::from_secs(150);
 /// How long a client waits for one answer, and for any.
 const ATTEMPT: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -134,10 +138,22 @@ impl Upload {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_services_lose_nothing_and_store_nothing_twice() {
+    let uploads = number("SAFELIGHT_KILL_UPLOADS", UPLOADS);
+    kill_while_uploading("embedded", uploads, Site::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_services_lose_nothing_on_postgresql() {
+    let Some(postgres) = Postgres::start() else { return };
+    let uploads = number("SAFELIGHT_KILL_UPLOADS", UPLOADS / 2);
+    kill_while_uploading("postgresql", uploads, Site::start_on(Some(postgres)).await).await;
+}
+
+#[expect(clippy::print_stdout, reason = "what was counted")]
+async fn kill_while_uploading(store: &str, uploads: u64, mut site: Site) {
     let began = Instant::now();
     let seed = number("SAFELIGHT_SEED", 12);
-    let uploads = usize::try_from(number("SAFELIGHT_KILL_UPLOADS", UPLOADS)).unwrap();
-    let mut site = Site::start().await;
+    let uploads = usize::try_from(uploads).unwrap();
     // A file of each size, so that every upload has bytes of its own.
     let mut clients = site.clients();
     let mut waiting = Vec::new();
@@ -198,11 +214,23 @@ async fn killed_services_lose_nothing_and_store_nothing_twice() {
     done.store(true, Ordering::Relaxed);
     let (site, kills) = killer.await.unwrap();
 
-    // Uploads whose clients did not come back: an object without a redeemed token is found by the next attempt.
+    // Uploads whose clients did not come back: a resizer looks for their objects, and has them told.
     let mut clients = site.clients();
     let (mut random, mut found, mut usable) = (Random::new(seed + 1), 0, 0);
     let mut ended = std::mem::take(&mut *ended.lock().unwrap());
     assert_eq!(ended.len(), uploads);
+    let mut recovered = 0;
+    for (upload, _) in ended.iter().filter(|(_, told)| !told) {
+        if site.object(&upload.token.key).await.is_none() {
+            continue;
+        }
+        let looking = Instant::now();
+        while clients.state(&upload.token.token).await != UploadTokenState::Redeemed {
+            assert!(looking.elapsed() < RECOVERY, "an object that nobody was told of: {:?}", upload.token);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        recovered += 1;
+    }
     for (upload, told) in &mut ended {
         let object = site.object(&upload.token.key).await;
         let state = clients.state(&upload.token.token).await;
@@ -221,13 +249,28 @@ async fn killed_services_lose_nothing_and_store_nothing_twice() {
     let accepted: HashMap<_, _> =
         ended.iter().map(|(upload, _)| (upload.token.key.clone(), upload.sha256())).collect();
     let (objects, _) = site.audit(&accepted).await;
+    // Every object was told of, as what it is; some more than once.
+    let mut told: HashMap<String, usize> = HashMap::new();
+    let telling = Instant::now();
+    while told.len() < accepted.len() {
+        assert!(telling.elapsed() < RECOVERY, "{} of {} were told", told.len(), accepted.len());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        told.clear();
+        for said in site.receiver.callbacks().iter().filter(|told| told.is("stored")).map(Callback::json) {
+            let key = said["key"].as_str().unwrap();
+            assert_eq!(said["sha256"].as_str(), accepted.get(key).map(String::as_str), "{said}");
+            *told.entry(key.to_owned()).or_default() += 1;
+        }
+    }
+    let again = told.values().filter(|count| **count > 1).count();
     let puts = site.proxy.puts();
     let adoptions = puts.iter().filter(|put| put.status == 412).count();
     let get = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
     println!(
-        "seed {seed}: {uploads} uploads by {CLIENTS} clients, {objects} objects; SIGKILL of the resizer × {}, of the signer × {}; \
+        "{store}, seed {seed}: {uploads} uploads by {CLIENTS} clients, {objects} objects; SIGKILL of the resizer × {}, of the signer × {}; \
          {} attempts, {} without an answer, {} to be repeated, {} with a new name, {} told that another attempt has stored it, \
-         {} replays, {adoptions} adoptions (412 and the same file); {} abandoned: {found} with an object, {usable} without; {:.1?}",
+         {} replays, {adoptions} adoptions (412 and the same file); {} abandoned: {found} with an object, {recovered} of them found by a resizer, {usable} without; {} callbacks of stored \
+         objects, {again} more than once; {:.1?}",
         kills[0],
         kills[1],
         get(&counts.attempts),
@@ -237,6 +280,7 @@ async fn killed_services_lose_nothing_and_store_nothing_twice() {
         get(&counts.by_another),
         get(&counts.replays),
         get(&counts.abandoned),
+        told.len(),
         began.elapsed()
     );
     assert!(kills[0] > 3 && kills[1] > 1 && get(&counts.lost) > 0);

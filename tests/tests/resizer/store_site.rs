@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener as Port},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -41,7 +42,11 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::harness::{LOOK, PATIENCE, assemble, eventually, output, png};
+use crate::{
+    harness::{LOOK, PATIENCE, assemble, eventually, output, png},
+    postgres::Postgres,
+    receiver::Receiver,
+};
 
 pub(crate) const ACCOUNT: &str = "acme";
 
@@ -324,6 +329,10 @@ pub(crate) struct Site {
     pub(crate) http: SocketAddr,
     pub(crate) proxy: Proxy,
     pub(crate) s3: EmbeddedS3,
+    /// Takes the callbacks of `direct`.
+    pub(crate) receiver: Receiver,
+    /// Where tokens are, if not in a file.
+    _postgres: Option<Postgres>,
     _dir: TempDir,
 }
 
@@ -388,6 +397,11 @@ impl Told {
 
 impl Site {
     pub(crate) async fn start() -> Self {
+        Self::start_on(None).await
+    }
+
+    /// With tokens in PostgreSQL, where one is given.
+    pub(crate) async fn start_on(postgres: Option<Postgres>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         // The stack writes keys and configurations, and has the S3 server. Its services are not needed.
         let stack = Stack::start(dir.path(), Settings::default()).await.unwrap();
@@ -405,10 +419,24 @@ impl Site {
             fs::write(&path, text).unwrap();
             path
         };
-        let signer_toml = write("signer.toml", &[("upload-tokens.redb", "site-tokens.redb")]);
+        let receiver = Receiver::start(200).await;
+        let rule = "name = \"direct\"\nkind = \"one-time\"\n";
+        let told = format!("{rule}callback = \"{}\"\ncallback_key = \"uploads\"\n", receiver.url());
+        let tokens = format!("path = \"{}\"", dir.path().join("upload-tokens.redb").display());
+        let instead = match &postgres {
+            None => tokens.replace("upload-tokens", "site-tokens"),
+            Some(postgres) => {
+                let path = dir.path().join("secrets/postgres-url");
+                fs::write(&path, postgres.file_url()).unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+                format!("store = \"postgres\"\nurl_file = \"{}\"", path.display())
+            }
+        };
+        let signer_toml = write("signer.toml", &[(&tokens, &instead), (rule, &told)]);
         let resizer_toml = write(
             "resizer.toml",
             &[
+                (rule, &told),
                 (&signer.endpoint(), &format!("http://{signer_at}")),
                 ("listen = \"127.0.0.1:0\"", &format!("listen = \"{http}\"")),
             ],
@@ -419,7 +447,7 @@ impl Site {
         signer.listening().await;
         let resizer = Process::start("safelight-resizer", &resizer_toml, resizer_at);
         resizer.listening().await;
-        Self { resizer, signer, http, proxy, s3, _dir: dir }
+        Self { resizer, signer, http, proxy, s3, receiver, _postgres: postgres, _dir: dir }
     }
 
     pub(crate) fn clients(&self) -> Clients {

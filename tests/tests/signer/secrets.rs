@@ -324,6 +324,8 @@ async fn use_uploads(pair: &Pair, errors: &mut Errors) -> Vec<String> {
         authority: authority(by),
         request_id: "r".to_owned(),
         file: Some(file.clone()),
+        width: 0,
+        height: 0,
     };
     let finish = |rule: &str, by: &Authority| FinishUploadRequest {
         upload_digest: digest(rule),

@@ -86,7 +86,7 @@ impl Server {
         };
         [
             KEYS.to_owned(),
-            rule("tokens", "one-time", "object_key = 'été/{account}/{id}.{ext}'"),
+            rule("tokens", "one-time", "object_key = 'été/{account}/{id}'"),
             rule("forms", "cloudinary", "object_key = 'forms/{id}'\nkey = 'upload'\noverwrite = true"),
         ]
         .concat()
@@ -118,6 +118,8 @@ impl Uploads {
             authority: Some(UploadAuthority { authority: Some(by.clone()) }),
             request_id: "r".to_owned(),
             file: Some(uploaded(bytes)),
+            width: 0,
+            height: 0,
         };
         ok(self.service.authorize_upload(request).await)
     }

@@ -7,17 +7,17 @@ use safelight_proto::signer::v1::{
 };
 use serde_json::Value as Json;
 
-use super::{Demo, PRIVATE, ensure, http::answered};
+use super::{Demo, PRIVATE, PUBLIC, ensure, http::answered};
 use crate::{
     client::{Answer, post_file},
-    gallery::{ACCOUNT, NewUpload},
+    gallery::{ACCOUNT, NewUpload, Privacy},
 };
 
 impl Demo<'_> {
     /// Token, upload, signed URL, picture; then what must be refused.
     pub(super) async fn store(&self, picture: &[u8]) -> Result<(), BoxError> {
         self.say.line("\n5. A picture uploaded over HTTP by a one-time URL (Cloudflare's direct upload)");
-        let upload = self.backend.new_upload().await?;
+        let upload = self.backend.new_upload(Privacy::Private).await?;
         let state = self.state(&upload).await?;
         ensure(state == UploadTokenState::Pending, "a new token must be pending")?;
         self.say.step("CreateUploadToken", format!("a URL for one upload: …/upload/{ACCOUNT}/<token>"));
@@ -44,6 +44,11 @@ impl Demo<'_> {
         ensure(media_type.starts_with("image/"), "a signed URL must be answered with the picture")?;
         self.say.step("GET, signed URL", format!("200 {media_type}, {} bytes", got.body.len()));
         self.refused_get("GET, unsigned URL", &url).await?;
+        // The variant is public, the picture is not.
+        let url = format!("{}/{PUBLIC}", self.base(&upload.image_id)?);
+        let absent = json(&answered(Method::GET, &url, None, StatusCode::NOT_FOUND).await?)?;
+        ensure(absent["reason"] == "ORIGIN_NOT_FOUND", &format!("a private picture, unsigned: {absent}"))?;
+        self.say.step("GET, public variant", "404 ORIGIN_NOT_FOUND: the picture is private");
 
         let again = post_file(&upload.url, "picture", picture).await?;
         let told = json(&again)?;

@@ -22,14 +22,35 @@ use crate::client::ask;
 
 /// The tenant of all uploads here.
 pub(crate) const ACCOUNT: &str = "acme";
-/// What the page shows, by signed URLs. A height limits tall pictures, whose `card` is larger than the route allows.
-const VARIANTS: [&str; 2] = ["width=640,height=640,fit=scale-down", "width=240,height=240,fit=cover"];
+/// What the page shows by signed URLs. Strangers are refused the first of any picture, and get the second, which is a public
+/// variant, of pictures that are public.
+const VARIANTS: [&str; 2] = ["card", "thumbnail"];
 /// How long signed URLs are valid.
 const SECONDS: i64 = 3600;
 /// The uploads that are remembered: the newest ones.
 const MAX_UPLOADS: usize = 200;
 /// The pictures that the page shows: the newest ones.
 const MAX_PICTURES: usize = 24;
+
+/// Who may see an uploaded picture in variants that are public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Privacy {
+    /// Whoever has a signed URL.
+    Private,
+    /// Anyone.
+    Public,
+}
+
+impl Privacy {
+    /// From the query of a request for an upload URL: without one the picture is private.
+    pub(super) fn of(query: Option<&str>) -> Option<Self> {
+        match query {
+            None | Some("privacy=private") => Some(Self::Private),
+            Some("privacy=public") => Some(Self::Public),
+            Some(_) => None,
+        }
+    }
+}
 
 /// An upload URL, and what its token is known by.
 #[derive(Debug, Clone)]
@@ -40,6 +61,7 @@ pub(crate) struct NewUpload {
     pub(crate) token_id: String,
     /// The id that the picture will have.
     pub(crate) image_id: String,
+    privacy: Privacy,
     /// Whether it is known to have arrived.
     is_stored: bool,
 }
@@ -71,16 +93,17 @@ impl Backend {
         &self.resizer
     }
 
-    /// Has a one-time token made. Its URL takes one picture, which will be marked as private.
-    pub(crate) async fn new_upload(&self) -> Result<NewUpload, BoxError> {
+    /// Has a one-time token made. Its URL takes one picture, which is stored with the mark that makes it private, or without.
+    pub(crate) async fn new_upload(&self, privacy: Privacy) -> Result<NewUpload, BoxError> {
         let request = CreateUploadTokenRequest {
             account: ACCOUNT.into(),
-            require_signed_urls: true,
+            require_signed_urls: privacy == Privacy::Private,
             ..Default::default()
         };
         let made = self.tokens.clone().create_upload_token(request).await?.into_inner();
         let url = format!("{}/upload/{ACCOUNT}/{}", self.resizer, made.token);
-        let upload = NewUpload { url, token_id: made.token_id, image_id: made.image_id, is_stored: false };
+        let (token_id, image_id) = (made.token_id, made.image_id);
+        let upload = NewUpload { url, token_id, image_id, privacy, is_stored: false };
         let mut uploads = self.uploads();
         if uploads.len() == MAX_UPLOADS {
             uploads.pop_front();
@@ -142,19 +165,21 @@ impl Backend {
 
     async fn picture(&self, upload: &NewUpload) -> Result<Json, BoxError> {
         let url = |variant| format!("{}/local/{}/{variant}", self.resizer, upload.image_id);
-        let mut signed = Vec::new();
+        let (mut signed, mut unsigned) = (Vec::new(), Vec::new());
         for variant in VARIANTS {
-            signed.push(json!({ "variant": variant, "url": self.sign(&url(variant), SECONDS).await? }));
+            let url = url(variant);
+            signed.push(json!({ "variant": variant, "url": self.sign(&url, SECONDS).await? }));
+            // A page cannot read the status of a picture from elsewhere: it is read here, each time, without a signature.
+            let answer = ask(Method::GET, &url, None).await?;
+            let problem: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let (status, reason) = (answer.status.as_u16(), &problem["reason"]);
+            unsigned.push(json!({ "variant": variant, "url": url, "status": status, "reason": reason }));
         }
-        // A page cannot read the status of a picture from elsewhere: it is read here, without a signature.
-        let unsigned = url(VARIANTS[0]);
-        let answer = ask(Method::GET, &unsigned, None).await?;
-        let problem: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let (status, reason) = (answer.status.as_u16(), &problem["reason"]);
         Ok(json!({
             "id": upload.image_id,
+            "private": upload.privacy == Privacy::Private,
             "signed": signed,
-            "unsigned": { "variant": VARIANTS[0], "url": unsigned, "status": status, "reason": reason },
+            "unsigned": unsigned,
         }))
     }
 }

@@ -39,7 +39,7 @@ keys = ["web", "s3-photos"]
 # Uploads that a token, a signed form or a grant lets in.
 [[grants]]
 caller = "resizer"
-methods = ["BeginUpload", "AuthorizeUpload", "FinishUpload", "ListUploadRules"]
+methods = ["BeginUpload", "AuthorizeUpload", "FinishUpload", "ListUploadRules", "TakeUploadTasks", "EndUploadTask"]
 keys = ["uploads", "s3-photos"]
 accounts = ["*"]
 
@@ -140,7 +140,8 @@ pub(super) fn resizer(signer: &str, token_file: &Path, s3: &str, extra: &str, se
     let route = if settings.own_route {
         format!(
             "[[routes]]\npath = \"{PATH}\"\norigin = \"photos\"\nurl_key = \"web\"\nflexible = true\n\
-             max_width = 1200\nmax_height = 1200\n"
+             max_width = 1200\nmax_height = 1200\n{}",
+            settings.route
         )
     } else {
         String::new()

@@ -1,6 +1,7 @@
 //! `cargo local` as a process: what a script and a person get from it.
 #![expect(clippy::unwrap_used, reason = "tests and what they share")]
 
+mod examples;
 mod gallery;
 
 use std::{
@@ -99,7 +100,7 @@ fn json_is_one_line_whose_urls_answer() {
     let names: Vec<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
     let addresses = ["admin", "http", "origin", "resizer", "signer"];
     let urls = ["gallery", "public_url", "signed_url", "upload_url"];
-    let mut expected = [&addresses[..], &urls, &["files", "keys"]].concat();
+    let mut expected = [&addresses[..], &urls, &["env", "files", "keys"]].concat();
     expected.sort_unstable();
     assert_eq!(names, expected);
 
@@ -112,6 +113,12 @@ fn json_is_one_line_whose_urls_answer() {
     assert!(keys.iter().any(|(name, scheme)| **name == "web" && **scheme == "cloudflare-images"), "{keys:?}");
     assert!(keys.iter().any(|(name, scheme)| **name == "s3-photos" && **scheme == "aws-sigv4"), "{keys:?}");
     assert!(std::path::Path::new(shown["files"].as_str().unwrap()).join("signer.toml").is_file());
+
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/README.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    for name in shown["env"].as_object().unwrap().keys() {
+        assert!(manual.contains(&format!("\n| `{name}` |")), "{name}");
+    }
 
     let http = format!("http://{}/", shown["http"].as_str().unwrap());
     let signed_url = shown["signed_url"].as_str().unwrap();
@@ -160,17 +167,49 @@ fn post_file(url: &str, file: &[u8]) -> Json {
 }
 
 #[test]
-fn once_ends_and_a_port_that_is_taken_is_replaced() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
+fn once_ends_and_the_ports_are_the_ones_that_were_asked_for() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let port = free.rsplit_once(':').unwrap().1;
     let dir = tempfile::tempdir().unwrap();
-    let mut command = program(&dir);
-    let output = command.args(["--once", "--json", "--admin-port", &port.to_string()]).output().unwrap();
+    let output = program(&dir).args(["--once", "--json", "--http-port", port]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
     let shown: Json = serde_json::from_str(&text).unwrap();
-    assert_ne!(shown["admin"], format!("127.0.0.1:{port}"));
+    assert_eq!(shown["http"], free);
+}
+
+/// It is not replaced by another: a script would go on with whatever listens there.
+#[test]
+fn a_port_that_was_asked_for_and_is_taken_is_an_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for option in ANY_PORTS.map(|option| option.trim_end_matches("=0")) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = program(&dir);
+        let output =
+            command.args(["--once", "--json", option, &port]).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{option}");
+        assert!(output.stdout.is_empty(), "{option}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&format!("FAILED: {option}: port {port} ")), "{said}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{option}: nothing is left behind");
+    }
+}
+
+/// A usual port that is taken is replaced, and a person is told.
+#[test]
+fn a_usual_port_that_is_taken_is_replaced() {
+    // Taken by this test or by something else already.
+    let _taken = TcpListener::bind("127.0.0.1:8090");
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_safelight-local"));
+    command.args(ANY_PORTS.iter().filter(|option| !option.starts_with("--gallery")));
+    let output = command.arg("--once").env("TMPDIR", dir.path()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("Port 8090 is taken; using another."), "{said}");
+    assert!(said.contains("  gallery  http://127.0.0.1:") && !said.contains("127.0.0.1:8090"), "{said}");
 }
 
 #[test]
@@ -212,6 +251,8 @@ fn the_lines_do_what_they_say() {
         ("\"TOKEN_ALREADY_REDEEMED\"", 1),
         ("\n409\n", 1),
         ("\n403\n", 1),
+        ("\n404\n", 1),
+        ("SAFELIGHT_UPLOAD_URL=http", 1),
         ("gallery: 200", 1),
         ("\"verdict\": \"VERDICT_VALID\"", 1),
         ("\"status\": \"SERVING\"", 1),

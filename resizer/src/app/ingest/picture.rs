@@ -1,9 +1,9 @@
 //! What was received, into the picture that is stored.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use safelight_image::{accept::Accepts, preview, probe::Info};
+use safelight_image::{accept::Accepts, plan, preview, probe::Info};
 use safelight_proto::{
     reason::{CallError, Reason},
     signer::v1::BeginUploadResponse,
@@ -13,10 +13,15 @@ use sha2::{Digest as _, Sha256};
 use super::super::{
     App, Context, error,
     render::{Order, Source, Work},
+    results::{Eager, EagerOutput},
     sink::{Held, OutputHead, Sink, Summary},
-    source::SourceBytes,
 };
-use crate::{admission::Place, transfer::send::SendError, upload::Rule};
+use crate::{
+    admission::{Place, Reserved},
+    results,
+    transfer::send::SendError,
+    upload::Rule,
+};
 
 /// A picture that has been decoded to its end, as it will be stored.
 pub(super) struct Picture {
@@ -26,22 +31,24 @@ pub(super) struct Picture {
     pub(super) sha256: String,
     pub(super) crc32c: u32,
     pub(super) thumbhash: Vec<u8>,
-    /// Memory of what was made, and the request's place.
-    pub(super) _held: Option<Held>,
+    /// Variants that were made of it.
+    pub(super) eager: Vec<EagerOutput>,
+    /// The request's place, and memory of what was made.
+    pub(super) _held: (Place, Vec<Arc<Reserved>>),
 }
 
 impl App {
-    /// Decodes what was received, to its end, and makes what is stored.
+    /// Decodes what was received, to its end, and makes what is stored, and of that these variants.
     pub(super) async fn picture(
         &self,
         rule: &Rule,
         terms: &BeginUploadResponse,
+        eager: &[String],
         bytes: Bytes,
         place: Place,
         context: &Context,
     ) -> Result<Picture, CallError> {
-        let source = SourceBytes::from(bytes.clone());
-        let info = self.inspect(source.clone(), context).await?;
+        let info = self.inspect(bytes.clone().into(), context).await?;
         rule.check(&info)?;
         let media_type = info.format.media_type();
         if rule.variant.is_none() && !is_accepted(&terms.token_content_types, media_type) {
@@ -50,28 +57,41 @@ impl App {
             );
         }
 
-        let mut orders = vec![Order { id: String::new(), options: preview::options() }];
+        let eager = self.eager(&rule.origin, eager);
+        let preview = Order::new(String::new(), preview::options());
         let variant = rule.variant.as_ref().and_then(|name| self.delivery.variants.get(name));
-        orders.extend(variant.map(|variant| Order { id: String::new(), options: variant.options.clone() }));
-        let source = Source {
-            bytes: source,
-            // The memory of the bytes is held by who received them: they are needed until they are stored.
-            reserved: self.admission.upload(),
-            place,
-            receive: Duration::ZERO,
-            signer: None,
+        let (made, bytes, info, eager) = match variant {
+            // Variants are made of what is stored.
+            Some(variant) => {
+                let stored = Order::new(String::new(), variant.options.clone());
+                let mut made = self.make(&bytes, vec![preview, stored], place, context).await?;
+                let (_, bytes) = made.outputs.pop().ok_or_else(unmade)?;
+                let info = self.inspect(bytes.clone().into(), context).await?;
+                let eager = self.possible(eager, &info);
+                if !eager.is_empty() {
+                    let more =
+                        self.make(&bytes, eager.iter().map(order).collect(), made.place, context).await?;
+                    made.place = more.place;
+                    made.outputs.extend(more.outputs);
+                    made.memory.extend(more.memory);
+                }
+                (made, bytes, info, eager)
+            }
+            // Variants are made in the same pass.
+            None => {
+                let eager = self.possible(eager, &info);
+                let orders = [preview].into_iter().chain(eager.iter().map(order)).collect();
+                (self.make(&bytes, orders, place, context).await?, bytes, info, eager)
+            }
         };
-        let work = Work { source, orders, accepts: Accepts::default(), bounds: Vec::new() };
-        let mut made = Made::default();
-        self.render(work, context, &mut made).await?;
-        let Made { outputs, held, .. } = made;
-        let output = |index| outputs.iter().find(|(at, _)| *at == index).map(|(_, bytes)| bytes.clone());
-        let (preview, stored) = (output(0).unwrap_or_default(), output(1));
-        let info = match &stored {
-            Some(bytes) => self.inspect(bytes.clone().into(), context).await?,
-            None => info,
-        };
-        let bytes = stored.unwrap_or(bytes);
+        let Made { outputs, memory, place } = made;
+        let mut outputs = outputs.into_iter();
+        let (_, preview) = outputs.next().ok_or_else(unmade)?;
+        let eager = eager.into_iter().zip(outputs).map(|(eager, (head, bytes))| {
+            let OutputHead { format, size, length, crc32c, .. } = head;
+            EagerOutput { eager, picture: results::Picture { format, size, length, crc32c }, bytes }
+        });
+        let eager = eager.collect();
         let hashed = bytes.clone();
         let job = move || {
             let sha256 = hex::encode(Sha256::digest(&hashed));
@@ -80,8 +100,57 @@ impl App {
         let job = self.admission.start(context.deadline, job).await.map_err(error::rejected)?;
         let (sha256, crc32c, thumbhash) = job.finish().await.map_err(error::rejected)?;
         let thumbhash = thumbhash.map_err(error::image)?;
-        Ok(Picture { bytes, info, sha256, crc32c, thumbhash, _held: held })
+        Ok(Picture { bytes, info, sha256, crc32c, thumbhash, eager, _held: (place, memory) })
     }
+
+    /// Those variants that this picture allows. The others are refused when they are asked for.
+    fn possible(&self, mut eager: Vec<Eager>, info: &Info) -> Vec<Eager> {
+        eager.retain(|Eager { options, viewer, .. }| {
+            plan::plan(info.size(), options, &viewer.bounds, &self.limits).is_ok()
+        });
+        eager
+    }
+
+    /// Makes outputs and keeps them, in the order of the orders.
+    async fn make(
+        &self,
+        bytes: &Bytes,
+        orders: Vec<Order>,
+        place: Place,
+        context: &Context,
+    ) -> Result<Made, CallError> {
+        let source = Source {
+            bytes: bytes.clone().into(),
+            // The memory of the bytes is held by who received them: they are needed until they are stored.
+            reserved: self.admission.upload(),
+            place,
+            receive: Duration::ZERO,
+            signer: None,
+        };
+        let work = Work { source, orders, accepts: Accepts::default(), bounds: Vec::new() };
+        let mut kept = Kept::default();
+        self.render(work, context, &mut kept).await?;
+        let Kept { mut outputs, held } = kept;
+        let Held { memory, place } = held.ok_or_else(unmade)?;
+        outputs.sort_by_key(|(head, _)| head.index);
+        Ok(Made { outputs, memory: vec![memory], place })
+    }
+}
+
+/// Outputs that were made.
+struct Made {
+    outputs: Vec<(OutputHead, Bytes)>,
+    memory: Vec<Arc<Reserved>>,
+    place: Place,
+}
+
+fn order(eager: &Eager) -> Order {
+    let Eager { options, viewer, .. } = eager.clone();
+    Order { id: String::new(), options, viewer: Some(viewer) }
+}
+
+fn unmade() -> CallError {
+    Reason::Internal.error("the picture could not be made")
 }
 
 /// Whether a media type is one of these, or of a kind such as `image/*`. None means any.
@@ -93,20 +162,21 @@ fn is_accepted(types: &[String], media_type: &str) -> bool {
 
 /// A sink that keeps all outputs.
 #[derive(Default)]
-struct Made {
-    index: usize,
-    outputs: Vec<(usize, Bytes)>,
+struct Kept {
+    outputs: Vec<(OutputHead, Bytes)>,
     held: Option<Held>,
 }
 
-impl Sink for Made {
+impl Sink for Kept {
     async fn head(&mut self, head: OutputHead) -> Result<(), SendError> {
-        self.index = head.index;
+        self.outputs.push((head, Bytes::new()));
         Ok(())
     }
 
     async fn bytes(&mut self, bytes: Bytes) -> Result<(), SendError> {
-        self.outputs.push((self.index, bytes));
+        if let Some((_, last)) = self.outputs.last_mut() {
+            *last = bytes;
+        }
         Ok(())
     }
 

@@ -25,7 +25,7 @@ use crate::{
     admission::Place,
     app::{
         error,
-        ingest::{self, Begun, Received, Stored, Wish},
+        ingest::{self, Begun, Derived, Received, Stored, Wish},
     },
     http::headers::insert,
 };
@@ -90,7 +90,7 @@ pub(super) async fn answer(asking: &Asking<'_>, pieces: &mut Pieces) -> Result<R
 }
 
 async fn begin(asking: &Asking<'_>, fields: &[FormField], place: Option<Place>) -> Result<Begun, CallError> {
-    parameters(fields)?;
+    let eager = eager(asking, &parameters(fields)?)?;
     let place = match place {
         Some(place) => place,
         None => asking.app.enter_slowly()?,
@@ -100,17 +100,31 @@ async fn begin(asking: &Asking<'_>, fields: &[FormField], place: Option<Place>) 
         rule: asking.rule.clone(),
         authority: UploadAuthority { authority: Some(authority) },
         request_id: ingest::new_request_id(),
+        eager,
     };
     asking.app.begin(wish, place, &asking.context).await
 }
 
 fn parameters(fields: &[FormField]) -> Result<Parameters, CallError> {
     let pairs = fields.iter().map(|field| (field.name.as_str(), field.value.as_str()));
-    let parameters = Parameters::read(pairs).map_err(|error| unsupported(&error.name, error.why))?;
-    if !parameters.eager.is_empty() {
-        return Err(unsupported("eager", "variants are made when they are asked for first"));
+    Parameters::read(pairs).map_err(|error| unsupported(&error.name, error.why))
+}
+
+/// The variants that a form asks for at once.
+fn eager(asking: &Asking<'_>, parameters: &Parameters) -> Result<Vec<String>, CallError> {
+    let names: Vec<String> = parameters.eager.iter().map(|name| variant(name).to_owned()).collect();
+    let is_served =
+        |name: &String| !asking.app.eager(&asking.rule.origin, std::slice::from_ref(name)).is_empty();
+    if names.len() > asking.app.max_outputs() || !names.iter().all(is_served) {
+        let why = "expected t_ and the name of a variant that is delivered from here, several between |";
+        return Err(unsupported("eager", why));
     }
-    Ok(parameters)
+    Ok(names)
+}
+
+/// The variant that a transformation names: `t_thumb` is Cloudinary's way to name `thumb`.
+fn variant(transformation: &str) -> &str {
+    transformation.strip_prefix("t_").unwrap_or(transformation)
 }
 
 fn unsupported(name: &str, why: &str) -> CallError {
@@ -167,6 +181,10 @@ fn success(stored: &Stored, parameters: &Parameters) -> Value {
     if !parameters.context.is_empty() {
         answer["context"] = json!({ "custom": parameters.context });
     }
+    if !parameters.eager.is_empty() {
+        let eager = parameters.eager.iter().map(|transformation| derived(stored, transformation));
+        answer["eager"] = eager.collect();
+    }
     if let Some(folder) = &parameters.asset_folder {
         answer["asset_folder"] = folder.as_str().into();
     }
@@ -174,6 +192,26 @@ fn success(stored: &Stored, parameters: &Parameters) -> Value {
     let is_of_variant =
         stored.rule.delivery_url.as_ref().is_none_or(|template| template.contains("{variant}"));
     if let Some(url) = stored.rule.url("", &stored.image_id, "").filter(|_| !is_of_variant) {
+        answer["url"] = url.as_str().into();
+        answer["secure_url"] = url.into();
+    }
+    answer
+}
+
+/// What is said of a variant that was asked for at once.
+fn derived(stored: &Stored, transformation: &str) -> Value {
+    let name = variant(transformation);
+    let Some(Derived { picture, .. }) = stored.eager.iter().find(|derived| derived.variant == name) else {
+        return json!({ "transformation": transformation, "status": "failed" });
+    };
+    let mut answer = json!({
+        "transformation": transformation,
+        "width": picture.size.width,
+        "height": picture.size.height,
+        "bytes": picture.length,
+        "format": picture.format.extension(),
+    });
+    if let Some(url) = stored.rule.url("", &stored.image_id, name) {
         answer["url"] = url.as_str().into();
         answer["secure_url"] = url.into();
     }

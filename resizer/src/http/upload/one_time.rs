@@ -46,6 +46,7 @@ pub(super) async fn answer(asking: &Asking<'_>, pieces: &mut Pieces) -> Result<R
         rule: (*rule).clone(),
         authority: UploadAuthority { authority: Some(Authority::Token(authority)) },
         request_id: request_id.unwrap_or_else(ingest::new_request_id),
+        eager: Vec::new(),
     };
     let mut begun = app.begin(wish, app.enter_slowly()?, context).await?;
     let received = match received(asking, pieces, &mut begun).await {

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use reqwest::{
     Method, Response, StatusCode,
-    header::{CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED},
 };
 use safelight_proto::upload::object;
 
@@ -93,6 +93,12 @@ impl Stat {
     pub fn etag(&self) -> String {
         let tag = self.headers.get(ETAG).and_then(|tag| tag.to_str().ok());
         tag.unwrap_or_default().to_owned()
+    }
+
+    /// Number of its bytes, as its store says.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
     }
 
     /// A value of its user metadata, decoded.

@@ -17,6 +17,12 @@ use super::{
 };
 use crate::scheme::strict;
 
+/// The signature of a notification, in lower-case hexadecimal. `timestamp` is in Unix seconds, and its text goes with it.
+#[must_use]
+pub fn sign_notification(key: &Key, algorithm: Algorithm, body: &[u8], timestamp: u64) -> String {
+    key.signature(algorithm, &[body, timestamp.to_string().as_bytes()]).hex()
+}
+
 /// How long a notification is accepted after its timestamp, in seconds: the SDKs' default, and the most here.
 pub const MAX_NOTIFICATION_AGE: u64 = 7200;
 

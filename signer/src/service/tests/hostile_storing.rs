@@ -53,8 +53,15 @@ async fn both(signer: &Signer, rule: &str, by: &Authority) -> (String, String) {
 #[tokio::test]
 async fn it_has_no_other_method() {
     for method in crate::access::METHODS.iter() {
-        let is_its =
-            ["BeginUpload", "AuthorizeUpload", "FinishUpload", "ListUploadRules"].contains(&method.name);
+        let is_its = [
+            "BeginUpload",
+            "AuthorizeUpload",
+            "FinishUpload",
+            "ListUploadRules",
+            "TakeUploadTasks",
+            "EndUploadTask",
+        ]
+        .contains(&method.name);
         let asked = std::panic::catch_unwind(|| resizer(method.name, ()));
         assert_eq!(asked.is_ok(), is_its, "{}", method.name);
     }
@@ -108,7 +115,7 @@ async fn it_stores_no_other_file_than_the_rule_and_the_token_take() {
     let named = pb::UploadedFile { filename: "a b%\u{1F339}: x-amz-acl".to_owned(), ..good };
     let signed = ok(authorize(&signer, "tokens", &by, "r", named).await);
     assert_eq!(header(&signed.put_headers, "x-amz-meta-filename"), Some("a%20b%25%F0%9F%8C%B9:%20x-amz-acl"));
-    assert_eq!(signed.object_key, "u/acme/cat.jpg");
+    assert_eq!(signed.object_key, "u/acme/cat");
     let mut names: Vec<_> = signed.put_headers.iter().map(|header| header.name.as_str()).collect();
     names.sort_unstable();
     let expected = [
@@ -563,9 +570,8 @@ async fn twenty_thousand_requests_write_nothing_else() {
             continue;
         }
         *given.entry(rule).or_insert(0) += 1;
-        let extension = if sent.content_type == "image/png" { "png" } else { "jpg" };
         let is_its = match rule {
-            "tokens" => request_id == "r" && answer.object_key == format!("u/acme/cat.{extension}"),
+            "tokens" => request_id == "r" && answer.object_key == "u/acme/cat",
             "forms" => answer.object_key.starts_with("f/cats/"),
             "replacing" => answer.object_key.starts_with("r/cats/"),
             "granted" => answer.object_key.starts_with(&format!("g/{account}/")) && account.len() > 3,

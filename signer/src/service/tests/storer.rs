@@ -14,10 +14,13 @@ pub(super) const BASE: &str = "https://photos.s3.eu-west-1.amazonaws.com/";
 /// SHA-256 of the file that is stored unless said otherwise.
 pub(super) const SHA: &str = "0000000000000000000000000000000000000000000000000000000000000001";
 
+/// A callback.
+const TOLD: &str = "callback = 'https://app.example.com/hooks'\ncallback_key = 'forms'";
+
 /// The resizer's grant: not for `foreign`, nor for the key and the account that are used there.
 const GRANTS: &str = "[[grants]]\ncaller = 'resizer'\n\
-    methods = ['BeginUpload', 'AuthorizeUpload', 'FinishUpload', 'ListUploadRules']\n\
-    uploads = ['tokens', 'forms', 'replacing', 'granted', 'other-key']\nkeys = ['forms', 's3']\naccounts = ['acme', 'umbrella']\n";
+    methods = ['BeginUpload', 'AuthorizeUpload', 'FinishUpload', 'ListUploadRules', 'TakeUploadTasks', 'EndUploadTask']\n\
+    uploads = ['tokens', 'forms', 'replacing', 'granted', 'other-key', 'told', 'told-forms']\nkeys = ['forms', 's3']\naccounts = ['acme', 'umbrella']\n";
 
 /// A signer with rules of every kind.
 pub(super) fn signer() -> Signer {
@@ -44,7 +47,15 @@ pub(super) fn signer() -> Signer {
     ]
     .concat();
     for (name, kind, object_key, options, signing_key) in [
-        ("tokens", "one-time", "u/{account}/{id}.{ext}", "", "s3"),
+        ("tokens", "one-time", "u/{account}/{id}", "", "s3"),
+        ("told", "one-time", "photos/{account}/{id}", TOLD, "s3"),
+        (
+            "told-forms",
+            "cloudinary",
+            "photos/{id}",
+            "key = 'forms'\ncallback = 'https://app.example.com/hooks?a=1'",
+            "s3",
+        ),
         ("forms", "cloudinary", "f/{id}", "key = 'forms'", "s3"),
         ("replacing", "cloudinary", "r/{id}", "key = 'forms'\noverwrite = true", "s3"),
         ("granted", "grant", "g/{account}/{id}", "", "s3"),
@@ -169,6 +180,8 @@ pub(super) fn authorize_request(
         authority: authority(by),
         request_id: request_id.to_owned(),
         file: Some(file),
+        width: 40,
+        height: 30,
     }
 }
 

@@ -94,8 +94,8 @@ async fn a_token_is_reserved_signed_for_and_redeemed() {
     let file = pb::UploadedFile { length: 500, ..file() };
     let signed = ok(authorize(&signer, "tokens", &by, "r1", file.clone()).await);
     assert_eq!((signed.verdict(), signed.image_id.as_str()), (Verdict::Valid, "cat"));
-    assert_eq!(signed.object_key, "u/acme/cat.jpg");
-    assert_eq!(signed.url, format!("{BASE}u/acme/cat.jpg"));
+    assert_eq!(signed.object_key, "u/acme/cat");
+    assert_eq!(signed.url, format!("{BASE}u/acme/cat"));
     assert_eq!(signed.upload_id, begun.token_id);
     let expected = [
         ("content-length", "500"),
@@ -380,13 +380,13 @@ async fn rules_are_listed_to_those_who_may_use_them() {
     }
     // Not `foreign`, which is not granted, and not `other-key`, whose key is not.
     let names: Vec<_> = listed.iter().map(|rule| rule.name.as_str()).collect();
-    assert_eq!(names, ["forms", "granted", "replacing", "tokens"]);
+    assert_eq!(names, ["forms", "granted", "replacing", "tokens", "told", "told-forms"]);
     for rule in &listed {
         assert_eq!(rule.digest, Identity::from(rule).digest());
         assert_eq!(rule.digest, digest(&signer, &rule.name));
     }
     let all = ok(signer.list_upload_rules(allowed(pb::ListUploadRulesRequest::default())).await).rules;
-    assert_eq!(all.len(), 6);
+    assert_eq!(all.len(), 8);
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@
 //!
 //! # Layout
 //! - `tables`: records as they stand in the file
+//! - `journal`: entries of the journal as they stand there
 
+mod journal;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::tables::Tables;
 use super::{Store, StoreError};
-use crate::upload::{Event, Outcome, Record, Refusal, TokenId, machine};
+use crate::upload::{
+    Event, Outcome, Record, Refusal, TokenId,
+    journal::{Kept, Taking},
+    machine,
+};
 
 /// Most requests of one transaction.
 const MAX_BATCH: usize = 256;
@@ -129,6 +135,39 @@ impl Store for EmbeddedStore {
 
     async fn sweep(&self, until: u64, limit: usize) -> Result<usize, StoreError> {
         self.run(move |tables| tables.remove_over(until, limit)).await
+    }
+
+    async fn keep_entry(&self, kept: Kept) -> Result<(), StoreError> {
+        self.run(move |tables| tables.keep_entry(&kept)).await
+    }
+
+    async fn entry(&self, id: String) -> Result<Option<Kept>, StoreError> {
+        self.run(move |tables| tables.entry(&id)).await
+    }
+
+    async fn take_entries(&self, taking: Taking) -> Result<Vec<Kept>, StoreError> {
+        self.run(move |tables| tables.take_entries(&taking)).await
+    }
+
+    async fn change_entry(&self, id: String, revision: u64, after: Option<Kept>) -> Result<bool, StoreError> {
+        self.run(move |tables| {
+            let is_same = tables.entry(&id)?.is_some_and(|kept| kept.revision == revision);
+            match after {
+                _ if !is_same => {}
+                None => tables.remove_entry(&id)?,
+                Some(kept) => tables.keep_entry(&kept)?,
+            }
+            Ok(is_same)
+        })
+        .await
+    }
+
+    async fn remove_entry(&self, id: String) -> Result<(), StoreError> {
+        self.run(move |tables| tables.remove_entry(&id)).await
+    }
+
+    async fn sweep_entries(&self, until: u64, limit: usize) -> Result<usize, StoreError> {
+        self.run(move |tables| tables.remove_entries_due(until, limit)).await
     }
 }
 

@@ -25,12 +25,17 @@ use async_trait::async_trait;
 use prost::Message;
 use rustls::ClientConfig;
 use tokio::sync::Mutex;
-use tokio_postgres::{Config, Row};
+use tokio_postgres::{Config, Row, types::ToSql};
 
 pub use self::url::UrlError;
 use self::{session::Session, tls::Tls};
 use super::{Store, StoreError};
-use crate::upload::{Event, Outcome, Record, Refusal, State, TokenId, machine, record::Details};
+use crate::upload::{
+    Event, Outcome, Record, Refusal, State, TokenId,
+    journal::{Entry, Facts, Kept, Taking},
+    machine,
+    record::Details,
+};
 
 /// Connections, unless the configuration says otherwise. As many commits share an fsync of PostgreSQL's.
 pub const DEFAULT_CONNECTIONS: usize = 8;
@@ -148,6 +153,58 @@ impl Store for PostgresStore {
         let removed = session.execute(|s| &s.sweep, &[&bigint(until), &limit]).await?;
         Ok(usize::try_from(removed).unwrap_or(usize::MAX))
     }
+
+    async fn keep_entry(&self, kept: Kept) -> Result<(), StoreError> {
+        let session = self.session().await?;
+        let Kept { id, revision, entry: Entry { rule, due, attempts, facts } } = kept;
+        let (due, revision, attempts) = (bigint(due), bigint(revision), i64::from(attempts));
+        let facts = facts.encode_to_vec();
+        session.execute(|s| &s.keep_entry, &[&id, &rule, &due, &revision, &attempts, &facts]).await?;
+        Ok(())
+    }
+
+    async fn entry(&self, id: String) -> Result<Option<Kept>, StoreError> {
+        let session = self.session().await?;
+        session.row(|s| &s.entry, &[&id]).await?.as_ref().map(kept).transpose()
+    }
+
+    async fn take_entries(&self, taking: Taking) -> Result<Vec<Kept>, StoreError> {
+        let session = self.session().await?;
+        let Taking { rules, now, until, limit, revision } = taking;
+        let (now, until, revision) = (bigint(now), bigint(until), bigint(revision));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = session.rows(|s| &s.take_entries, &[&rules, &now, &until, &limit, &revision]).await?;
+        rows.iter().map(kept).collect()
+    }
+
+    async fn change_entry(&self, id: String, revision: u64, after: Option<Kept>) -> Result<bool, StoreError> {
+        let session = self.session().await?;
+        let before = bigint(revision);
+        let changed = match after {
+            None => session.execute(|s| &s.remove_changed, &[&id, &before]).await?,
+            Some(Kept { revision, entry: Entry { rule, due, attempts, facts }, .. }) => {
+                let (due, revision, attempts) = (bigint(due), bigint(revision), i64::from(attempts));
+                let facts = facts.encode_to_vec();
+                let values: &[&(dyn ToSql + Sync)] =
+                    &[&id, &before, &rule, &due, &revision, &attempts, &facts];
+                session.execute(|s| &s.change_entry, values).await?
+            }
+        };
+        Ok(changed == 1)
+    }
+
+    async fn remove_entry(&self, id: String) -> Result<(), StoreError> {
+        let session = self.session().await?;
+        session.execute(|s| &s.remove_entry, &[&id]).await?;
+        Ok(())
+    }
+
+    async fn sweep_entries(&self, until: u64, limit: usize) -> Result<usize, StoreError> {
+        let session = self.session().await?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let removed = session.execute(|s| &s.sweep_entries, &[&bigint(until), &limit]).await?;
+        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
+    }
 }
 
 /// Seconds as PostgreSQL's bigint. Nothing that the rules let through is beyond it.
@@ -180,6 +237,24 @@ impl<'a> Columns<'a> {
             State::Cancelled { at } => Self { ended: Some(bigint(*at)), ..Self::default() },
         }
     }
+}
+
+/// An entry from the columns of [`session`]'s queries, in their order.
+fn kept(row: &Row) -> Result<Kept, StoreError> {
+    let failed = |error: tokio_postgres::Error| StoreError(error.to_string());
+    let number = |column| row.try_get(column).map(i64::cast_unsigned).map_err(failed);
+    let facts = Facts::decode(row.try_get::<_, &[u8]>(5).map_err(failed)?)
+        .map_err(|_| StoreError("an entry cannot be decoded".to_owned()))?;
+    Ok(Kept {
+        id: row.try_get(0).map_err(failed)?,
+        revision: number(3)?,
+        entry: Entry {
+            rule: row.try_get(1).map_err(failed)?,
+            due: number(2)?,
+            attempts: u32::try_from(number(4)?).unwrap_or(u32::MAX),
+            facts,
+        },
+    })
 }
 
 /// A record from the columns of [`session`]'s query, in their order.

@@ -3,6 +3,7 @@
 use prost::Message;
 use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
 
+use super::journal;
 use crate::upload::{Record, State, TokenId, record::Details};
 
 /// [`Stored`] by token id.
@@ -14,7 +15,9 @@ const EXPIRIES: TableDefinition<'static, (u64, [u8; 32]), ()> = TableDefinition:
 pub(super) struct Tables<'t> {
     tokens: Table<'t, [u8; 32], &'static [u8]>,
     expiries: Table<'t, (u64, [u8; 32]), ()>,
-    changed: bool,
+    pub(super) entries: Table<'t, &'static str, &'static [u8]>,
+    pub(super) entries_due: Table<'t, (u64, &'static str), ()>,
+    pub(super) changed: bool,
 }
 
 impl<'t> Tables<'t> {
@@ -22,6 +25,8 @@ impl<'t> Tables<'t> {
         Ok(Self {
             tokens: transaction.open_table(TOKENS)?,
             expiries: transaction.open_table(EXPIRIES)?,
+            entries: transaction.open_table(journal::ENTRIES)?,
+            entries_due: transaction.open_table(journal::DUE)?,
             changed: false,
         })
     }

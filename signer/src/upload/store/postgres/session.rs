@@ -13,12 +13,12 @@ const SETTINGS: &str = "
 SET statement_timeout = '1400ms';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';";
 
-/// Whether the table has the columns that came last.
-const IS_CURRENT: &str = "SELECT EXISTS (SELECT FROM pg_attribute \
+/// Whether there is the table that came last, and the columns that came last of the one before it.
+const IS_CURRENT: &str = "SELECT to_regclass('safelight_upload_journal') IS NOT NULL AND EXISTS (SELECT FROM pg_attribute \
      WHERE attrelid = to_regclass('safelight_upload_tokens') AND attname = 'reserved_until' AND NOT attisdropped)";
 
-/// Run where the table is not there, or of an earlier signer, so that a role without the right to make or alter tables can
-/// use one that was made for it. Columns are added, and never changed: signers of both kinds can share the table. The lock
+/// Run where a table is not there, or of an earlier signer, so that a role without the right to make or alter tables can
+/// use those that were made for it. Columns are added, and never changed: signers of both kinds can share the table. The lock
 /// is for signers that start together; its number is arbitrary.
 const SCHEMA: &str = "
 BEGIN;
@@ -35,6 +35,15 @@ ALTER TABLE safelight_upload_tokens
     ADD COLUMN IF NOT EXISTS reserved_by text,
     ADD COLUMN IF NOT EXISTS reserved_until bigint;
 CREATE INDEX IF NOT EXISTS safelight_upload_tokens_expires ON safelight_upload_tokens (expires);
+CREATE TABLE IF NOT EXISTS safelight_upload_journal (
+    id text PRIMARY KEY,
+    rule text NOT NULL,
+    due bigint NOT NULL,
+    revision bigint NOT NULL,
+    attempts bigint NOT NULL,
+    facts bytea NOT NULL
+);
+CREATE INDEX IF NOT EXISTS safelight_upload_journal_due ON safelight_upload_journal (due);
 COMMIT;";
 
 const INSERT: &str =
@@ -49,6 +58,24 @@ const SWAP: &str = "UPDATE safelight_upload_tokens \
 const SWEEP: &str = "DELETE FROM safelight_upload_tokens WHERE id = ANY(ARRAY(SELECT id FROM safelight_upload_tokens \
      WHERE expires <= $1 AND greatest(expires, ended, reserved_until) <= $1 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
+const KEEP_ENTRY: &str = "INSERT INTO safelight_upload_journal (id, rule, due, revision, attempts, facts) \
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE \
+     SET rule = excluded.rule, due = excluded.due, revision = excluded.revision, attempts = excluded.attempts, \
+     facts = excluded.facts";
+const ENTRY: &str =
+    "SELECT id, rule, due, revision, attempts, facts FROM safelight_upload_journal WHERE id = $1";
+/// Rows that another signer is about to take are left to it.
+const TAKE_ENTRIES: &str = "UPDATE safelight_upload_journal SET due = $3, revision = $5, attempts = attempts + 1 \
+     WHERE id = ANY(ARRAY(SELECT id FROM safelight_upload_journal \
+     WHERE due <= $2 AND rule = ANY($1) ORDER BY due LIMIT $4 FOR UPDATE SKIP LOCKED)) \
+     RETURNING id, rule, due, revision, attempts, facts";
+const CHANGE_ENTRY: &str = "UPDATE safelight_upload_journal \
+     SET rule = $3, due = $4, revision = $5, attempts = $6, facts = $7 WHERE id = $1 AND revision = $2";
+const REMOVE_CHANGED: &str = "DELETE FROM safelight_upload_journal WHERE id = $1 AND revision = $2";
+const REMOVE_ENTRY: &str = "DELETE FROM safelight_upload_journal WHERE id = $1";
+const SWEEP_ENTRIES: &str = "DELETE FROM safelight_upload_journal WHERE id = ANY(ARRAY(SELECT id \
+     FROM safelight_upload_journal WHERE due <= $1 ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED))";
+
 /// A connection to PostgreSQL.
 pub(super) struct Session {
     client: Client,
@@ -62,6 +89,13 @@ pub(super) struct Statements {
     pub(super) get: Statement,
     pub(super) swap: Statement,
     pub(super) sweep: Statement,
+    pub(super) keep_entry: Statement,
+    pub(super) entry: Statement,
+    pub(super) take_entries: Statement,
+    pub(super) change_entry: Statement,
+    pub(super) remove_changed: Statement,
+    pub(super) remove_entry: Statement,
+    pub(super) sweep_entries: Statement,
 }
 
 impl Session {
@@ -83,6 +117,13 @@ impl Session {
             get: client.prepare(GET).await.map_err(failed)?,
             swap: client.prepare(SWAP).await.map_err(failed)?,
             sweep: client.prepare(SWEEP).await.map_err(failed)?,
+            keep_entry: client.prepare(KEEP_ENTRY).await.map_err(failed)?,
+            entry: client.prepare(ENTRY).await.map_err(failed)?,
+            take_entries: client.prepare(TAKE_ENTRIES).await.map_err(failed)?,
+            change_entry: client.prepare(CHANGE_ENTRY).await.map_err(failed)?,
+            remove_changed: client.prepare(REMOVE_CHANGED).await.map_err(failed)?,
+            remove_entry: client.prepare(REMOVE_ENTRY).await.map_err(failed)?,
+            sweep_entries: client.prepare(SWEEP_ENTRIES).await.map_err(failed)?,
         };
         Ok(Self { client, statements, given_up: AtomicBool::new(false) })
     }
@@ -99,6 +140,15 @@ impl Session {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, StoreError> {
         self.timed(self.client.query_opt(statement(&self.statements), parameters)).await
+    }
+
+    /// The rows that a statement answers.
+    pub(super) async fn rows(
+        &self,
+        statement: impl Fn(&Statements) -> &Statement,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        self.timed(self.client.query(statement(&self.statements), parameters)).await
     }
 
     /// How many rows a statement changed.

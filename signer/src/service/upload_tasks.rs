@@ -1,0 +1,346 @@
+//! What is left to do of uploads: the journal, and the calls of `UploadService` by which resizers do it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use safelight_proto::{
+    reason::CallError,
+    signer::v1::{
+        CallbackTask, EndUploadTaskRequest, EndUploadTaskResponse, Header, ObjectTask, StoredUpload,
+        TakeUploadTasksRequest, TakeUploadTasksResponse, UploadTask, end_upload_task_request::Outcome,
+        upload_task::Work,
+    },
+};
+
+use super::{
+    call::Call,
+    refusal,
+    uploads::{gone, received},
+};
+use crate::{
+    scheme::{aws_sigv4::Body, cloudinary_upload},
+    signer::Signer,
+    storing::{
+        Callback, File, Object, Permit, Rule,
+        outcome::{self, Next},
+    },
+    upload::{
+        Journal, Outcome as Redeemed, Refusal, TokenId,
+        journal::{Entry, Kept},
+        rules,
+    },
+};
+
+/// Most digests of a request.
+const MAX_DIGESTS: usize = 256;
+/// Tasks of an answer, unless asked for otherwise, and at most.
+const DEFAULT_TASKS: u32 = 16;
+const MAX_TASKS: u32 = 64;
+/// How long a task is left to its caller, unless asked for otherwise, in seconds.
+const DEFAULT_LEASE: u64 = 60;
+/// How long after the end of its lease an object is looked for, in seconds: clocks differ.
+const LOOK_AFTER_LEASE: u64 = 10;
+/// When a token is asked for again that another attempt has reserved, in seconds.
+const RESERVED_PAUSE: u64 = 60;
+/// Longest cause of a failure that is kept, in bytes.
+const MAX_CAUSE: usize = 500;
+
+/// An attempt at an upload, whose PUT is about to be signed.
+pub(super) struct Attempt<'a> {
+    pub(super) permit: &'a Permit,
+    pub(super) object: &'a Object,
+    pub(super) file: &'a File<'a>,
+    /// In pixels.
+    pub(super) size: (u32, u32),
+    pub(super) request_id: &'a str,
+    /// When its reservation ends, in Unix seconds; without one it has as long as one.
+    pub(super) until: Option<u64>,
+}
+
+impl Signer {
+    pub(super) fn journal(&self) -> Option<Journal> {
+        self.upload_tokens.as_ref().map(crate::upload::UploadTokens::journal)
+    }
+
+    /// Keeps what is needed to find an object whose PUT is about to be signed.
+    pub(super) async fn note_attempt(&self, rule: &Rule, attempt: Attempt<'_>) -> Result<(), CallError> {
+        let Attempt { permit, object, file, size, request_id, until } = attempt;
+        let is_token = !permit.token_id().is_empty();
+        let Some(journal) = self.journal().filter(|_| is_token || rule.callback.is_some()) else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let id = outcome::attempt_id(rule, permit, request_id);
+        let entry = Entry {
+            rule: rule.name.clone(),
+            due: until.unwrap_or(now + rules::MAX_LEASE) + LOOK_AFTER_LEASE,
+            attempts: 0,
+            facts: rule.facts(permit, object, file, size, request_id, now),
+        };
+        journal.keep(&id, entry).await.map_err(refusal::store)
+    }
+
+    /// An attempt is over, and its object stored: has its outcome sent, or forgets it.
+    pub(super) async fn note_stored(
+        &self,
+        rule: &Rule,
+        permit: &Permit,
+        request_id: &str,
+        stored: &StoredUpload,
+    ) -> Result<(), CallError> {
+        let Some(journal) = self.journal() else { return Ok(()) };
+        let id = outcome::attempt_id(rule, permit, request_id);
+        if rule.callback.is_none() {
+            if !permit.token_id().is_empty() {
+                // Where this is lost, the object is looked for and found, and the entry is removed then.
+                tokio::spawn(async move {
+                    if let Err(error) = journal.remove(&id).await {
+                        tracing::debug!(%error, "an entry of the upload journal was not removed");
+                    }
+                });
+            }
+            return Ok(());
+        }
+        // Where there is none, it has been told.
+        if let Some(Kept { mut entry, .. }) = journal.get(&id).await.map_err(refusal::store)? {
+            if let Some(file) = &stored.file
+                && file.sha256 != entry.facts.sha256
+            {
+                outcome::of_other_file(&mut entry.facts, &received(file));
+            }
+            let entry = outcome::stored(entry, &stored.etag, self.clock.now());
+            journal.keep(&id, entry).await.map_err(refusal::store)?;
+        }
+        // What was refused before counts no more.
+        journal.remove(&outcome::refusal_id(rule, permit)).await.map_err(refusal::store)
+    }
+
+    /// An attempt is over, and nothing stored, as far as its resizer knows.
+    pub(super) async fn note_refused(
+        &self,
+        rule: &Rule,
+        permit: &Permit,
+        request_id: &str,
+        reason: &str,
+    ) -> Result<(), CallError> {
+        let Some(journal) = self.journal() else { return Ok(()) };
+        let now = self.clock.now();
+        let reason = if is_reason(reason) { reason } else { "INTERNAL" };
+        // Where a PUT was signed, its object may be there all the same.
+        let attempt = outcome::attempt_id(rule, permit, request_id);
+        if let Some(kept) = journal.get(&attempt).await.map_err(refusal::store)? {
+            if kept.entry.facts.ended.is_none() {
+                let entry = outcome::failed_put(kept.entry.clone(), reason, now);
+                journal.change(&kept, Some(entry)).await.map_err(refusal::store)?;
+            }
+        } else if rule.callback.is_some() {
+            let facts = rule.refusal(permit, request_id, reason, now);
+            let entry = Entry { rule: rule.name.clone(), due: now, attempts: 0, facts };
+            journal.keep(&outcome::refusal_id(rule, permit), entry).await.map_err(refusal::store)?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn take_tasks(
+        &self,
+        call: &Call<'_>,
+        request: TakeUploadTasksRequest,
+    ) -> Result<TakeUploadTasksResponse, CallError> {
+        let TakeUploadTasksRequest { upload_digests, max_tasks, lease } = request;
+        if upload_digests.len() > MAX_DIGESTS {
+            return Err(CallError::field("upload_digests", "expected at most 256"));
+        }
+        let lease = match lease {
+            None => DEFAULT_LEASE,
+            Some(lease) => rules::lease(Some(lease.seconds))
+                .ok_or_else(|| CallError::field("lease", "expected 1 s to 15 min"))?,
+        };
+        let limit = match max_tasks {
+            0 => DEFAULT_TASKS,
+            asked => asked.min(MAX_TASKS),
+        };
+        let uploads = self.uploads();
+        let known = upload_digests.iter().filter_map(|digest| uploads.of_digest(digest));
+        let rules: HashMap<&str, &Arc<Rule>> = known
+            .filter(|rule| call.granted().clone().upload(&rule.name, rule.keys()).is_ok())
+            .map(|rule| (rule.name.as_str(), rule))
+            .collect();
+        let Some(journal) = self.journal().filter(|_| !rules.is_empty()) else {
+            return Ok(TakeUploadTasksResponse::default());
+        };
+        let now = self.clock.now();
+        let names = rules.keys().map(|name| (*name).to_owned()).collect();
+        let taken = journal.take(names, now, now + lease, limit as usize).await.map_err(refusal::store)?;
+        let mut tasks = Vec::with_capacity(taken.len());
+        for kept in taken {
+            let Some(rule) = rules.get(kept.entry.rule.as_str()) else { continue };
+            match self.work(call, rule, &kept, now) {
+                Ok(Some(work)) => tasks.push(UploadTask {
+                    task_id: task_id(&kept),
+                    upload_digest: rule.digest.clone(),
+                    work: Some(work),
+                }),
+                Ok(None) => {
+                    journal.change(&kept, None).await.map_err(refusal::store)?;
+                }
+                // It comes again: what hinders may be mended.
+                Err(error) => tracing::warn!(
+                    upload = rule.name,
+                    object = kept.entry.facts.object_key,
+                    cause = error.message(),
+                    "upload.task_impossible: it is tried again later"
+                ),
+            }
+        }
+        Ok(TakeUploadTasksResponse { tasks })
+    }
+
+    /// What is to be done for an entry; `None`: nothing any more.
+    fn work(&self, call: &Call<'_>, rule: &Rule, kept: &Kept, now: u64) -> Result<Option<Work>, CallError> {
+        let facts = &kept.entry.facts;
+        if facts.ended.is_none() {
+            let url = rule.origin.url(&facts.object_key).map_err(refusal::object_key)?;
+            call.granted().object(&url).map_err(refusal::denied)?;
+            let head = self.signed_object_request(rule, "HEAD", &url, &[], Body::Unsigned)?;
+            return Ok(Some(Work::Object(ObjectTask { url, head_headers: head.headers })));
+        }
+        let Some(Callback { url, key }) = &rule.callback else { return Ok(None) };
+        let ring = self.keyring();
+        let key = ring.cloudinary_upload(key).map_err(gone(rule))?;
+        let body = outcome::body(rule, &kept.id, facts);
+        let signs = &key.versions.primary(now).material;
+        let signature =
+            cloudinary_upload::sign_notification(signs, key.policy.algorithm, body.as_bytes(), now);
+        let header = |name: &str, value: String| Header { name: name.to_owned(), value };
+        let headers = vec![
+            header("content-type", "application/json".to_owned()),
+            header("x-cld-timestamp", now.to_string()),
+            header("x-cld-signature", signature),
+        ];
+        Ok(Some(Work::Callback(CallbackTask { url: url.clone(), headers, body })))
+    }
+
+    pub(super) async fn end_task(
+        &self,
+        call: &mut Call<'_>,
+        request: EndUploadTaskRequest,
+    ) -> Result<EndUploadTaskResponse, CallError> {
+        let EndUploadTaskRequest { task_id, outcome } = request;
+        let outcome =
+            outcome.ok_or_else(|| CallError::field("outcome", "expected found, absent, sent or failed"))?;
+        let (id, revision) = parse_task_id(&task_id)
+            .ok_or_else(|| CallError::field("task_id", "expected one that TakeUploadTasks has given"))?;
+        let done = EndUploadTaskResponse::default();
+        let Some(journal) = self.journal() else { return Ok(done) };
+        let kept = journal.get(id).await.map_err(refusal::store)?;
+        let Some(kept) = kept.filter(|kept| kept.revision == revision) else { return Ok(done) };
+        let Some(rule) = self.uploads().named(&kept.entry.rule).map(Arc::clone) else { return Ok(done) };
+        call.upload(&rule)?;
+        call.note(|entry| kept.entry.facts.object_key.clone_into(&mut entry.subject));
+        let now = self.clock.now();
+        let entry = kept.entry.clone();
+        let is_looked_for = entry.facts.ended.is_none();
+        let next = match outcome {
+            Outcome::Found(found) if is_looked_for => {
+                if found.upload_id == entry.facts.upload_id {
+                    self.found(&rule, entry, &found.etag, now).await?
+                } else {
+                    outcome::absent(entry, true, rule.callback.is_some(), now)
+                }
+            }
+            Outcome::Absent(_) if is_looked_for => {
+                outcome::absent(entry, false, rule.callback.is_some(), now)
+            }
+            Outcome::Sent(_) if !is_looked_for => Next::Over,
+            Outcome::Failed(failed) => {
+                let next = outcome::failed(entry, now);
+                tell_failure(&rule, &kept, &next, cut(&failed.cause));
+                next
+            }
+            Outcome::Found(_) | Outcome::Absent(_) | Outcome::Sent(_) => {
+                return Err(CallError::field("outcome", "expected one of the task's kind"));
+            }
+        };
+        let next = match next {
+            Next::Keep(entry) => Some(*entry),
+            Next::Over | Next::GivenUp => None,
+        };
+        // Where it is another by now, its own attempt has told more of it.
+        journal.change(&kept, next).await.map_err(refusal::store)?;
+        Ok(done)
+    }
+
+    /// An object is there of which nobody has told: its token is redeemed, and its outcome sent.
+    async fn found(&self, rule: &Rule, entry: Entry, etag: &str, now: u64) -> Result<Next, CallError> {
+        let facts = &entry.facts;
+        let told = || tracing::info!(upload = rule.name, object = facts.object_key, "upload.recovered");
+        if let Some((tokens, id)) = self.upload_tokens.as_ref().zip(TokenId::parse(&facts.token_id)) {
+            let redeemed = tokens.redeem(&facts.account, id, &facts.request_id, now).await;
+            match redeemed.map_err(refusal::store)? {
+                Ok(Redeemed { replayed, .. }) => {
+                    if !replayed {
+                        told();
+                    }
+                }
+                // Another attempt has found it, and told.
+                Err(Refusal::AlreadyRedeemed) => return Ok(Next::Over),
+                Err(Refusal::Reserved { .. }) => {
+                    return Ok(Next::Keep(Box::new(Entry { due: now + RESERVED_PAUSE, ..entry })));
+                }
+                Err(refused) => tracing::warn!(
+                    upload = rule.name,
+                    object = facts.object_key,
+                    cause = %refused,
+                    "upload.recovered_late: the object is stored, and its token was not redeemed"
+                ),
+            }
+        } else {
+            told();
+        }
+        if rule.callback.is_none() {
+            return Ok(Next::Over);
+        }
+        Ok(Next::Keep(Box::new(outcome::stored(entry, etag, now))))
+    }
+}
+
+fn tell_failure(rule: &Rule, kept: &Kept, next: &Next, cause: &str) {
+    let (object, attempt) = (&kept.entry.facts.object_key, kept.entry.attempts);
+    let what = if kept.entry.facts.ended.is_some() { "callback" } else { "object" };
+    if *next == Next::GivenUp {
+        tracing::error!(upload = rule.name, object, attempt, cause, "upload.{what}_given_up");
+    } else {
+        tracing::warn!(
+            upload = rule.name,
+            object,
+            attempt,
+            cause,
+            "upload.{what}_failed: it is tried again later"
+        );
+    }
+}
+
+/// At most [`MAX_CAUSE`] bytes, without control characters.
+fn cut(text: &str) -> &str {
+    let text = text.split(char::is_control).next().unwrap_or_default();
+    let end = (0..=MAX_CAUSE.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
+/// Whether a text has the form of a reason.
+fn is_reason(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn task_id(kept: &Kept) -> String {
+    format!("{}.{:x}", kept.id, kept.revision)
+}
+
+fn parse_task_id(text: &str) -> Option<(&str, u64)> {
+    let (id, revision) = text.split_once('.')?;
+    let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    if id.len() != 64 || !is_hex(id) || !is_hex(revision) {
+        return None;
+    }
+    Some((id, u64::from_str_radix(revision, 16).ok()?))
+}
