@@ -5,7 +5,7 @@
 //! - `grants`: what a caller may not do
 //! - `restrictions`: what a key may not be used for, and what a scheme has not
 //! - `uploads`, `notifications`: Cloudinary's
-//! - `origin_requests`: `SignOriginRequest`
+//! - `origin_requests`, `changes`: `SignOriginRequest`
 //! - `deliveries`, `hostile`: `AuthorizeDelivery` and `ListDeliveries`; `resizer`: whom they are asked by
 //! - `storing`, `hostile_storing`: `UploadService`; `storer`: whom it is asked by
 //! - `upload_tasks`: what is left to do of uploads
@@ -13,6 +13,7 @@
 //! - `keys`: `KeyService`
 
 mod batches;
+mod changes;
 mod deliveries;
 mod grants;
 mod hostile;

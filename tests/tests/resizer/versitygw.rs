@@ -13,16 +13,16 @@ use tempfile::TempDir;
 
 use crate::harness::*;
 
-const ACCESS_KEY_ID: &str = "AKIAVERSITY";
-const SECRET: &str = "made-up-secret-of-versitygw";
-const REGION: &str = "eu-central-1";
+pub(crate) const ACCESS_KEY_ID: &str = "AKIAVERSITY";
+pub(crate) const SECRET: &str = "made-up-secret-of-versitygw";
+pub(crate) const REGION: &str = "eu-central-1";
 const KEYS: [&str; 5] =
     ["plain.png", "dir/a b+c.png", "ü/写真 🖼.png", "a%20b=c&d.png", "a:b@c;d,e$f!*'().png"];
 
 /// A running server, over the files of a folder. Ends when dropped.
-struct Versitygw {
+pub(crate) struct Versitygw {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
     _dir: TempDir,
 }
 
@@ -34,7 +34,7 @@ impl Drop for Versitygw {
 }
 
 impl Versitygw {
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let program = counterpart::program("versitygw")?;
         let dir = tempfile::tempdir().unwrap();
         for (width, key) in (1..).zip(KEYS) {
@@ -61,7 +61,7 @@ impl Versitygw {
         Some(server)
     }
 
-    fn origin(&self, name: &str, region: &str, key: &str) -> String {
+    pub(crate) fn origin(&self, name: &str, region: &str, key: &str) -> String {
         let port = self.port;
         format!(
             "[origins.{name}]\nkind = 's3'\nbucket = 'my.photos'\nregion = '{region}'\nsigning_key = '{key}'\n\
