@@ -183,12 +183,11 @@ impl Signer {
                     journal.change(&kept, None).await.map_err(refusal::store)?;
                 }
                 // It comes again: what hinders may be mended.
-                Err(error) => tracing::warn!(
-                    upload = rule.name,
-                    object = kept.entry.facts.object_key,
-                    cause = error.message(),
-                    "upload.task_impossible: it is tried again later"
-                ),
+                Err(error) => {
+                    let next = outcome::failed(kept.entry.clone(), now);
+                    tell_failure(rule, &kept, &next, error.message());
+                    journal.change(&kept, kept_of(next)).await.map_err(refusal::store)?;
+                }
             }
         }
         Ok(TakeUploadTasksResponse { tasks })
@@ -260,12 +259,8 @@ impl Signer {
                 return Err(CallError::field("outcome", "expected one of the task's kind"));
             }
         };
-        let next = match next {
-            Next::Keep(entry) => Some(*entry),
-            Next::Over | Next::GivenUp => None,
-        };
         // Where it is another by now, its own attempt has told more of it.
-        journal.change(&kept, next).await.map_err(refusal::store)?;
+        journal.change(&kept, kept_of(next)).await.map_err(refusal::store)?;
         Ok(done)
     }
 
@@ -303,19 +298,23 @@ impl Signer {
     }
 }
 
+fn kept_of(next: Next) -> Option<Entry> {
+    match next {
+        Next::Keep(entry) => Some(*entry),
+        Next::Over | Next::GivenUp => None,
+    }
+}
+
+/// Says in the log that a task has failed: at first, and when it is given up.
 fn tell_failure(rule: &Rule, kept: &Kept, next: &Next, cause: &str) {
     let (object, attempt) = (&kept.entry.facts.object_key, kept.entry.attempts);
     let what = if kept.entry.facts.ended.is_some() { "callback" } else { "object" };
     if *next == Next::GivenUp {
         tracing::error!(upload = rule.name, object, attempt, cause, "upload.{what}_given_up");
+    } else if attempt <= 1 {
+        tracing::warn!(upload = rule.name, object, cause, "upload.{what}_failed: it is tried again later");
     } else {
-        tracing::warn!(
-            upload = rule.name,
-            object,
-            attempt,
-            cause,
-            "upload.{what}_failed: it is tried again later"
-        );
+        tracing::debug!(upload = rule.name, object, attempt, cause, "upload.{what}_failed again");
     }
 }
 
