@@ -326,6 +326,7 @@ async fn use_uploads(pair: &Pair, errors: &mut Errors) -> Vec<String> {
         file: Some(file.clone()),
         width: 0,
         height: 0,
+        multipart: false,
     };
     let finish = |rule: &str, by: &Authority| FinishUploadRequest {
         upload_digest: digest(rule),

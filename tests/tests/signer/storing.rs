@@ -120,6 +120,7 @@ impl Uploads {
             file: Some(uploaded(bytes)),
             width: 0,
             height: 0,
+            multipart: false,
         };
         ok(self.service.authorize_upload(request).await)
     }

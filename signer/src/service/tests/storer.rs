@@ -19,7 +19,7 @@ const TOLD: &str = "callback = 'https://app.example.com/hooks'\ncallback_key = '
 
 /// The resizer's grant: not for `foreign`, nor for the key and the account that are used there.
 const GRANTS: &str = "[[grants]]\ncaller = 'resizer'\n\
-    methods = ['BeginUpload', 'AuthorizeUpload', 'FinishUpload', 'ListUploadRules', 'TakeUploadTasks', 'EndUploadTask']\n\
+    methods = ['BeginUpload', 'AuthorizeUpload', 'AuthorizeUploadParts', 'FinishUpload', 'ListUploadRules', 'TakeUploadTasks', 'EndUploadTask']\n\
     uploads = ['tokens', 'forms', 'replacing', 'granted', 'other-key', 'told', 'told-forms']\nkeys = ['forms', 's3']\naccounts = ['acme', 'umbrella']\n";
 
 /// A signer with rules of every kind.
@@ -182,6 +182,7 @@ pub(super) fn authorize_request(
         file: Some(file),
         width: 40,
         height: 30,
+        multipart: false,
     }
 }
 
