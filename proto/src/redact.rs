@@ -8,9 +8,9 @@ use crate::{
     signer::v1::{
         AuthorizeDeliveryRequest, AuthorizeDeliveryResponse, AuthorizeUploadResponse,
         CancelUploadTokenRequest, Cookie, CreateUploadTokenResponse, FormField, GetUploadTokenRequest,
-        Header, RedeemUploadTokenRequest, ReleaseUploadTokenRequest, ReserveUploadTokenRequest,
-        SignOriginRequestResponse, SignPostPolicyResponse, SignUploadResponse, SignUrlResponse, ObjectRequest,
-        TokenAuthority, UploadAnswer, VerifyUrlRequest, Webhook,
+        Header, ObjectRequest, RedeemUploadTokenRequest, ReleaseUploadTokenRequest,
+        ReserveUploadTokenRequest, SignOriginRequestResponse, SignPostPolicyResponse, SignUploadResponse,
+        SignUrlResponse, TokenAuthority, UploadAnswer, VerifyUrlRequest, Webhook,
     },
 };
 
@@ -139,7 +139,10 @@ mod tests {
         let signed = SignedFormField { name: "signature".into(), value: secret() };
         let policy =
             SignPostPolicyResponse { url: secret(), fields: vec![field.clone()], ..Default::default() };
-        assert!(!format!("{authorized:?} {step:?} {token:?} {shown:?} {signed:?} {policy:?}").contains("fake-secret"));
+        assert!(
+            !format!("{authorized:?} {step:?} {token:?} {shown:?} {signed:?} {policy:?}")
+                .contains("fake-secret")
+        );
         let webhook = Webhook { body: secret().into(), signature: secret(), ..Default::default() };
         let answer = UploadAnswer { signature: secret(), ..Default::default() };
         assert!(!format!("{webhook:?} {answer:?}").contains("fake-secret"));

@@ -99,7 +99,9 @@ mod tests {
         }
         assert_eq!(StoreUploadId::parse("a=").unwrap().part_query(12), "partNumber=12&uploadId=a%3D");
         assert!(StoreUploadId::parse(&"a".repeat(1024)).is_some());
-        for id in ["", "a b", "a&acl", "a?acl", "a#", "a%26acl", "a;acl", "a\r\nb", "é", "a\0", "a\"", "a,b", "a\\"] {
+        for id in
+            ["", "a b", "a&acl", "a?acl", "a#", "a%26acl", "a;acl", "a\r\nb", "é", "a\0", "a\"", "a,b", "a\\"]
+        {
             assert_eq!(StoreUploadId::parse(id), None, "{id:?}");
         }
         assert_eq!(StoreUploadId::parse(&"a".repeat(1025)), None);

@@ -96,7 +96,10 @@ impl Signer {
         let object = rule.object(&permitted.permit, &received(&file)).map_err(refusal::unstorable)?;
         check_length(file.length)?;
         if part_sha256s.len() != multipart::parts(file.length).count() {
-            return Err(CallError::field("part_sha256s", "expected one for every 8 MiB of the file that begin"));
+            return Err(CallError::field(
+                "part_sha256s",
+                "expected one for every 8 MiB of the file that begin",
+            ));
         }
         let url = rule.origin.url(&object.key).map_err(refusal::object_key)?;
         call.note(|entry| object.key.clone_into(&mut entry.subject));

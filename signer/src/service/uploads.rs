@@ -9,9 +9,9 @@ use safelight_proto::{
     signer::v1::{
         AuthorizeUploadPartsRequest, AuthorizeUploadPartsResponse, AuthorizeUploadRequest,
         AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse, EndUploadTaskRequest,
-        EndUploadTaskResponse, FinishUploadRequest, FinishUploadResponse,
-        FormAuthority, GrantAuthority, Header, ListUploadRulesRequest, ListUploadRulesResponse, Reason,
-        TakeUploadTasksRequest, TakeUploadTasksResponse, TokenAuthority, UploadAuthority, UploadKind, UploadRule as Listed,
+        EndUploadTaskResponse, FinishUploadRequest, FinishUploadResponse, FormAuthority, GrantAuthority,
+        Header, ListUploadRulesRequest, ListUploadRulesResponse, Reason, TakeUploadTasksRequest,
+        TakeUploadTasksResponse, TokenAuthority, UploadAuthority, UploadKind, UploadRule as Listed,
         UploadedFile, Verdict, finish_upload_request::Outcome as Ending, upload_authority,
         upload_service_server::UploadService,
     },
@@ -437,7 +437,12 @@ impl Signer {
     }
 
     /// The rule of a digest, if it and this attempt are granted.
-    pub(super) fn rule(&self, call: &mut Call<'_>, digest: &str, request_id: &str) -> Result<Arc<Rule>, CallError> {
+    pub(super) fn rule(
+        &self,
+        call: &mut Call<'_>,
+        digest: &str,
+        request_id: &str,
+    ) -> Result<Arc<Rule>, CallError> {
         let rule = self.uploads().of_digest(digest).map(Arc::clone).ok_or_else(|| unknown(digest))?;
         call.upload(&rule)?;
         check_attempt(request_id)?;
@@ -558,10 +563,7 @@ impl Permitted {
 }
 
 /// The authority of a request, if it is of the rule's kind.
-fn authority(
-    rule: &Rule,
-    authority: Option<UploadAuthority>,
-) -> Result<Authority, CallError> {
+fn authority(rule: &Rule, authority: Option<UploadAuthority>) -> Result<Authority, CallError> {
     use upload_authority::Authority as Asked;
 
     match (rule.kind, authority.and_then(|authority| authority.authority)) {

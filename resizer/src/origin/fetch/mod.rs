@@ -3,10 +3,12 @@
 //! # Layout
 //! - [`opened`]: an answer whose head has come
 //! - [`store`]: objects that are written, and what a store says of one
+//! - [`multipart`]: objects that are written in parts
 //! - [`body`]: its body, and content codings
 //! - [`transport`]: what an error of the HTTP client means
 
 mod body;
+mod multipart;
 mod opened;
 mod store;
 pub(super) mod transport;
@@ -19,7 +21,7 @@ use std::{
 use bytes::Bytes;
 use reqwest::{
     Method, StatusCode,
-    header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, RANGE},
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION, RANGE},
     redirect,
 };
 
@@ -178,6 +180,10 @@ impl Fetcher {
         let client = if body.is_some() { &self.writer } else { &self.client };
         let mut building = client.request(method.clone(), request.url.clone()).headers(headers);
         if let Some(bytes) = body {
+            if bytes.is_empty() {
+                // S3 wants it, and the client leaves it out.
+                building = building.header(CONTENT_LENGTH, 0);
+            }
             building = building.body(bytes.clone());
         }
         let response = match until.wait(building.send()).await {

@@ -201,7 +201,8 @@ fn amz_date(text: &str) -> Option<SystemTime> {
 }
 
 /// The text of the first element of that name, whatever its namespace and attributes.
-fn element(document: &str, name: &str) -> Option<String> {
+#[must_use]
+pub fn element(document: &str, name: &str) -> Option<String> {
     let mut rest = document;
     while let Some((_, after)) = rest.split_once('<') {
         rest = after;
@@ -223,7 +224,8 @@ fn text_of(content: &str) -> Option<String> {
         return data.split_once("]]>").map(|(data, _)| data.to_owned()).filter(|text| !text.is_empty());
     }
     let (value, _) = content.split_once('<')?;
-    let unescaped = value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+    let unescaped =
+        value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#34;", "\"");
     Some(unescaped.replace("&apos;", "'").replace("&#39;", "'").replace("&amp;", "&"))
         .filter(|v| !v.is_empty())
 }

@@ -57,7 +57,8 @@ mod tests {
     #[test]
     fn a_step_is_of_the_object_alone() {
         let upload = StoreUploadId::parse("a+b").unwrap();
-        let put = Request { method: "PUT", url: OBJECT, headers: &[("content-length", "7")], body: Body::Unsigned };
+        let put =
+            Request { method: "PUT", url: OBJECT, headers: &[("content-length", "7")], body: Body::Unsigned };
         let put = S3Request::new(put, "eu-west-1", false).unwrap();
         for (step, method, query) in [
             (Step::Create, "POST", "uploads"),
