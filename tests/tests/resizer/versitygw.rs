@@ -13,17 +13,17 @@ use tempfile::TempDir;
 
 use crate::harness::*;
 
-const ACCESS_KEY_ID: &str = "AKIAVERSITY";
-const SECRET: &str = "made-up-secret-of-versitygw";
-const REGION: &str = "eu-central-1";
+pub(crate) const ACCESS_KEY_ID: &str = "AKIAVERSITY";
+pub(crate) const SECRET: &str = "made-up-secret-of-versitygw";
+pub(crate) const REGION: &str = "eu-central-1";
 const KEYS: [&str; 5] =
     ["plain.png", "dir/a b+c.png", "ü/写真 🖼.png", "a%20b=c&d.png", "a:b@c;d,e$f!*'().png"];
 
 /// A running server, over the files of a folder. Ends when dropped.
-struct Versitygw {
+pub(crate) struct Versitygw {
     child: Child,
     port: u16,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Drop for Versitygw {
@@ -34,7 +34,7 @@ impl Drop for Versitygw {
 }
 
 impl Versitygw {
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let program = counterpart::program("versitygw")?;
         let dir = tempfile::tempdir().unwrap();
         for (width, key) in (1..).zip(KEYS) {
@@ -52,13 +52,22 @@ impl Versitygw {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut server = Self { child, port, _dir: dir };
+        let mut server = Self { child, port, dir };
         eventually("versitygw listens", async || {
             assert_eq!(server.child.try_wait().unwrap(), None, "versitygw ended");
             tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()
         })
         .await;
         Some(server)
+    }
+
+    /// A file below the folder of a bucket.
+    pub(crate) fn file(&self, key: &str) -> std::path::PathBuf {
+        self.dir.path().join("my.photos").join(key)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     fn origin(&self, name: &str, region: &str, key: &str) -> String {
