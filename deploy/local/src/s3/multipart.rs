@@ -179,3 +179,149 @@ fn assembled(upload: &Upload, listed: &[CompletedPart]) -> S3Result<Bytes> {
     }
     Ok(bytes.freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    use s3s::S3ErrorCode;
+    use s3s::dto::CompletedMultipartUpload;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const BUCKET: &str = "photos";
+    const KEY: &str = "a//b";
+    const FIVE_MIB: usize = 5 << 20;
+
+    struct Origin {
+        store: ExactKeys,
+        uploads: Uploads,
+        _root: TempDir,
+    }
+
+    impl Origin {
+        async fn start() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            let store = ExactKeys::new(root.path()).unwrap();
+            store.create_bucket_named(BUCKET).await.unwrap();
+            Self { store, uploads: Uploads::default(), _root: root }
+        }
+
+        async fn create(&self, key: &str) -> String {
+            let created = CreateMultipartUploadInput {
+                bucket: BUCKET.into(),
+                key: key.into(),
+                content_type: Some("image/png".into()),
+                ..Default::default()
+            };
+            self.uploads.create(created).await.unwrap().output.upload_id.unwrap()
+        }
+
+        async fn part(&self, name: &str, number: i32, bytes: Vec<u8>) -> S3Result<CompletedPart> {
+            let mut input = UploadPartInput::builder();
+            input.set_bucket(BUCKET.into());
+            input.set_key(KEY.into());
+            input.set_upload_id(name.into());
+            input.set_part_number(number);
+            input.set_body(Some(s3s::Body::from(bytes).into()));
+            let answer = self.uploads.part(input.build().unwrap()).await?;
+            Ok(CompletedPart { part_number: Some(number), e_tag: answer.output.e_tag, ..Default::default() })
+        }
+
+        async fn complete(
+            &self,
+            name: &str,
+            key: &str,
+            parts: &[CompletedPart],
+            change: impl FnOnce(&mut CompleteMultipartUploadInput),
+        ) -> S3Result<()> {
+            let mut input = CompleteMultipartUploadInput {
+                bucket: BUCKET.into(),
+                key: key.into(),
+                upload_id: name.into(),
+                multipart_upload: Some(CompletedMultipartUpload { parts: Some(parts.to_vec()) }),
+                ..Default::default()
+            };
+            change(&mut input);
+            self.uploads.complete(&self.store, input).await.map(drop)
+        }
+    }
+
+    #[track_caller]
+    fn assert_refused<T>(answer: S3Result<T>, code: &S3ErrorCode) {
+        assert_eq!(answer.map(drop).unwrap_err().code(), code);
+    }
+
+    #[tokio::test]
+    async fn parts_are_one_object_once_they_are_complete() {
+        let origin = Origin::start().await;
+        let name = origin.create(KEY).await;
+        let other = origin.create("other").await;
+        let second = origin.part(&name, 2, vec![2; 3]).await.unwrap();
+        let replaced = origin.part(&name, 1, vec![0; FIVE_MIB]).await.unwrap();
+        let first = origin.part(&name, 1, vec![1; FIVE_MIB]).await.unwrap();
+        let all = [first.clone(), second.clone()];
+        for (parts, code) in [
+            (&[][..], S3ErrorCode::MalformedXML),
+            (&[second.clone(), first.clone()], S3ErrorCode::InvalidPartOrder),
+            (&[first.clone(), first.clone()], S3ErrorCode::InvalidPartOrder),
+            (&[replaced, second.clone()], S3ErrorCode::InvalidPart),
+            (&[CompletedPart { part_number: Some(3), ..second.clone() }], S3ErrorCode::InvalidPart),
+        ] {
+            assert_refused(origin.complete(&name, KEY, parts, |_| ()).await, &code);
+        }
+        let of_other = origin.complete(&other, KEY, &all, |_| ()).await;
+        assert_refused(of_other, &S3ErrorCode::NoSuchUpload);
+        let shorter = origin.complete(&name, KEY, &all[..1], |input| input.mpu_object_size = Some(FIVE_MIB as i64 + 3));
+        assert_refused(shorter.await, &S3ErrorCode::InvalidRequest);
+        assert_eq!(origin.store.get_bytes(BUCKET, KEY).await.unwrap(), None);
+        assert_eq!(origin.uploads.count(BUCKET).await, 2);
+
+        let size = |input: &mut CompleteMultipartUploadInput| input.mpu_object_size = Some(FIVE_MIB as i64 + 3);
+        origin.complete(&name, KEY, &all, size).await.unwrap();
+        let bytes = origin.store.get_bytes(BUCKET, KEY).await.unwrap().unwrap();
+        assert!(bytes == [vec![1; FIVE_MIB], vec![2; 3]].concat());
+        assert_eq!(origin.uploads.count(BUCKET).await, 1);
+        assert_refused(origin.complete(&name, KEY, &all, |_| ()).await, &S3ErrorCode::NoSuchUpload);
+    }
+
+    #[tokio::test]
+    async fn a_small_part_is_refused_unless_it_is_the_last() {
+        let origin = Origin::start().await;
+        let name = origin.create(KEY).await;
+        let parts = [
+            origin.part(&name, 1, vec![1; FIVE_MIB - 1]).await.unwrap(),
+            origin.part(&name, 7, vec![2; 1]).await.unwrap(),
+        ];
+        assert_refused(origin.complete(&name, KEY, &parts, |_| ()).await, &S3ErrorCode::EntityTooSmall);
+        for number in [0, -1, 10_001] {
+            assert_refused(origin.part(&name, number, vec![1]).await, &S3ErrorCode::InvalidArgument);
+        }
+        origin.complete(&name, KEY, &parts[1..], |_| ()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_object_that_is_there_stays_and_an_aborted_upload_is_gone() {
+        let origin = Origin::start().await;
+        origin.store.put_bytes(BUCKET, KEY, Bytes::from_static(b"first")).await.unwrap();
+        let name = origin.create(KEY).await;
+        let parts = [origin.part(&name, 1, b"second".to_vec()).await.unwrap()];
+        let unless = |input: &mut CompleteMultipartUploadInput| {
+            input.if_none_match = Some(s3s::dto::ETagCondition::Any);
+        };
+        assert_refused(origin.complete(&name, KEY, &parts, unless).await, &S3ErrorCode::PreconditionFailed);
+        assert_eq!(origin.store.get_bytes(BUCKET, KEY).await.unwrap().unwrap(), "first");
+        assert_eq!(origin.uploads.count(BUCKET).await, 1);
+
+        let abort = |key: &str| AbortMultipartUploadInput {
+            bucket: BUCKET.into(),
+            key: key.into(),
+            upload_id: name.clone(),
+            ..Default::default()
+        };
+        assert_refused(origin.uploads.abort(&abort("other")).await, &S3ErrorCode::NoSuchUpload);
+        origin.uploads.abort(&abort(KEY)).await.unwrap();
+        assert_refused(origin.uploads.abort(&abort(KEY)).await, &S3ErrorCode::NoSuchUpload);
+        assert_refused(origin.part(&name, 1, vec![1]).await, &S3ErrorCode::NoSuchUpload);
+        assert_eq!(origin.uploads.count(BUCKET).await, 0);
+    }
+}
