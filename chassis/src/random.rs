@@ -11,17 +11,9 @@ pub fn bits() -> u64 {
     RandomState::new().hash_one(())
 }
 
-/// A number from 0 to 1, without 1.
-#[must_use]
-pub fn fraction() -> f64 {
-    // As many bits as a float holds.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits")]
-    let numerator = (bits() >> 11) as f64;
-    numerator / (1_u64 << 53) as f64
-}
-
 /// `duration` ±10 %, as gRFC A9 asks for connection ages, so that clients do not all come back at once.
-pub(crate) fn jittered(duration: Duration) -> Duration {
+#[must_use]
+pub fn jittered(duration: Duration) -> Duration {
     let permille = 900 + u32::try_from(bits() % 201).unwrap_or_default();
     duration / 1000 * permille
 }

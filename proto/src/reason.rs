@@ -153,6 +153,9 @@ reasons! {
     /// There is an object of that key, and the rule does not replace objects.
     ObjectExists = "OBJECT_EXISTS", AlreadyExists, 409, false;
 
+    /// The object is not the one that `if_match` names, or was changed by others again and again: read it, then try again.
+    ObjectChanged = "OBJECT_CHANGED", Aborted, 409, false;
+
     /// The source has more bytes, pixels or memory need than is accepted.
     ImageTooLarge = "IMAGE_TOO_LARGE", InvalidArgument, 413, false;
     /// The source is damaged or cut off.

@@ -4,7 +4,7 @@
 //! [[grants]]
 //! caller = "spiffe://prod/ns/web/sa/backend"   # a certificate's URI, a token's caller, or "anonymous"
 //! methods = ["ResizeObject", "Deliver"]        # or ["*"]
-//! origins = ["photos"]                         # or ["*"]; needed for ResizeObject, Inspect, PurgeObject
+//! origins = ["photos"]                         # or ["*"]; needed for ResizeObject, Inspect, UpdateObject, DeleteObject, PurgeObject
 //! key_prefixes = ["albums/"]                   # of objects at the origin; default: any key
 //! routes = ["/{key...}/{variant}"]             # by name; or ["*"]; needed for Deliver
 //! uploads = ["direct"]                         # by name; or ["*"]; needed for Store
@@ -49,8 +49,8 @@ pub use granted::Granted;
 pub use method::METHODS;
 pub use reload::Watch;
 
-/// Methods that fetch an object by the name of its origin.
-const OF_ORIGINS: [&str; 3] = ["ResizeObject", "Inspect", "PurgeObject"];
+/// Methods that are asked of an object by the name of its origin.
+const OF_ORIGINS: [&str; 5] = ["ResizeObject", "Inspect", "UpdateObject", "DeleteObject", "PurgeObject"];
 /// Methods that are asked by a URL.
 const OF_ROUTES: [&str; 1] = ["Deliver"];
 /// Methods that name an upload rule.

@@ -12,6 +12,8 @@
 //! url_prefixes = ["https://s3.example.com/photos/"]   # SignOriginRequest, SignPostPolicy, AuthorizeDelivery, AuthorizeUpload,
 //!                                              # AuthorizeUploadParts; default: any URL
 //! http_methods = ["GET", "HEAD"]               # SignOriginRequest, AuthorizeDelivery; the default. SignPostPolicy needs PUT
+//! buckets = { photos = "https://photos.s3.eu-west-1.amazonaws.com/" }   # SignOriginRequest: the buckets that COPY and DELETE
+//!                                              # are for, by name (or an access point's ARN), and what keys follow in URLs
 //! deliveries = ["web"]                         # AuthorizeDelivery, ListDeliveries; default: any whose keys are in `keys`
 //! uploads = ["avatars"]                        # UploadService; default: any whose keys are in `keys`
 //! accounts = ["acme"]                          # upload tokens, and UploadService where an account is named; or ["*"]
@@ -45,6 +47,21 @@
 //! accounts = ["*"]                             # whose tokens are taken
 //! ```
 //!
+//! One that serves `UpdateObject` and `DeleteObject` needs this besides. `COPY` is a PUT with `x-amz-copy-source`; PUT does not
+//! include it. It is signed from an object onto itself only, with other metadata, and for headers alone: what a copy could do
+//! otherwise, read another bucket or give the object away, is not signed. `DELETE` is of an object as it is now: of no version,
+//! and of no bucket. Which bucket a URL is of cannot be seen from the URL, so `buckets` says it.
+//!
+//! ```toml
+//! [[grants]]
+//! caller = "spiffe://prod/ns/images/sa/resizer"
+//! methods = ["SignOriginRequest"]
+//! keys = ["s3-write"]
+//! http_methods = ["HEAD", "COPY", "DELETE"]
+//! url_prefixes = ["https://photos.s3.eu-west-1.amazonaws.com/"]
+//! buckets = { photos = "https://photos.s3.eu-west-1.amazonaws.com/" }
+//! ```
+//!
 //! # Layout
 //! - [`Grants`]: read from the configuration; asked by the server for every call
 //! - [`Granted`]: what the grants of one caller for one method allow
@@ -57,7 +74,7 @@ mod method;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::Extensions;
@@ -78,8 +95,10 @@ use crate::{
 pub use granted::Granted;
 pub use method::METHODS;
 
-/// The methods of requests to origins.
-const HTTP_METHODS: [&str; 3] = ["GET", "HEAD", "PUT"];
+/// The methods of requests to origins. `COPY` is a PUT that copies an object onto itself.
+const HTTP_METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "COPY", "DELETE"];
+/// Those of them that need to know the bucket.
+const OF_BUCKETS: [&str; 2] = ["COPY", "DELETE"];
 
 /// Every grant of the signer, by caller.
 #[derive(Debug)]
@@ -98,6 +117,8 @@ pub(crate) struct Grant {
     paths: Allowed,
     url_prefixes: Option<Vec<String>>,
     http_methods: Vec<String>,
+    /// What the URLs of a bucket's objects start with, by its name.
+    buckets: BTreeMap<String, String>,
     /// In seconds.
     max_ttl: Option<u64>,
 }
@@ -205,8 +226,9 @@ impl Grant {
         }
         let http_methods: Vec<String> = section.or("http_methods", vec!["GET".to_owned(), "HEAD".to_owned()]);
         if !http_methods.iter().all(|method| HTTP_METHODS.contains(&method.as_str())) {
-            section.error("http_methods", "expected GET, HEAD or PUT");
+            section.error("http_methods", "expected GET, HEAD, PUT, COPY or DELETE");
         }
+        let buckets = buckets(section, &http_methods);
         Self {
             path: section.path().to_owned(),
             keys: Names::new(section.or("keys", Vec::new())),
@@ -219,9 +241,31 @@ impl Grant {
             },
             url_prefixes: prefixes(section, "url_prefixes", &["https://", "http://"]),
             http_methods,
+            buckets,
             max_ttl: max_ttl.as_ref().map(Duration::as_secs),
         }
     }
+}
+
+/// Reads `buckets`, which is there where a method needs it.
+fn buckets(section: &mut Section, http_methods: &[String]) -> BTreeMap<String, String> {
+    let buckets: Option<BTreeMap<String, String>> = section.optional("buckets");
+    let is_needed = http_methods.iter().any(|method| OF_BUCKETS.contains(&method.as_str()));
+    let has_url = |url: &String| {
+        let starts = url.starts_with("https://") || url.starts_with("http://");
+        // A host follows, and a path with a slash at its end: with `https://h/photo` a key of bucket `photos` would be one here.
+        starts && url.ends_with('/') && url.split('/').nth(2).is_some_and(|host| !host.is_empty())
+    };
+    if buckets.as_ref().is_some_and(|all| !all.iter().all(|(name, url)| !name.is_empty() && has_url(url))) {
+        section.error(
+            "buckets",
+            "expected names of buckets, each with the URL that its keys follow, such as https://photos.s3.eu-west-1.amazonaws.com/",
+        );
+    }
+    if is_needed && buckets.as_ref().is_none_or(BTreeMap::is_empty) {
+        section.error("buckets", "needed for COPY and DELETE in http_methods");
+    }
+    buckets.unwrap_or_default()
 }
 
 fn prefixes(section: &mut Section, key: &str, starts: &[&str]) -> Option<Vec<String>> {

@@ -10,11 +10,13 @@
 //! - `expiry`: when a URL is to expire
 //! - `wish`: what is wanted of a signed URL
 //! - `origin`: signing requests to origins
+//! - `change`: those that copy an object onto itself, or delete it
 //! - `post_policy`: forms by which a browser stores a file
 //! - `parameters`: the parameters of an upload
 //! - `refusal`: errors of the rooms below, as callers see them
 
 mod call;
+mod change;
 mod delivery;
 mod envoy;
 mod expiry;

@@ -9,8 +9,8 @@
 //! Both addressing styles work on the one port: path style on [`EmbeddedS3::endpoint`], virtual-host style on
 //! [`EmbeddedS3::virtual_host_endpoint`].
 //!
-//! Not here: listing, copies, conditional reads. They answer NotImplemented, or (conditional
-//! headers) are ignored, as `s3s-fs` does.
+//! Not here: listing, conditional reads, and copies but that of an object onto itself. They answer
+//! NotImplemented, or (conditional headers) are ignored, as `s3s-fs` does.
 
 mod exact;
 mod gate;

@@ -396,6 +396,56 @@ pub struct PurgeObjectRequest {
 /// They are dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PurgeObjectResponse {}
+/// Asks for a stored object to be changed. At least one of `require_signed_urls` and `metadata` is needed.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UpdateObjectRequest {
+    /// Name of the origin in the configuration: a bucket with a signing key.
+    #[prost(string, tag = "1")]
+    pub origin: ::prost::alloc::string::String,
+    /// Key of the object, as text.
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    /// Whether it is delivered by signed URLs only, on routes with `privacy = "object"`. Unset: as it is.
+    #[prost(bool, optional, tag = "3")]
+    pub require_signed_urls: ::core::option::Option<bool>,
+    /// What its owner keeps beside it, in place of all that was kept before; `{}` for nothing. Unset: as it is. All metadata of the
+    /// object, names and values, may have 2,048 bytes (INVALID_ARGUMENT `OBJECT_METADATA_TOO_LARGE`).
+    #[prost(message, optional, tag = "4")]
+    pub metadata: ::core::option::Option<::prost_types::Struct>,
+    /// Only if this is its entity tag, quotes included; otherwise ABORTED `OBJECT_CHANGED`. Empty: whatever it is. Most stores make
+    /// the tag of the bytes alone: an update does not change it.
+    #[prost(string, tag = "5")]
+    pub if_match: ::prost::alloc::string::String,
+}
+/// The object as it is now.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UpdateObjectResponse {
+    /// Whether it is delivered by signed URLs only.
+    #[prost(bool, tag = "1")]
+    pub require_signed_urls: bool,
+    /// What its owner keeps beside it. Unset where there is nothing.
+    #[prost(message, optional, tag = "2")]
+    pub metadata: ::core::option::Option<::prost_types::Struct>,
+    /// Its entity tag, quotes included. Empty where the store gives none.
+    #[prost(string, tag = "3")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// Asks for a stored object to be deleted.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteObjectRequest {
+    /// Name of the origin in the configuration: a bucket with a signing key.
+    #[prost(string, tag = "1")]
+    pub origin: ::prost::alloc::string::String,
+    /// Key of the object, as text.
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    /// Only if this is its entity tag, quotes included; otherwise ABORTED `OBJECT_CHANGED`. Empty: whatever it is.
+    #[prost(string, tag = "3")]
+    pub if_match: ::prost::alloc::string::String,
+}
+/// It is deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteObjectResponse {}
 /// Asks for a page of variants.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListVariantsRequest {
@@ -959,6 +1009,82 @@ pub mod resizer_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Changes what stands with a stored object: whether it is delivered by signed URLs only, and its owner's metadata. The bytes,
+        /// the key and everything else that the store has of it stay, so that a repeated upload still finds its object. This process
+        /// knows at once, others within the `ttl` of `[results]`.
+        ///
+        /// The store copies the object onto itself (S3: CopyObject), which it does for at most 5 GiB, and not for an archived object. As
+        /// with every copy, its access control list is the bucket's default then, and so is its encryption.
+        ///
+        /// Updates follow each other, through several processes too: one that finds the object changed meanwhile begins again, some times,
+        /// and is then ABORTED `OBJECT_CHANGED`. Stores tell in whole seconds when an object was changed, so an update of one that was
+        /// changed in the last two seconds waits until they are over.
+        ///
+        /// The caller needs a grant for the origin and the key; the resizer one at the signer, with HEAD and COPY.
+        pub async fn update_object(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateObjectRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateObjectResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.resizer.v1.ResizerService/UpdateObject",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "safelight.resizer.v1.ResizerService",
+                        "UpdateObject",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a stored object, and drops what was made of it. When the answer has come nothing of it is delivered by this process,
+        /// and by others nothing after the `ttl` of `[results]`. An object that is not there is deleted: the call may be repeated, and must be
+        /// after an error. In a bucket with versions the store keeps the object's versions, as its lifecycle rules say.
+        ///
+        /// An upload token by which the object was stored stays redeemed. The caller needs a grant for the origin and the key; the
+        /// resizer one at the signer, with DELETE (and HEAD, for `if_match`).
+        pub async fn delete_object(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteObjectRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteObjectResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.resizer.v1.ResizerService/DeleteObject",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "safelight.resizer.v1.ResizerService",
+                        "DeleteObject",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists the named variants of the configuration, by name.
         pub async fn list_variants(
             &mut self,
@@ -1076,6 +1202,38 @@ pub mod resizer_service_server {
             request: tonic::Request<super::PurgeObjectRequest>,
         ) -> std::result::Result<
             tonic::Response<super::PurgeObjectResponse>,
+            tonic::Status,
+        >;
+        /// Changes what stands with a stored object: whether it is delivered by signed URLs only, and its owner's metadata. The bytes,
+        /// the key and everything else that the store has of it stay, so that a repeated upload still finds its object. This process
+        /// knows at once, others within the `ttl` of `[results]`.
+        ///
+        /// The store copies the object onto itself (S3: CopyObject), which it does for at most 5 GiB, and not for an archived object. As
+        /// with every copy, its access control list is the bucket's default then, and so is its encryption.
+        ///
+        /// Updates follow each other, through several processes too: one that finds the object changed meanwhile begins again, some times,
+        /// and is then ABORTED `OBJECT_CHANGED`. Stores tell in whole seconds when an object was changed, so an update of one that was
+        /// changed in the last two seconds waits until they are over.
+        ///
+        /// The caller needs a grant for the origin and the key; the resizer one at the signer, with HEAD and COPY.
+        async fn update_object(
+            &self,
+            request: tonic::Request<super::UpdateObjectRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateObjectResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a stored object, and drops what was made of it. When the answer has come nothing of it is delivered by this process,
+        /// and by others nothing after the `ttl` of `[results]`. An object that is not there is deleted: the call may be repeated, and must be
+        /// after an error. In a bucket with versions the store keeps the object's versions, as its lifecycle rules say.
+        ///
+        /// An upload token by which the object was stored stays redeemed. The caller needs a grant for the origin and the key; the
+        /// resizer one at the signer, with DELETE (and HEAD, for `if_match`).
+        async fn delete_object(
+            &self,
+            request: tonic::Request<super::DeleteObjectRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteObjectResponse>,
             tonic::Status,
         >;
         /// Lists the named variants of the configuration, by name.
@@ -1431,6 +1589,96 @@ pub mod resizer_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PurgeObjectSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.resizer.v1.ResizerService/UpdateObject" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateObjectSvc<T: ResizerService>(pub Arc<T>);
+                    impl<
+                        T: ResizerService,
+                    > tonic::server::UnaryService<super::UpdateObjectRequest>
+                    for UpdateObjectSvc<T> {
+                        type Response = super::UpdateObjectResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateObjectRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ResizerService>::update_object(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateObjectSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.resizer.v1.ResizerService/DeleteObject" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteObjectSvc<T: ResizerService>(pub Arc<T>);
+                    impl<
+                        T: ResizerService,
+                    > tonic::server::UnaryService<super::DeleteObjectRequest>
+                    for DeleteObjectSvc<T> {
+                        type Response = super::DeleteObjectResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteObjectRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ResizerService>::delete_object(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteObjectSvc(inner);
                         let codec = crate::codec::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

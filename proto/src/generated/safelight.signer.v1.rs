@@ -908,15 +908,21 @@ pub struct SignOriginRequestRequest {
     /// Name of the key.
     #[prost(string, tag = "1")]
     pub key: ::prost::alloc::string::String,
-    /// HTTP method. GET, HEAD and PUT are accepted; a PUT writes an object or a part of one, copies none,
+    /// HTTP method. GET, HEAD, PUT and DELETE are accepted; a PUT writes an object or a part of one, copies none,
     /// and says nothing of who may do what with it: see `url` and `headers`.
+    ///
+    /// A PUT with the header `x-amz-copy-source` is signed for those whose grant has `COPY` among its `http_methods`, which PUT
+    /// does not include, and a DELETE for those whose grant has `DELETE`. Both need the grant's `buckets`, which say what bucket
+    /// the URL is of, and are signed in headers only. A copy is of an object onto itself: its source is the bucket and the key as
+    /// `url` spells it (`/photos/a/b%20c.jpg`), without a version, and `x-amz-metadata-directive` is `REPLACE`. Another
+    /// source, or a bucket that the grant does not name, is PERMISSION_DENIED `CALLER_DENIED`.
     #[prost(string, tag = "2")]
     pub method: ::prost::alloc::string::String,
     /// Absolute http or https URL, at most 8,192 bytes, the host in lower case. Its path must already be
     /// percent-encoded once, as S3 does: `A-Z a-z 0-9 - . _ ~ /` as they are, every other byte as upper-case %XX. It
     /// is signed as it stands, and must be sent as it stands (no resolving of dot segments, no merging of slashes).
-    /// A query must write `+` and spaces as %2B and %20. That of a PUT has no parameter but `partNumber` and `uploadId`. Anything
-    /// else is `URL_INVALID`.
+    /// A query must write `+` and spaces as %2B and %20. That of a PUT has no parameter but `partNumber` and `uploadId`; a copy
+    /// and a DELETE have none, and their URL does not end with a slash. Anything else is `URL_INVALID`.
     #[prost(string, tag = "3")]
     pub url: ::prost::alloc::string::String,
     /// The bucket's region, such as `eu-west-1`.
@@ -924,7 +930,10 @@ pub struct SignOriginRequestRequest {
     pub region: ::prost::alloc::string::String,
     /// Further headers to sign, such as `range`. `host` is taken from the URL; it and what the signature adds is
     /// refused (`RESERVED_PARAMETER`). Of a PUT so are `x-amz-acl`, `x-amz-grant-*`, `x-amz-copy-source*`, `x-amz-tagging`,
-    /// `x-amz-website-redirect-location`, `x-amz-object-lock-*` and `x-amz-bypass-governance-retention` (`FIELD_INVALID`). Names
+    /// `x-amz-website-redirect-location`, `x-amz-object-lock-*` and `x-amz-bypass-governance-retention` (`FIELD_INVALID`). Of a copy
+    /// everything is but `x-amz-copy-source`, `x-amz-copy-source-if-match`, `x-amz-copy-source-if-unmodified-since`,
+    /// `x-amz-metadata-directive`, `x-amz-meta-*`, `x-amz-storage-class` (no archive), `cache-control`, `content-disposition`,
+    /// `content-encoding`, `content-language`, `content-type` and `expires`; of a DELETE everything but `if-match`. Names
     /// and values are at most 8,192 bytes together (`INPUT_TOO_LONG`), as S3 takes no more.
     #[prost(message, repeated, tag = "5")]
     pub headers: ::prost::alloc::vec::Vec<Header>,

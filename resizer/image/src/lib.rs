@@ -13,6 +13,7 @@
 //! - `pixels`, and one file for each step: `resample`, `colour`, [`orient`], `background`
 //! - [`preview`]: a blurred preview in a few bytes
 //! - [`codec`]: one file for each format
+//! - [`strip`]: files without their metadata, not decoded
 //! - [`error`]: why a picture could not be made
 
 /// Which bytes the same source and the same options make. To be raised with every change that makes other ones: stored
@@ -38,6 +39,7 @@ pub mod probe;
 mod resample;
 pub mod size;
 pub mod sniff;
+pub mod strip;
 mod view;
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub const METHODS: Methods = Methods::new(&[
     Method::new(RESIZER, "Deliver").public_without_grant(),
     Method::new(RESIZER, "Inspect"),
     Method::new(RESIZER, "Store"),
+    Method::new(RESIZER, "UpdateObject"),
+    Method::new(RESIZER, "DeleteObject"),
     Method::new(RESIZER, "PurgeObject"),
     Method::new(RESIZER, "ListVariants"),
 ]);

@@ -153,6 +153,7 @@ pub(crate) fn origin(error: &OriginError) -> CallError {
         Kind::Key(_) => Reason::ObjectKeyUnsupported,
         Kind::NotFound => Reason::OriginNotFound,
         Kind::Exists => Reason::ObjectExists,
+        Kind::Changed => Reason::ObjectChanged,
         Kind::Denied(_) => Reason::OriginDenied,
         Kind::Redirected(_) => Reason::OriginRedirected,
         Kind::Failed(_) | Kind::Unreachable | Kind::Timeout => Reason::OriginUnavailable,

@@ -7,8 +7,8 @@
 //! stored twice.
 //!
 //! # Layout
-//! - [`picture`]: what was received, into the picture that is stored
-//! - [`parts`]: large pictures, which are stored in parts
+//! - `picture`: what was received, into the picture that is stored
+//! - `parts`: large pictures, which are stored in parts
 
 mod parts;
 mod picture;
@@ -277,13 +277,6 @@ impl Begun {
         }
     }
 
-    /// Has what is told of the upload sent, where the rule has a callback.
-    fn tell_callback(&self) {
-        if self.wish.rule.callback.is_some() {
-            self.app.upload_ended.notify_one();
-        }
-    }
-
     /// Gives the token back in a task of its own, once.
     fn give_back(&mut self, reason: Reason) -> Option<JoinHandle<()>> {
         if std::mem::replace(&mut self.is_over, true) {
@@ -336,7 +329,7 @@ impl Begun {
         );
         let (finished, _) = tokio::join!(self.finish(file, &picture, &stat), results);
         let finished = finished?;
-        self.tell_callback();
+        has_ended(&self.app, &self.wish);
         let Picture { bytes, info, sha256, crc32c, thumbhash, eager, .. } = picture;
         let terms = std::mem::take(&mut self.terms);
         Ok(Stored {
@@ -449,6 +442,7 @@ impl Begun {
             if let Err(error) = self.tell(Outcome::Stored(stored)).await {
                 return error;
             }
+            has_ended(&self.app, &self.wish);
         }
         self.is_over = true;
         self.failed(
@@ -535,6 +529,14 @@ async fn release(app: &App, wish: &Wish, context: &Context, reason: Reason) {
     let told = app.signer.finish_upload(finishing(wish, Outcome::Refused(refused)), &context).await;
     if let Err(error) = told {
         tracing::info!(cause = %error.failure(), "upload.not_released: the token stays reserved until its lease ends");
+    }
+    has_ended(app, wish);
+}
+
+/// The signer has an outcome for the rule's callback, which is sent at once.
+fn has_ended(app: &App, wish: &Wish) {
+    if wish.rule.callback.is_some() {
+        app.upload_ended.notify_one();
     }
 }
 

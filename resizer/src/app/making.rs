@@ -69,14 +69,16 @@ pub struct Made {
 }
 
 impl Making {
-    /// The name of some work for this object: the same for all requests that may share it.
+    /// The name of some work for this object: the same for all requests that may share it. Not for one that comes after the
+    /// object was changed here, though the work began before.
     pub(super) fn name(&self, what: &str, parts: &[&str]) -> String {
         /// What is fetched with a caller's own headers is that caller's work.
         static OWN: AtomicU64 = AtomicU64::new(1);
 
         let own = if self.caller.is_empty() { 0 } else { OWN.fetch_add(1, Ordering::Relaxed) };
         let (own, stranger) = (own.to_string(), if self.is_stranger { "stranger" } else { "" });
-        let mut all = vec![what, &self.origin, &self.key, &own, stranger];
+        let changes = self.app.changes.load(Ordering::Acquire).to_string();
+        let mut all = vec![what, &self.origin, &self.key, &own, stranger, &changes];
         all.extend(parts);
         address::digest(&all)
     }

@@ -19,6 +19,7 @@
 //! - [`sink`]: where outputs go, as a trait
 //! - [`inspect`]: what a picture is
 //! - [`ingest`]: an upload, into an object
+//! - [`objects`]: a stored object, changed or deleted
 //! - `tasks`: what is left to do of uploads
 //! - `metrics`: what is counted
 //! - [`error`]: the errors of the modules below, as a caller is told them
@@ -36,6 +37,7 @@ pub mod ingest;
 pub mod inspect;
 mod making;
 mod metrics;
+pub mod objects;
 pub mod permits;
 pub mod render;
 pub mod results;
@@ -46,7 +48,7 @@ mod tasks;
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, SystemTime},
 };
 
@@ -77,6 +79,9 @@ pub struct App {
     /// What is being found out of originals, and made of them.
     originals: flights::Flights<results::Facts>,
     pictures: flights::Flights<Arc<making::Made>>,
+    /// How often an original was changed here: what was begun before is not for requests that come after.
+    changes: AtomicU64,
+    turns: objects::Turns,
     uploads: Uploads,
     callbacks: Callbacks,
     /// Told when an upload has ended that has a callback.
@@ -128,6 +133,8 @@ impl App {
             results,
             originals: flights::Flights::new(),
             pictures: flights::Flights::new(),
+            changes: AtomicU64::new(0),
+            turns: objects::Turns::default(),
             uploads: config.uploads,
             callbacks: Callbacks::new()?,
             upload_ended: Notify::new(),

@@ -3,7 +3,10 @@
 //! The signer signs every request. A store that fails is left alone for a while: the log says so when that begins, with the
 //! cause, and when it ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -485,17 +488,49 @@ impl App {
         let Some(results) = &self.results else {
             return Err(Reason::ResultsNotConfigured.error("there is no [results] in the configuration"));
         };
+        let dropped = self.drop_results(results, origin, key, context).await;
+        // Also where it failed: it may have been written.
+        self.forget(origin, key);
+        if dropped.is_ok() {
+            tracing::info!(origin, "results.purged");
+        }
+        dropped
+    }
+
+    /// Forgets what is known of an original, and begins its works anew.
+    pub(super) fn forget(&self, origin: &str, key: &str) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        if let Some(results) = &self.results {
+            results.memory.forget(origin, key);
+        }
+    }
+
+    /// Drops all results of an original where there is a store of them. To be followed by [`Self::forget`].
+    pub(super) async fn drop_any_results(
+        &self,
+        origin: &str,
+        key: &str,
+        context: &Context,
+    ) -> Result<(), CallError> {
+        match &self.results {
+            Some(results) => self.drop_results(results, origin, key, context).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a new epoch of an original.
+    async fn drop_results(
+        &self,
+        results: &Results,
+        origin: &str,
+        key: &str,
+        context: &Context,
+    ) -> Result<(), CallError> {
         let object = address::epoch(&results.config.prefix, origin, key);
         let epoch = format!("{:016x}{:016x}", random::bits(), random::bits());
         let headers = [("content-type", "text/plain")];
-        let written = self.put(results, &object, &headers, epoch.into(), context).await;
-        // Also where it failed: it may have been written.
-        results.memory.forget(origin, key);
-        match written {
-            Ok(()) => {
-                tracing::info!(origin, "results.purged");
-                Ok(())
-            }
+        match self.put(results, &object, &headers, epoch.into(), context).await {
+            Ok(()) => Ok(()),
             Err(Failed::Store(cause)) => {
                 tracing::warn!(origin = results.config.origin, cause, "results.not_purged");
                 Err(Reason::OriginUnavailable.error("the result store did not take the purge"))

@@ -20,7 +20,7 @@ use crate::{
     upload::Rule,
 };
 
-/// How often the signer is asked, give or take a quarter.
+/// How often the signer is asked, give or take a tenth.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// The same after it has refused, or has not answered.
 const RETRY: Duration = Duration::from_secs(30);
@@ -73,8 +73,7 @@ impl App {
                 }
             };
             // Resizers that started together shall not ask together.
-            let wait = wait.mul_f64(0.75 + random::fraction() / 2.0);
-            _ = tokio::time::timeout(wait, self.upload_ended.notified()).await;
+            _ = tokio::time::timeout(random::jittered(wait), self.upload_ended.notified()).await;
         }
     }
 

@@ -8,7 +8,7 @@ use crate::delivery::presentation::Origins;
 
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 /// What a script may read besides what it always may.
-const EXPOSED: &str = "Cache-Status, ETag, Server-Timing, X-Request-Id";
+const EXPOSED: &str = "Cache-Status, ETag, Retry-After, Server-Timing, X-Request-Id";
 /// Seconds for which a browser may remember a preflight: two hours, as long as any does.
 const REMEMBERED: &str = "7200";
 

@@ -35,6 +35,8 @@ pub struct Origin {
 pub enum OriginKind {
     /// An S3 bucket in `region`, signed by the signer's key `signing_key`; unsigned without one.
     S3 {
+        /// The bucket's name, or an access point's ARN.
+        bucket: String,
         /// The region that is signed for: the bucket's, or the access point's.
         region: String,
         /// Name of the signer's key.
@@ -55,7 +57,7 @@ impl Origin {
     #[must_use]
     pub const fn signing(&self) -> Option<(&String, &String)> {
         match &self.kind {
-            OriginKind::S3 { signing_key: Some(key), region } => Some((key, region)),
+            OriginKind::S3 { signing_key: Some(key), region, .. } => Some((key, region)),
             OriginKind::S3 { signing_key: None, .. } | OriginKind::Http => None,
         }
     }

@@ -23,6 +23,9 @@ pub enum Kind {
     /// HTTP 412 to a request that writes an object which must not exist.
     #[error("the origin has an object of that key")]
     Exists,
+    /// HTTP 412 to a request that changes an object as it was found, or 409.
+    #[error("the object has been changed by others")]
+    Changed,
     /// HTTP 401, 403 or another 4xx.
     #[error("the origin refused the request (HTTP {0})")]
     Denied(u16),
@@ -142,7 +145,7 @@ impl OriginError {
     fn is_everyday(&self) -> bool {
         match self.kind {
             Kind::NotFound => self.cause.refusal.code.as_deref() != Some("NoSuchBucket"),
-            Kind::Key(_) | Kind::TooLarge(_) | Kind::Exists => true,
+            Kind::Key(_) | Kind::TooLarge(_) | Kind::Exists | Kind::Changed => true,
             _ => false,
         }
     }

@@ -113,6 +113,16 @@ pub fn url(origin: &Origin, object_key: &str) -> Result<reqwest::Url, OriginErro
     Ok(url)
 }
 
+/// An object as the source of a copy: bucket and key, as [`url`] spells it. The signer compares the two as text.
+///
+/// # Errors
+/// [`Kind::Key`].
+pub fn copy_source(origin: &Origin, bucket: &str, object_key: &str) -> Result<String, OriginError> {
+    let key = key::encode(object_key).map_err(|error| OriginError::new(error.into(), cause(origin)))?;
+    // An access point's ARN is followed by `object/`.
+    Ok(if bucket.starts_with("arn:") { format!("{bucket}/object/{key}") } else { format!("/{bucket}/{key}") })
+}
+
 /// A URL that the signer names, if it is of an object of this origin, and goes on the wire as it stands.
 #[must_use]
 pub fn of_origin(origin: &Origin, text: &str) -> Option<reqwest::Url> {
@@ -190,6 +200,21 @@ mod tests {
         let text = "[origins.a]\nkind = 's3'\nbucket = 'photos'\nregion = 'eu-west-1'\n";
         let mut all = safelight_chassis::config::read(text, super::super::config::read).unwrap();
         all.remove("a").unwrap()
+    }
+
+    #[test]
+    fn the_source_of_a_copy_is_the_bucket_and_the_key_of_the_url() {
+        let origin = origin();
+        for (bucket, key, source) in [
+            ("photos", "a b/ü+%2F.jpg", "/photos/a%20b/%C3%BC%2B%252F.jpg"),
+            ("my.photos", "a//b?versionId=1", "/my.photos/a//b%3FversionId%3D1"),
+            ("arn:aws:s3:r:1:accesspoint/p", "a", "arn:aws:s3:r:1:accesspoint/p/object/a"),
+        ] {
+            assert_eq!(copy_source(&origin, bucket, key).unwrap(), source);
+            let key_of_url = url(&origin, key).unwrap().path().to_owned();
+            assert!(source.ends_with(&key_of_url), "{source} {key_of_url}");
+        }
+        assert!(copy_source(&origin, "photos", "a/../b").is_err());
     }
 
     fn by_signer(headers: &[(&str, &str)]) -> Result<SignedRequest, UnusableHeader> {

@@ -15,10 +15,11 @@ use safelight_proto::{
     page::page,
     reason::{CallError, Reason},
     resizer::v1::{
-        DeliverRequest, DeliverResponse, InspectRequest, InspectResponse, ListVariantsRequest,
-        ListVariantsResponse, PurgeObjectRequest, PurgeObjectResponse, ResizeObjectRequest,
-        ResizeObjectResponse, ResizeRequest, ResizeResponse, StoreRequest, StoreResponse, UploadSource,
-        inspect_open, resizer_service_server::ResizerService,
+        DeleteObjectRequest, DeleteObjectResponse, DeliverRequest, DeliverResponse, InspectRequest,
+        InspectResponse, ListVariantsRequest, ListVariantsResponse, PurgeObjectRequest, PurgeObjectResponse,
+        ResizeObjectRequest, ResizeObjectResponse, ResizeRequest, ResizeResponse, StoreRequest,
+        StoreResponse, UpdateObjectRequest, UpdateObjectResponse, UploadSource, inspect_open,
+        resizer_service_server::ResizerService,
     },
 };
 use tonic::{Request, Response, Status, Streaming};
@@ -32,6 +33,7 @@ use crate::{
         error,
         fetch::{Fetched, Object},
         ingest::Received,
+        objects::Named,
         render::{Source, Work},
     },
     delivery::{Hints, Target},
@@ -159,6 +161,29 @@ impl ResizerService for Handlers {
         let info = app.inspect(source.bytes.clone(), &context).await?;
         let described = stat.map(|stat| translate::described(&stat)).unwrap_or_default();
         Ok(Response::new(InspectResponse { image: Some(translate::image_info(&info)), ..described }))
+    }
+
+    async fn update_object(
+        &self,
+        mut request: Request<UpdateObjectRequest>,
+    ) -> Result<Response<UpdateObjectResponse>, Status> {
+        let context = context(&request);
+        let permits = permits(&mut request)?;
+        let (object, changes) = translate::object_changes(request.into_inner())?;
+        let updated = self.app.update(object, changes, &permits, &context).await?;
+        Ok(Response::new(translate::updated(updated)))
+    }
+
+    async fn delete_object(
+        &self,
+        mut request: Request<DeleteObjectRequest>,
+    ) -> Result<Response<DeleteObjectResponse>, Status> {
+        let context = context(&request);
+        let permits = permits(&mut request)?;
+        let DeleteObjectRequest { origin, key, if_match } = request.into_inner();
+        let if_match = translate::if_match(if_match)?;
+        self.app.delete(Named { origin, key }, if_match, &permits, &context).await?;
+        Ok(Response::new(DeleteObjectResponse {}))
     }
 
     async fn purge_object(

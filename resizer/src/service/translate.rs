@@ -23,6 +23,7 @@ use crate::{
     app::{
         deliver::{Head, Scope},
         ingest::{self, Stored, Wish},
+        objects::{self, Changes, Updated},
         render::Order,
         results::{ResultSource, Status},
         sink::{OutputHead, Summary, Timings},
@@ -320,6 +321,76 @@ pub(super) fn described(stat: &Stat) -> messages::InspectResponse {
         metadata: serde_json::from_str(&text(metadata::METADATA)).ok().map(json_struct),
         upload: text(metadata::UPLOAD),
         etag: stat.etag(),
+    }
+}
+
+/// What is to be changed of which object.
+pub(super) fn object_changes(
+    request: messages::UpdateObjectRequest,
+) -> Result<(objects::Named, Changes), CallError> {
+    let messages::UpdateObjectRequest { origin, key, require_signed_urls, metadata, if_match } = request;
+    if require_signed_urls.is_none() && metadata.is_none() {
+        return Err(CallError::field("require_signed_urls", "set it, or metadata: nothing is to be changed"));
+    }
+    let metadata = metadata.map(|metadata| {
+        if metadata.fields.is_empty() {
+            String::new()
+        } else {
+            serde_json::Value::Object(struct_json(metadata)).to_string()
+        }
+    });
+    Ok((
+        objects::Named { origin, key },
+        Changes { require_signed_urls, metadata, if_match: self::if_match(if_match)? },
+    ))
+}
+
+/// An entity tag that a caller names; `None` where it names none.
+pub(super) fn if_match(tag: String) -> Result<Option<String>, CallError> {
+    let is_tag = |tag: &str| {
+        let text = tag.strip_prefix("W/").unwrap_or(tag);
+        let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        text.is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'))
+    };
+    match tag.as_str() {
+        "" => Ok(None),
+        text if is_tag(text) => Ok(Some(tag)),
+        _ => Err(CallError::field("if_match", "expected an entity tag, quotes included")),
+    }
+}
+
+/// What has become of an object.
+pub(super) fn updated(updated: Updated) -> messages::UpdateObjectResponse {
+    let Updated { require_signed_urls, metadata, etag } = updated;
+    messages::UpdateObjectResponse {
+        require_signed_urls,
+        metadata: serde_json::from_str(&metadata).ok().map(json_struct),
+        etag,
+    }
+}
+
+fn struct_json(object: prost_types::Struct) -> serde_json::Map<String, serde_json::Value> {
+    object.fields.into_iter().map(|(name, value)| (name, value_json(value))).collect()
+}
+
+/// Whole numbers without a point, as JSON of protobuf has them. What is no number in JSON is null.
+fn value_json(value: prost_types::Value) -> serde_json::Value {
+    use prost_types::value::Kind;
+    use serde_json::{Number, Value};
+    /// Largest whole number that a 64-bit float holds exactly, with all below it: 2^53.
+    const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+    match value.kind {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(flag)) => Value::Bool(flag),
+        Some(Kind::StringValue(text)) => Value::String(text),
+        Some(Kind::NumberValue(number)) if number.fract() == 0.0 && number.abs() <= MAX_WHOLE =>
+        {
+            #[expect(clippy::cast_possible_truncation, reason = "whole and at most 2^53")]
+            Value::from(number as i64)
+        }
+        Some(Kind::NumberValue(number)) => Number::from_f64(number).map_or(Value::Null, Value::Number),
+        Some(Kind::ListValue(list)) => list.values.into_iter().map(value_json).collect(),
+        Some(Kind::StructValue(object)) => Value::Object(struct_json(object)),
     }
 }
 

@@ -18,7 +18,9 @@
 //! formats = ["jpeg", "png", "webp", "gif"]   # that are taken; the default
 //! overwrite = false                      # whether an object that exists is replaced
 //! variant = "original"                   # stores what this variant makes of the picture, upright and without its metadata;
-//!                                        # default: the bytes as they came
+//!                                        # default: the picture as it came
+//! metadata = "keep"                      # default; "no-location": without what tells where it was taken, "none": without any.
+//!                                        # Pixels stay as they are: see safelight_image::strip
 //! eager = ["thumb", "card"]              # variants that are made at once and stored as results, for every route of the origin
 //!                                        # that serves them; needs [results]. A form may ask for others by `eager`
 //! callback = "https://app.example.com/hooks/uploads"   # where outcomes are sent, signed by the signer
@@ -33,7 +35,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use safelight_chassis::config::Section;
-use safelight_image::{limits::Limits, sniff::Format};
+use safelight_image::{limits::Limits, sniff::Format, strip::Metadata};
 use safelight_proto::{
     delivery::template::{self, Template},
     signer::v1::UploadKind,
@@ -141,6 +143,18 @@ fn read_rule(section: &mut Section, origins: &Origins, delivery: &Delivery, limi
         _ => {}
     }
     let callback_key = callback_key.or_else(|| form_key.clone().filter(|_| callback.is_some()));
+    let metadata = match section.or("metadata", "keep".to_owned()).as_str() {
+        "keep" => Metadata::Keep,
+        "no-location" => Metadata::NoLocation,
+        "none" => Metadata::None,
+        _ => {
+            section.error("metadata", "must be \"keep\", \"no-location\" or \"none\"");
+            Metadata::Keep
+        }
+    };
+    if metadata != Metadata::Keep && variant.is_some() {
+        section.error("metadata", "belongs to no rule with a variant, which leaves it out");
+    }
     let content_types = content_types(&formats, variant.is_some());
     let delivery_url: Option<String> = section.optional("delivery_url");
     if delivery_url.as_ref().is_some_and(|url| !is_delivery_url(url)) {
@@ -161,6 +175,7 @@ fn read_rule(section: &mut Section, origins: &Origins, delivery: &Delivery, limi
         content_types,
         overwrite,
         variant,
+        metadata,
         eager,
         callback,
         callback_key: callback_key.unwrap_or_default(),

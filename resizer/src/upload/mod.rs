@@ -10,7 +10,7 @@ pub mod config;
 
 use std::sync::Arc;
 
-use safelight_image::{probe::Info, sniff::Format};
+use safelight_image::{probe::Info, sniff::Format, strip::Metadata};
 use safelight_proto::{
     delivery::template::{self, Template},
     reason::{CallError, Reason},
@@ -72,6 +72,8 @@ pub struct Rule {
     pub overwrite: bool,
     /// The variant that is stored in place of the bytes as they came.
     pub variant: Option<String>,
+    /// What stays of a picture's metadata, where it is stored as it came.
+    pub metadata: Metadata,
     /// Variants that are made of a new picture at once, and stored as results.
     pub eager: Vec<String>,
     /// Where outcomes are sent.

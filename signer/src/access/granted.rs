@@ -1,10 +1,16 @@
 //! What the grants of one caller for one method allow.
 
+#[cfg(test)]
+use std::collections::BTreeMap;
+
 use http::Extensions;
 use safelight_chassis::access::{self, Denied, Method};
 
 use super::Grant;
-use crate::{keyring::climbs, scheme::url::HttpUrl};
+use crate::{
+    keyring::climbs,
+    scheme::{aws_sigv4::Change, url::HttpUrl},
+};
 
 /// The grants of one caller for one method, of which one must allow all of a call. In the extensions of every request that
 /// the server let in; narrowed step by step.
@@ -29,6 +35,7 @@ impl Granted {
             paths: Allowed::default(),
             url_prefixes: None,
             http_methods: ["GET", "HEAD", "PUT"].map(str::to_owned).to_vec(),
+            buckets: BTreeMap::new(),
             max_ttl: None,
         };
         let (caller, grant) = (Caller::anonymous(), access::Grant { methods: Names::All, rest });
@@ -131,6 +138,27 @@ impl Granted {
         // The query of a URL may hold a signature.
         let named = url.split(['?', '#']).next().unwrap_or_default();
         self.max_ttl("URL", named, |grant| has_method(grant) && has_url(grant, url))
+    }
+
+    /// Whether one of them allows to change the object at this URL: it has the change among its HTTP methods, covers the URL,
+    /// and knows the bucket, so that a copy's source and its target are the same object.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn object_change(&self, change: Change<'_>, url: &str) -> Result<(), Denied> {
+        let name = change.name();
+        let has_method = |grant: &Grant| grant.http_methods.iter().any(|known| known == name);
+        self.max_ttl("HTTP method", name, has_method)?;
+        let is_of_bucket = |grant: &Grant| {
+            grant.buckets.iter().any(|(bucket, base)| {
+                url.strip_prefix(base.as_str())
+                    .is_some_and(|key| !key.is_empty() && change.is_of(bucket, key))
+            })
+        };
+        // Also where no prefix is given: what a proxy makes of `..` is another object than the source.
+        let covers = |grant: &Grant| has_method(grant) && has_url(grant, url) && !climbs(path_of(url));
+        self.max_ttl("URL", url, covers)?;
+        self.max_ttl("bucket", url, |grant| covers(grant) && is_of_bucket(grant)).map(|_| ())
     }
 
     /// The longest life by those that allow `what`, which is called `name`, in seconds; `None` for no limit.

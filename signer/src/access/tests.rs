@@ -147,6 +147,7 @@ fn pitfall_20_a_set_of_grants_allows_what_one_of_them_does() {
                 paths: Allowed { path_prefixes: vec![(*prefix).to_owned()], ..Allowed::default() },
                 url_prefixes: Some(vec![format!("https://h{prefix}")]),
                 http_methods: vec![(*http_method).to_owned()],
+                buckets: BTreeMap::new(),
                 max_ttl: *max_ttl,
             };
             (Caller::anonymous(), access::Grant { methods: Names::All, rest })
@@ -257,7 +258,15 @@ fn mistakes_are_told_at_the_start() {
         ("[[grants]]\ncaller = 'a'\nmethods = ['*']\npath_prefixes = ['/photos']", "grants[0].path_prefixes"),
         ("[[grants]]\ncaller = 'a'\nmethods = ['*']\npath_prefixes = []", "grants[0].path_prefixes"),
         ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nurl_prefixes = ['s3/']", "grants[0].url_prefixes"),
-        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nhttp_methods = ['DELETE']", "grants[0].http_methods"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nhttp_methods = ['POST']", "grants[0].http_methods"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nhttp_methods = ['DELETE']", "grants[0].buckets"),
+        (
+            "[[grants]]\ncaller = 'a'\nmethods = ['*']\nhttp_methods = ['COPY']\nbuckets = {}",
+            "grants[0].buckets",
+        ),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nbuckets = { b = 'https://h/b' }", "grants[0].buckets"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nbuckets = { b = 'https:///' }", "grants[0].buckets"),
+        ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nbuckets = { '' = 'https://b.h/' }", "grants[0].buckets"),
         ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nmax_ttl = '0s'", "grants[0].max_ttl"),
         ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nuploads = 'x'", "grants[0].uploads"),
         ("[[grants]]\ncaller = 'a'\nmethods = ['*']\nkey = 'x'", "grants[0].key"),

@@ -7,12 +7,29 @@
 //! x-amz-server-side-encryption-customer-key-MD5: base64(MD5(key))
 //! ```
 //!
+//! A copy has those of SSE-C twice, for its source as `x-amz-copy-source-server-side-encryption-customer-*`; a deletion has none.
+//!
 //! Source: S3 User Guide, "Using Requester Pays buckets", "Using server-side encryption with customer-provided keys". The SSE-C
 //! key goes to whoever may have a request signed with the key; it is in no log and no `Debug`.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use md5::{Digest, Md5};
 use zeroize::Zeroizing;
+
+/// What the names of the headers of SSE-C begin with.
+const SSE_CUSTOMER: &str = "x-amz-server-side-encryption-customer-";
+/// Their names where a copy reads its source, and those where it writes.
+const OF_COPY_SOURCE: [(&str, &str); 3] = [
+    (
+        "x-amz-copy-source-server-side-encryption-customer-algorithm",
+        "x-amz-server-side-encryption-customer-algorithm",
+    ),
+    ("x-amz-copy-source-server-side-encryption-customer-key", "x-amz-server-side-encryption-customer-key"),
+    (
+        "x-amz-copy-source-server-side-encryption-customer-key-md5",
+        "x-amz-server-side-encryption-customer-key-md5",
+    ),
+];
 
 /// Names in lower case, and values. May hold a secret: has neither `Debug` nor `Clone`.
 #[derive(Default)]
@@ -32,6 +49,19 @@ impl OriginHeaders {
             add("x-amz-server-side-encryption-customer-key-md5", STANDARD.encode(Md5::digest(key)));
         }
         Self(headers)
+    }
+
+    /// Those of a copy: its source is encrypted with the same key.
+    pub fn of_copy(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let of_source = OF_COPY_SOURCE.iter().filter_map(|(name, written)| {
+            self.iter().find(|(known, _)| known == written).map(|(_, value)| (*name, value))
+        });
+        self.iter().chain(of_source)
+    }
+
+    /// Those of a deletion, which reads nothing.
+    pub fn of_deletion(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.iter().filter(|(name, _)| !name.starts_with(SSE_CUSTOMER))
     }
 
     /// All of them.

@@ -24,9 +24,17 @@ pub(super) fn headers<'a>(
     key: &'a AwsSigv4Key,
     own: &'a [Header],
 ) -> Result<Vec<(&'a str, &'a str)>, CallError> {
+    with(own, key.headers.iter())
+}
+
+/// The same with others than the key adds to every request.
+pub(super) fn with<'a>(
+    own: &'a [Header],
+    added: impl Iterator<Item = (&'static str, &'a str)>,
+) -> Result<Vec<(&'a str, &'a str)>, CallError> {
     let mut headers: Vec<_> =
         own.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
-    for (name, value) in key.headers.iter() {
+    for (name, value) in added {
         if let Some(index) = own.iter().position(|header| header.name.eq_ignore_ascii_case(name)) {
             return Err(refusal::origin_request(RequestError::ReservedHeader(index)));
         }
@@ -55,6 +63,16 @@ pub(super) fn sign_headers(
     request: &S3Request<'_>,
     now: u64,
 ) -> Result<SignedHeaders, CallError> {
+    sign_with(key, request, added(key), now)
+}
+
+/// The same with others than the key adds to every request.
+pub(super) fn sign_with(
+    key: &AwsSigv4Key,
+    request: &S3Request<'_>,
+    added: impl Iterator<Item = Header>,
+    now: u64,
+) -> Result<SignedHeaders, CallError> {
     let version = key.versions.primary(now);
     let issued = version.material.at(now).map_err(refusal::credentials)?;
     let signed =
@@ -62,7 +80,7 @@ pub(super) fn sign_headers(
             .map_err(refusal::unsignable)?;
     let header = |(name, value): (&str, String)| Header { name: name.to_owned(), value };
     Ok(SignedHeaders {
-        headers: signed.into_iter().map(header).chain(added(key)).collect(),
+        headers: signed.into_iter().map(header).chain(added).collect(),
         expires: now + issued.at_most(HEADERS_LIFETIME, now),
         key_version: version.info.id,
     })

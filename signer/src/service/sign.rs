@@ -16,6 +16,7 @@ use tonic::Request;
 use super::{
     MAX_BATCH,
     call::{self, Answer, Call},
+    change,
     expiry::{self, Asked, timestamp},
     origin::{self, SignedHeaders},
     parameters::{self, Parameters},
@@ -26,7 +27,7 @@ use crate::{
     audit::Items,
     keyring::AwsSigv4Key,
     scheme::{
-        aws_sigv4::{self, Body, HEADERS_LIFETIME, MAX_PRESIGNED_LIFETIME, S3Request, Scope},
+        aws_sigv4::{self, Body, Change, HEADERS_LIFETIME, MAX_PRESIGNED_LIFETIME, S3Request, Scope},
         cloudinary_upload::{self, MAX_AGE, Version},
     },
     signer::Signer,
@@ -197,6 +198,17 @@ impl Signer {
         };
         let given =
             aws_sigv4::Request { method: &request.method, url: &request.url, headers: &headers, body };
+        if let Some(change) = Change::of(&given) {
+            if presigned {
+                return Err(CallError::field(
+                    "location",
+                    "a copy or a deletion is signed in its headers only",
+                ));
+            }
+            let signed = change::sign(key, change, request, body, call.granted(), self.clock.now())?;
+            call.note(|entry| entry.key_version = Some(signed.key_version));
+            return Ok(signed);
+        }
         let checked = S3Request::new(given, &request.region, presigned).map_err(refusal::origin_request)?;
         let granted =
             call.granted().origin_request(&request.method, &request.url).map_err(refusal::denied)?;

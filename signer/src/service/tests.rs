@@ -5,7 +5,7 @@
 //! - `grants`: what a caller may not do
 //! - `restrictions`: what a key may not be used for, and what a scheme has not
 //! - `uploads`, `notifications`: Cloudinary's
-//! - `origin_requests`: `SignOriginRequest`
+//! - `origin_requests`, `changes`: `SignOriginRequest`
 //! - `deliveries`, `hostile`: `AuthorizeDelivery` and `ListDeliveries`; `resizer`: whom they are asked by
 //! - `storing`, `hostile_storing`: `UploadService`; `storer`: whom it is asked by
 //! - `upload_parts`: uploads in parts, by an honest resizer and a hostile one
@@ -14,6 +14,7 @@
 //! - `keys`: `KeyService`
 
 mod batches;
+mod changes;
 mod deliveries;
 mod grants;
 mod hostile;

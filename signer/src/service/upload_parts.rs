@@ -50,9 +50,6 @@ const OBJECT_SIZE: &str = "x-amz-mp-object-size";
 /// object comes to be.
 const NOT_OF_CREATION: [&str; 2] = ["content-length", IF_NONE_MATCH];
 
-/// What the names of headers with a customer's encryption key begin with: an abortion has none.
-const SSE_CUSTOMER: &str = "x-amz-server-side-encryption-customer-";
-
 /// Refuses a file that has too many parts, or none.
 pub(super) fn check_length(length: u64) -> Result<(), CallError> {
     match multipart::count(length) {
@@ -153,16 +150,21 @@ impl Signer {
         let ring = self.keyring();
         let key = ring.aws_sigv4(rule.origin.signing_key()).map_err(gone(rule))?;
         origin::check_allowed(key, url)?;
-        let is_known = |name: &str| !(matches!(step, Step::Abort(_)) && name.starts_with(SSE_CUSTOMER));
+        let added: Vec<_> = match step {
+            // It reads and writes no bytes, as a deletion does not.
+            Step::Abort(_) => key.headers.of_deletion().collect(),
+            Step::Create | Step::Part(..) | Step::Complete(_) => key.headers.iter().collect(),
+        };
         let mut own = own(headers);
-        let mut signed = origin::headers(key, &own)?;
-        signed.retain(|(name, _)| is_known(name));
-        let put = Request { method: "PUT", url, headers: &signed, body };
+        let given = origin::with(&own, added.iter().copied())?;
+        let put = Request { method: "PUT", url, headers: &given, body };
         let put = S3Request::new(put, rule.origin.region(), false).map_err(refusal::origin_request)?;
         let url = step.url(url);
-        let SignedHeaders { headers: added, expires, key_version } =
-            origin::sign_headers(key, &step.request(&put, &url), self.clock.now())?;
-        own.extend(added.into_iter().filter(|header| is_known(&header.name)));
+        let added =
+            added.iter().map(|(name, value)| Header { name: (*name).to_owned(), value: (*value).to_owned() });
+        let SignedHeaders { headers: signed, expires, key_version } =
+            origin::sign_with(key, &step.request(&put, &url), added, self.clock.now())?;
+        own.extend(signed);
         Ok(SignedStep { request: ObjectRequest { url, headers: own }, expires, key_version })
     }
 }

@@ -10,8 +10,9 @@ use safelight_proto::{
     image::v1::TransformOptions,
     reason::Reason,
     resizer::v1::{
-        DeliverRequest, InspectOpen, ListVariantsRequest, ResizeObjectRequest, ResizeOpen, UploadSource,
-        inspect_open, resizer_service_client::ResizerServiceClient,
+        DeleteObjectRequest, DeliverRequest, InspectOpen, ListVariantsRequest, ResizeObjectRequest,
+        ResizeOpen, UpdateObjectRequest, UploadSource, inspect_open,
+        resizer_service_client::ResizerServiceClient,
     },
 };
 use safelight_resizer::{Config, Resizer, access::Watch};
@@ -21,7 +22,7 @@ use tonic_types::StatusExt as _;
 
 use crate::harness::*;
 
-const CALLERS: [&str; 4] = ["everything", "object", "edge", "small"];
+const CALLERS: [&str; 5] = ["everything", "object", "edge", "small", "owner"];
 
 /// Grants of those callers.
 const GRANTS: &str = r#"
@@ -34,6 +35,11 @@ uploads = ["*"]
 [[grants]]
 caller = "object"
 methods = ["ResizeObject", "Inspect"]
+origins = ["photos"]
+key_prefixes = ["albums/"]
+[[grants]]
+caller = "owner"
+methods = ["UpdateObject", "DeleteObject"]
 origins = ["photos"]
 key_prefixes = ["albums/"]
 [[grants]]
@@ -230,6 +236,41 @@ async fn a_caller_gets_what_its_grants_say_and_nothing_else() {
     // A token that is none is not anonymous.
     let mut client = guarded.client(Some("nobody")).await;
     refused(fetch(&mut client, "/acct/b.png/thumbnail".to_owned()).await, Reason::CallerUnknown);
+}
+
+/// What a stored object is, only those change who have a grant for it.
+#[tokio::test]
+async fn objects_are_changed_by_their_owners() {
+    let guarded = guarded(GRANTS).await;
+    let all =
+        [("albums/a.png", None), ("b.png", Some("object key")), ("albums/../b.png", Some("object key"))];
+    for (caller, of_origin) in [
+        (Some("owner"), Some("origin")),
+        (Some("object"), Some("method")),
+        (Some("edge"), Some("method")),
+        (None, Some("method")),
+    ] {
+        let mut client = guarded.client(caller).await;
+        for (key, expected) in all {
+            let expected = if caller == Some("owner") { expected } else { Some("method") };
+            let named = |origin: &str| UpdateObjectRequest {
+                origin: origin.into(),
+                key: key.into(),
+                require_signed_urls: Some(true),
+                ..Default::default()
+            };
+            let answer = client.update_object(named("photos")).await;
+            assert_eq!(missing(answer).await.as_deref(), expected, "{caller:?} {key}");
+            assert_eq!(missing(client.update_object(named("other")).await).await.as_deref(), of_origin);
+            let named =
+                DeleteObjectRequest { origin: "photos".into(), key: key.into(), ..Default::default() };
+            let answer = client.delete_object(named).await;
+            assert_eq!(missing(answer).await.as_deref(), expected, "{caller:?} {key}");
+        }
+    }
+    let found = guarded.local.stack.s3.get("photos", "albums/a.png").await.unwrap();
+    assert!(found.is_none(), "the owner deleted it");
+    assert!(guarded.local.stack.s3.get("photos", "b.png").await.unwrap().is_some());
 }
 
 #[tokio::test]

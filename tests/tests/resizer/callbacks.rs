@@ -1,4 +1,5 @@
-//! Outcomes of uploads that are sent to a callback, and variants that are made at once.
+//! What a rule does besides storing: outcomes that are sent to a callback, variants that are made at once, metadata that is
+//! removed.
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use safelight_proto::{
     },
 };
 use safelight_tests::counterpart;
+use sha2::{Digest as _, Sha256};
 use tonic::transport::Endpoint;
 
 use crate::{
@@ -261,4 +263,48 @@ async fn a_form_asks_for_variants() {
     let parameters = [("public_id", "dog"), ("eager", "t_card")];
     let bytes = noise_file(9, 6, ImageFormat::Jpeg);
     assert_eq!(post_form(&local, "/v1_1/demo/image/upload", &parameters, &bytes).await.status, 400);
+}
+
+/// A JPEG on its side, whose EXIF has a place.
+fn with_place(jpeg: &[u8]) -> Vec<u8> {
+    let mut tiff = b"II*\0\x08\0\0\0".to_vec();
+    let entry = |tiff: &mut Vec<u8>, tag: u16, kind: u16, count: u32, value: u32| {
+        tiff.extend_from_slice(&tag.to_le_bytes());
+        tiff.extend_from_slice(&kind.to_le_bytes());
+        tiff.extend_from_slice(&count.to_le_bytes());
+        tiff.extend_from_slice(&value.to_le_bytes());
+    };
+    tiff.extend_from_slice(&3_u16.to_le_bytes());
+    entry(&mut tiff, 0x010f, 2, 6, 68); // Make
+    entry(&mut tiff, 0x0112, 3, 1, 6); // Orientation
+    entry(&mut tiff, 0x8825, 4, 1, 50); // GPS directory
+    tiff.extend_from_slice(&[0; 4]);
+    tiff.extend_from_slice(&1_u16.to_le_bytes());
+    entry(&mut tiff, 0x001b, 7, 12, 74);
+    tiff.extend_from_slice(&[0; 4]);
+    tiff.extend_from_slice(b"Maker\0CANARY-PLACE");
+    let length = u16::try_from(tiff.len() + 8).unwrap().to_be_bytes();
+    [&jpeg[..2], &[0xff, 0xe1], &length, b"Exif\0\0", &tiff, &jpeg[2..], b"CANARY-VIDEO"].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_goes_as_the_rule_says_and_pixels_stay() {
+    let plain = noise_file(48, 32, ImageFormat::Jpeg);
+    let sent = with_place(&plain);
+    let has = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    for (metadata, place, maker, video) in
+        [("keep", true, true, true), ("no-location", false, true, false), ("none", false, false, false)]
+    {
+        let local = start_rules(vec![rule("r", "one-time", "", &format!("metadata = '{metadata}'"))]).await;
+        let stored = store(&local, by_token("r", &token(&local).await), &sent).await.unwrap().object.unwrap();
+        let bytes = local.stack.s3.get(BUCKET, &stored.key).await.unwrap().unwrap();
+        let found = ["CANARY-PLACE", "Maker", "CANARY-VIDEO"].map(|text| has(&bytes, text));
+        assert_eq!(found, [place, maker, video], "{metadata}");
+        // The size that a viewer sees: it is still turned.
+        let image = stored.image.unwrap();
+        assert_eq!((image.width, image.height), (32, 48), "{metadata}");
+        assert_eq!((stored.size, &stored.sha256), (bytes.len() as u64, &hex::encode(Sha256::digest(&bytes))));
+        let pixels = |bytes: &[u8]| image::load_from_memory(bytes).unwrap().to_rgb8();
+        assert_eq!(pixels(&bytes), pixels(&plain), "{metadata}");
+    }
 }

@@ -21,6 +21,7 @@
 //! - [`logs`]: what is logged, and what never is
 //! - [`check`]: `check-config --connect`
 //! - [`store`]: uploads, from a token to an object; [`cloudinary`]: Cloudinary's API
+//! - [`objects`]: stored objects, changed and deleted
 //! - [`callbacks`]: outcomes that are sent, by [`receiver`] received, and variants that are made at once
 //! - [`store_site`]: both services as processes, and a proxy before S3 that can fail, for the three below
 //! - [`store_kill`], [`store_faults`], [`store_hostile`]: uploads while processes are killed, while S3 or the signer fails, and
@@ -48,6 +49,7 @@ mod lifecycle;
 mod load;
 mod logs;
 mod nginx;
+mod objects;
 mod options;
 mod path_signatures;
 mod pictures;

@@ -36,21 +36,21 @@ async fn local() -> Local {
 }
 
 /// A new token.
-async fn token(local: &Local, change: impl FnOnce(&mut CreateUploadTokenRequest)) -> String {
+pub(crate) async fn token(local: &Local, change: impl FnOnce(&mut CreateUploadTokenRequest)) -> String {
     let mut request = CreateUploadTokenRequest { account: ACCOUNT.into(), ..Default::default() };
     change(&mut request);
     local.stack.token_client().await.unwrap().create_upload_token(request).await.unwrap().into_inner().token
 }
 
 /// What has become of a token.
-async fn state(local: &Local, token: &str) -> UploadTokenState {
+pub(crate) async fn state(local: &Local, token: &str) -> UploadTokenState {
     let selector = Some(Selector::Token(token.into()));
     let request = GetUploadTokenRequest { account: ACCOUNT.into(), selector };
     let answer = local.stack.token_client().await.unwrap().get_upload_token(request).await.unwrap();
     answer.into_inner().upload_token.unwrap().state()
 }
 
-fn by_token(token: &str) -> StoreOpen {
+pub(crate) fn by_token(token: &str) -> StoreOpen {
     let token = UploadToken { account: ACCOUNT.into(), token: token.into() };
     StoreOpen { upload: "direct".into(), authority: Some(Authority::Token(token)), ..Default::default() }
 }

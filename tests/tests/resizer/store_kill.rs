@@ -149,6 +149,7 @@ async fn killed_services_lose_nothing_on_postgresql() {
     kill_while_uploading("postgresql", uploads, Site::start_on(Some(postgres)).await).await;
 }
 
+#[expect(clippy::print_stdout, reason = "what was counted")]
 async fn kill_while_uploading(store: &str, uploads: u64, mut site: Site) {
     let began = Instant::now();
     let seed = number("SAFELIGHT_SEED", 12);

@@ -22,7 +22,7 @@ const KEYS: [&str; 5] =
 /// A running server, over the files of a folder. Ends when dropped.
 pub(crate) struct Versitygw {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
     dir: TempDir,
 }
 
@@ -70,7 +70,7 @@ impl Versitygw {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn origin(&self, name: &str, region: &str, key: &str) -> String {
+    pub(crate) fn origin(&self, name: &str, region: &str, key: &str) -> String {
         let port = self.port;
         format!(
             "[origins.{name}]\nkind = 's3'\nbucket = 'my.photos'\nregion = '{region}'\nsigning_key = '{key}'\n\

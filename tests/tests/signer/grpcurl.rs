@@ -77,9 +77,19 @@ async fn services_are_listed_and_described_with_their_manual() {
     assert_eq!(grpcurl.tell(resizer, &["list"]), format!("{stock}{RESIZER}\n"));
     assert_eq!(
         grpcurl.tell(resizer, &["list", RESIZER]),
-        ["Deliver", "Inspect", "ListVariants", "PurgeObject", "Resize", "ResizeObject", "Store"]
-            .map(|method| format!("{RESIZER}.{method}\n"))
-            .concat()
+        [
+            "DeleteObject",
+            "Deliver",
+            "Inspect",
+            "ListVariants",
+            "PurgeObject",
+            "Resize",
+            "ResizeObject",
+            "Store",
+            "UpdateObject",
+        ]
+        .map(|method| format!("{RESIZER}.{method}\n"))
+        .concat()
     );
     for (server, symbol, comment) in [
         (signer, "safelight.signer.v1.SignerService", "// Signs up to 256 URLs with one key."),
@@ -231,4 +241,31 @@ async fn a_private_picture_is_delivered() {
         grpcurl.fail(&pair.stack.resizer, &format!("{RESIZER}/Deliver"), &json!({ "url": url }));
     assert_eq!(exit, 64 + 7, "{text}");
     assert!(text.contains("\"reason\": \"URL_REFUSED\""), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_is_changed_in_json() {
+    let Some(grpcurl) = Grpcurl::find() else { return };
+    let pair = Pair::in_real_time().await;
+    pair.stack.s3.put(BUCKET, "a b.jpg", picture::demo_jpeg().unwrap()).await.unwrap();
+    let resizer = &pair.stack.resizer;
+    let update = format!("{RESIZER}/UpdateObject");
+    let mut question =
+        json!({ "origin": "photos", "key": "a b.jpg", "metadata": { "album": "sea", "n": [1, null] } });
+    let told = grpcurl.call(resizer, &update, &[question.clone()]);
+    assert_eq!(told[0]["metadata"], question["metadata"]);
+    assert_eq!(told[0].get("requireSignedUrls"), None);
+    question = json!({ "origin": "photos", "key": "a b.jpg", "requireSignedUrls": true, "ifMatch": told[0]["etag"] });
+    let told = grpcurl.call(resizer, &update, &[question]);
+    assert_eq!((&told[0]["requireSignedUrls"], &told[0]["metadata"]["album"]), (&json!(true), &json!("sea")));
+    let named = json!({ "origin": "photos", "key": "a b.jpg" });
+    assert_eq!(
+        grpcurl.call(resizer, &format!("{RESIZER}/DeleteObject"), std::slice::from_ref(&named)),
+        [json!({})]
+    );
+    let mut changed = named;
+    changed["requireSignedUrls"] = json!(false);
+    let (exit, text) = grpcurl.fail(resizer, &update, &changed);
+    assert_eq!(exit, 64 + 5, "{text}");
+    assert!(text.contains("\"reason\": \"ORIGIN_NOT_FOUND\""), "{text}");
 }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::harness::{Pair, ask, pipe};
 
 /// Methods of `ResizerService`, as the generated code must know them.
-const RESIZER_METHODS: usize = 7;
+const RESIZER_METHODS: usize = 9;
 
 fn folder(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("counterparts/grpc").join(language)

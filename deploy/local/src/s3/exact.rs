@@ -18,9 +18,9 @@ use s3s::dto::{
     UploadPartOutput,
 };
 use s3s::dto::{
-    CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput,
-    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, PutObjectInput,
-    PutObjectOutput,
+    CopyObjectInput, CopyObjectOutput, CopySource, CreateBucketInput, CreateBucketOutput, DeleteObjectInput,
+    DeleteObjectOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadBucketInput,
+    HeadBucketOutput, HeadObjectInput, HeadObjectOutput, MetadataDirective, PutObjectInput, PutObjectOutput,
 };
 use s3s::path::{check_bucket_name, check_key};
 use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
@@ -35,7 +35,7 @@ use super::multipart::Uploads;
 pub(super) struct ExactKeys {
     files: Arc<FileSystem>,
     root: Arc<Path>,
-    /// One PUT with a condition at a time: `s3s-fs` looks first and writes then.
+    /// One PUT with a condition, copy or deletion at a time: `s3s-fs` looks first and writes then.
     conditional: Arc<Mutex<()>>,
     uploads: Arc<Uploads>,
 }
@@ -100,6 +100,16 @@ impl ExactKeys {
     /// How many multipart uploads of a bucket are neither completed nor aborted.
     pub(super) async fn uploads(&self, bucket: &str) -> usize {
         self.uploads.count(bucket).await
+    }
+
+    /// The entity tag of a file; `None` where there is none.
+    async fn etag(&self, bucket: &str, file: &str) -> S3Result<Option<ETag>> {
+        let input = HeadObjectInput { bucket: bucket.to_owned(), key: file.to_owned(), ..Default::default() };
+        match self.files.head_object(request(input)).await {
+            Ok(answer) => Ok(answer.output.e_tag),
+            Err(error) if *error.code() == S3ErrorCode::NoSuchKey => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Every operation on an object starts here: `s3s-fs` would make a missing bucket on the way.
@@ -171,12 +181,43 @@ impl S3 for ExactKeys {
         self.files.put_object(without_headers(req)).await
     }
 
+    /// Of an object onto itself, with other metadata: no other copy.
+    async fn copy_object(
+        &self,
+        mut req: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
+        self.require_bucket(&req.input.bucket).await?;
+        let CopySource::Bucket { bucket, key, version_id: None } = &req.input.copy_source else {
+            return Err(s3_error!(NotImplemented, "no copy of a version, and none from an access point"));
+        };
+        if **bucket != *req.input.bucket || **key != *req.input.key {
+            return Err(s3_error!(NotImplemented, "an object is copied onto itself only"));
+        }
+        let directive = req.input.metadata_directive.as_ref().map(MetadataDirective::as_str);
+        if directive != Some(MetadataDirective::REPLACE) {
+            return Err(s3_error!(InvalidRequest, "A copy onto itself must change something of the object"));
+        }
+        let file = file_name(&req.input.key);
+        req.input.copy_source =
+            CopySource::Bucket { bucket: bucket.clone(), key: file.clone().into(), version_id: None };
+        req.input.key = file;
+        let _one = self.conditional.lock().await;
+        self.files.copy_object(without_headers(req)).await
+    }
+
     async fn delete_object(
         &self,
         mut req: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         self.require_bucket(&req.input.bucket).await?;
         req.input.key = file_name(&req.input.key);
+        let _one = self.conditional.lock().await;
+        if let Some(ETagCondition::ETag(wanted)) = &req.input.if_match
+            && let Some(found) = self.etag(&req.input.bucket, &req.input.key).await?
+            && !found.strong_cmp(wanted)
+        {
+            return Err(s3_error!(PreconditionFailed));
+        }
         self.files.delete_object(without_headers(req)).await
     }
 

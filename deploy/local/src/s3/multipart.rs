@@ -191,6 +191,8 @@ mod tests {
     const BUCKET: &str = "photos";
     const KEY: &str = "a//b";
     const FIVE_MIB: usize = 5 << 20;
+    /// That and three bytes more.
+    const WHOLE: i64 = (5 << 20) + 3;
 
     struct Origin {
         store: ExactKeys,
@@ -271,12 +273,12 @@ mod tests {
         }
         let of_other = origin.complete(&other, KEY, &all, |_| ()).await;
         assert_refused(of_other, &S3ErrorCode::NoSuchUpload);
-        let shorter = origin.complete(&name, KEY, &all[..1], |input| input.mpu_object_size = Some(FIVE_MIB as i64 + 3));
+        let shorter = origin.complete(&name, KEY, &all[..1], |input| input.mpu_object_size = Some(WHOLE));
         assert_refused(shorter.await, &S3ErrorCode::InvalidRequest);
         assert_eq!(origin.store.get_bytes(BUCKET, KEY).await.unwrap(), None);
         assert_eq!(origin.uploads.count(BUCKET).await, 2);
 
-        let size = |input: &mut CompleteMultipartUploadInput| input.mpu_object_size = Some(FIVE_MIB as i64 + 3);
+        let size = |input: &mut CompleteMultipartUploadInput| input.mpu_object_size = Some(WHOLE);
         origin.complete(&name, KEY, &all, size).await.unwrap();
         let bytes = origin.store.get_bytes(BUCKET, KEY).await.unwrap().unwrap();
         assert!(bytes == [vec![1; FIVE_MIB], vec![2; 3]].concat());

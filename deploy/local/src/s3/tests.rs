@@ -287,6 +287,76 @@ async fn what_was_changed_after_signing_is_refused() {
     other_style.send(&origin).await.assert_refused(403, "SignatureDoesNotMatch");
 }
 
+fn copy_of(origin: &Origin, key: &str, source: &str) -> Request {
+    Request { method: "PUT", ..Request::path_style(origin, key) }
+        .header("content-length", "0")
+        .header("x-amz-copy-source", source)
+}
+
+#[tokio::test]
+async fn an_object_is_copied_onto_itself_with_other_metadata() {
+    let origin = origin().await;
+    let source = format!("/{BUCKET}/{KEY}");
+    let head = async || {
+        let head = Request { method: "HEAD", ..Request::path_style(&origin, KEY) };
+        head.signed(&credentials()).send(&origin).await
+    };
+    let etag =
+        head().await.head.lines().find_map(|line| line.strip_prefix("etag: ").map(str::to_owned)).unwrap();
+    let replace = |kept: &str| {
+        copy_of(&origin, KEY, &source)
+            .header("x-amz-metadata-directive", "REPLACE")
+            .header("content-type", "image/jpeg")
+            .header("x-amz-meta-kept", kept)
+    };
+    let copied =
+        replace("1").header("x-amz-copy-source-if-match", &etag).signed(&credentials()).send(&origin).await;
+    assert_eq!(copied.status, 200);
+    assert!(String::from_utf8_lossy(&copied.body).contains("<CopyObjectResult"));
+    let found = head().await.head;
+    assert!(found.contains("x-amz-meta-kept: 1") && found.contains("content-type: image/jpeg"), "{found}");
+    Request::path_style(&origin, KEY).signed(&credentials()).send(&origin).await.assert_is(BODY);
+
+    // On a condition that does not hold, unsigned, changed after signing, of another object: nothing is done.
+    let unmet = replace("2").header("x-amz-copy-source-if-match", "\"0\"");
+    unmet.signed(&credentials()).send(&origin).await.assert_refused(412, "PreconditionFailed");
+    let long_ago = "Tue, 14 Nov 2023 22:13:20 GMT";
+    let unmet = replace("2").header("x-amz-copy-source-if-unmodified-since", long_ago);
+    unmet.signed(&credentials()).send(&origin).await.assert_refused(412, "PreconditionFailed");
+    replace("2").send(&origin).await.assert_refused(403, "AccessDenied");
+    let mut changed = replace("2").signed(&credentials());
+    changed
+        .headers
+        .iter_mut()
+        .filter(|(name, _)| name == "x-amz-meta-kept")
+        .for_each(|(_, value)| *value = "3".into());
+    changed.send(&origin).await.assert_refused(403, "SignatureDoesNotMatch");
+    origin.s3.put(BUCKET, "lily.jpg", &b"a lily"[..]).await.unwrap();
+    let other =
+        copy_of(&origin, KEY, &format!("/{BUCKET}/lily.jpg")).header("x-amz-metadata-directive", "REPLACE");
+    other.signed(&credentials()).send(&origin).await.assert_refused(501, "NotImplemented");
+    let same = copy_of(&origin, KEY, &source).signed(&credentials()).send(&origin).await;
+    same.assert_refused(400, "InvalidRequest");
+    let absent = copy_of(&origin, "absent", &format!("/{BUCKET}/absent"))
+        .header("x-amz-metadata-directive", "REPLACE");
+    absent.signed(&credentials()).send(&origin).await.assert_refused(404, "NoSuchKey");
+    assert!(head().await.head.contains("x-amz-meta-kept: 1"));
+}
+
+#[tokio::test]
+async fn an_object_is_deleted_once_and_again() {
+    let origin = origin().await;
+    let delete = || Request { method: "DELETE", ..Request::path_style(&origin, KEY) };
+    delete().send(&origin).await.assert_refused(403, "AccessDenied");
+    let unmet = delete().header("if-match", "\"0\"").signed(&credentials()).send(&origin).await;
+    unmet.assert_refused(412, "PreconditionFailed");
+    assert!(origin.s3.get(BUCKET, KEY).await.unwrap().is_some());
+    for _ in 0..2 {
+        assert_eq!(delete().signed(&credentials()).send(&origin).await.status, 204);
+        assert!(origin.s3.get(BUCKET, KEY).await.unwrap().is_none());
+    }
+}
+
 #[tokio::test]
 async fn an_unsigned_host_or_amz_header_is_refused() {
     let origin = origin().await;

@@ -51,6 +51,15 @@ methods = ["SignOriginRequest"]
 keys = ["s3-photos"]
 url_prefixes = ["{s3}/{BUCKET}/"]
 
+# And those that they change, by UpdateObject and DeleteObject.
+[[grants]]
+caller = "resizer"
+methods = ["SignOriginRequest"]
+keys = ["s3-photos"]
+url_prefixes = ["{s3}/{BUCKET}/"]
+http_methods = ["HEAD", "COPY", "DELETE"]
+buckets = {{ {BUCKET} = "{s3}/{BUCKET}/" }}
+
 [[grants]]
 caller = "anonymous"
 methods = ["*"]

@@ -19,7 +19,7 @@ use crate::{
     view::View,
 };
 
-mod header;
+pub(crate) mod header;
 
 /// Reads GIF.
 pub(super) struct Decoder;

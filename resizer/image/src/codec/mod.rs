@@ -10,11 +10,11 @@ use super::{
     sniff::Format, view::View,
 };
 
-mod gif;
+pub(crate) mod gif;
 mod jpeg;
-mod png;
-mod reader;
-mod webp;
+pub(crate) mod png;
+pub(crate) mod reader;
+pub(crate) mod webp;
 
 /// The longest side that a JPEG can have.
 pub const JPEG_MAX_SIDE: u32 = 65_535;

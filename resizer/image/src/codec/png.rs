@@ -20,7 +20,7 @@ use crate::{
     view::View,
 };
 
-mod header;
+pub(crate) mod header;
 
 /// A profile that unpacks to more than this many times its size is not read. Real ones stay below 10.
 const MAX_INFLATION: u64 = 64;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 mod ffi;
-mod header;
+pub(crate) mod header;
 
 /// Reads WebP.
 pub(super) struct Decoder;

@@ -1,9 +1,9 @@
 //! What was received, into the picture that is stored.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use safelight_image::{accept::Accepts, plan, preview, probe::Info};
+use safelight_image::{accept::Accepts, plan, preview, probe::Info, strip};
 use safelight_proto::{
     reason::{CallError, Reason},
     signer::v1::BeginUploadResponse,
@@ -95,14 +95,18 @@ impl App {
             EagerOutput { eager, picture: results::Picture { format, size, length, crc32c }, bytes }
         });
         let eager = eager.collect();
-        let hashed = bytes.clone();
+        let (keep, format) = (rule.metadata, info.format);
         let job = move || {
-            let sha256 = hex::encode(Sha256::digest(&hashed));
-            (sha256, parts::sha256s(&hashed), crc32c::crc32c(&hashed), preview::thumbhash(&preview))
+            let bytes = match strip::strip(&bytes, format, keep)? {
+                Cow::Borrowed(_) => bytes,
+                Cow::Owned(stripped) => stripped.into(),
+            };
+            let sha256 = hex::encode(Sha256::digest(&bytes));
+            Ok((sha256, parts::sha256s(&bytes), crc32c::crc32c(&bytes), preview::thumbhash(&preview)?, bytes))
         };
         let job = self.admission.start(context.deadline, job).await.map_err(error::rejected)?;
-        let (sha256, part_sha256s, crc32c, thumbhash) = job.finish().await.map_err(error::rejected)?;
-        let thumbhash = thumbhash.map_err(error::image)?;
+        let done = job.finish().await.map_err(error::rejected)?;
+        let (sha256, part_sha256s, crc32c, thumbhash, bytes) = done.map_err(error::image)?;
         Ok(Picture { bytes, info, sha256, part_sha256s, crc32c, thumbhash, eager, _held: (place, memory) })
     }
 

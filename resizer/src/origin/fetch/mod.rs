@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`opened`]: an answer whose head has come
-//! - [`store`]: objects that are written, and what a store says of one
+//! - [`store`]: objects that are written, copied and deleted, and what a store says of one
 //! - [`multipart`]: objects that are written in parts
 //! - [`body`]: its body, and content codings
 //! - [`transport`]: what an error of the HTTP client means
@@ -69,6 +69,8 @@ struct Sending<'a> {
     body: Option<Bytes>,
     /// Whether the first byte will do.
     first_byte: bool,
+    /// What it means that its condition does not hold; `None`: it has none.
+    unmet: Option<Kind>,
 }
 
 impl Sending<'_> {
@@ -128,7 +130,8 @@ impl Fetcher {
         trace: &Trace,
         remaining: Duration,
     ) -> Result<Opened, OriginError> {
-        let sending = Sending { method: Method::GET, request, trace, body: None, first_byte: false };
+        let sending =
+            Sending { method: Method::GET, request, trace, body: None, first_byte: false, unmet: None };
         let (response, cause, until) = self.send(&sending, remaining).await?;
         Ok(Opened::new(response, until, cause, request.headers.clone()))
     }
@@ -171,7 +174,7 @@ impl Fetcher {
         sending: &Sending<'_>,
         until: Until,
     ) -> Result<(reqwest::Response, Cause), OriginError> {
-        let Sending { method, request, trace, body, first_byte } = sending;
+        let Sending { method, request, trace, body, first_byte, .. } = sending;
         let mut headers = trace.headers.clone();
         headers.extend(request.headers.clone());
         if *first_byte {
@@ -219,7 +222,10 @@ impl Fetcher {
         let status = response.status();
         let code = status.as_u16();
         let kind = match status {
-            StatusCode::PRECONDITION_FAILED if sending.body.is_some() => Kind::Exists,
+            StatusCode::PRECONDITION_FAILED if sending.unmet.is_some() => {
+                sending.unmet.unwrap_or(Kind::Exists)
+            }
+            StatusCode::CONFLICT if sending.unmet == Some(Kind::Changed) => Kind::Changed,
             StatusCode::NOT_FOUND | StatusCode::GONE => Kind::NotFound,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Kind::Failed(code),
             // Not of this request: it has no condition, and its range is of every object that has a byte.
@@ -232,7 +238,7 @@ impl Fetcher {
         let body = error_body(response, until).await;
         let refusal = Refusal::read(&headers, &body, &request.headers);
         let hint = refusal.hint(code, &self.origin, request, &headers).or_else(|| match kind {
-            Kind::Exists => None,
+            Kind::Exists | Kind::Changed => None,
             Kind::Redirected(_) => Some("set the base to where the objects are".into()),
             _ => refusal::conditional_hint(code).map(str::to_owned),
         });

@@ -105,7 +105,8 @@ impl Fetcher {
         trace: &Trace,
         remaining: Duration,
     ) -> Result<(), OriginError> {
-        let sending = Sending { method: Method::DELETE, request, trace, body: None, first_byte: false };
+        let sending =
+            Sending { method: Method::DELETE, request, trace, body: None, first_byte: false, unmet: None };
         match self.send(&sending, remaining).await {
             Err(error) if error.kind() != Kind::NotFound => Err(error),
             _ => Ok(()),
@@ -121,7 +122,14 @@ impl Fetcher {
         trace: &Trace,
         remaining: Duration,
     ) -> Result<(String, Cause), OriginError> {
-        let sending = Sending { method: Method::POST, request, trace, body: Some(body), first_byte: false };
+        let sending = Sending {
+            method: Method::POST,
+            request,
+            trace,
+            body: Some(body),
+            first_byte: false,
+            unmet: Some(Kind::Exists),
+        };
         let (response, cause, until) = self.send(&sending, remaining).await.map_err(no_upload)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let document = match document(response, until).await {

@@ -1,16 +1,23 @@
-//! Objects that are written, and what a store says of one.
+//! Objects that are written, copied and deleted, and what a store says of one.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant, SystemTime},
+};
 
 use bytes::Bytes;
 use reqwest::{
     Method, Response, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED},
 };
 use safelight_proto::upload::object;
 
 use super::{
-    super::{Kind, OriginError},
+    super::{
+        Kind, OriginError,
+        error::Cause,
+        s3::refusal::{self, Refusal},
+    },
     ERROR_BODY_TIMEOUT, Fetcher, Sending, SignedRequest, Trace,
 };
 
@@ -28,6 +35,13 @@ impl Stat {
         Self { headers }
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_test(headers: &[(&'static str, &str)]) -> Self {
+        let header =
+            |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
+        Self { headers: headers.iter().map(header).collect() }
+    }
+
     /// Its entity tag, if it is a strong one: in quotes (RFC 9110, section 8.8.3). A weak one may stay when bytes change, and
     /// so may what is no tag.
     #[must_use]
@@ -38,8 +52,34 @@ impl Stat {
     /// When it changed last.
     #[must_use]
     pub fn last_modified(&self) -> Option<SystemTime> {
-        let text = self.headers.get(LAST_MODIFIED)?.to_str().ok()?;
+        self.time(&LAST_MODIFIED)
+    }
+
+    /// When it was asked, by the store's clock.
+    #[must_use]
+    pub fn asked(&self) -> Option<SystemTime> {
+        self.time(&DATE)
+    }
+
+    fn time(&self, name: &HeaderName) -> Option<SystemTime> {
+        let text = self.headers.get(name)?.to_str().ok()?;
         text.parse::<httpdate::HttpDate>().ok().map(SystemTime::from)
+    }
+
+    /// What it says of the object by headers whose name `is_wanted`: names in lower case, each once.
+    ///
+    /// # Errors
+    /// The name of one whose value is not ASCII.
+    pub fn described(&self, is_wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, String>, String> {
+        let wanted = self.headers.keys().filter(|name| is_wanted(name.as_str()));
+        let text = |name: &HeaderName| {
+            let values: Result<Vec<&str>, _> =
+                self.headers.get_all(name).iter().map(|value| value.to_str()).collect();
+            let values = values.map_err(|_| name.to_string())?;
+            // Of several lines of one name (RFC 9110, section 5.3).
+            Ok((name.to_string(), values.join(", ")))
+        };
+        wanted.map(text).collect()
     }
 
     /// Its declared media type.
@@ -86,6 +126,77 @@ impl Fetcher {
         self.stat(Method::PUT, request, Some(bytes), trace, remaining).await
     }
 
+    /// Has an object copied, and answers the copy's entity tag; empty where the store does not say it. The request says from where,
+    /// and on what condition.
+    ///
+    /// # Errors
+    /// [`OriginError`]; [`Kind::Changed`] where the condition does not hold.
+    pub async fn copy(
+        &self,
+        request: &SignedRequest,
+        trace: &Trace,
+        remaining: Duration,
+    ) -> Result<String, OriginError> {
+        let sending = Sending {
+            method: Method::PUT,
+            request,
+            trace,
+            body: Some(Bytes::new()),
+            first_byte: false,
+            unmet: Some(Kind::Changed),
+        };
+        let (mut response, cause, until) = self.send(&sending, remaining).await?;
+        let mut document = Vec::new();
+        let ended = loop {
+            match until.wait(response.chunk()).await {
+                // Blanks come for as long as the store copies.
+                Ok(Ok(Some(chunk))) if document.is_empty() => {
+                    document.extend_from_slice(chunk.trim_ascii_start())
+                }
+                Ok(Ok(Some(chunk))) if document.len() < refusal::MAX_BODY => {
+                    document.extend_from_slice(&chunk)
+                }
+                Ok(Ok(Some(_) | None)) => break None,
+                Ok(Err(_)) => break Some(Kind::Interrupted),
+                Err(kind) => break Some(kind),
+            }
+        };
+        if let Some(etag) = refusal::copied(&document) {
+            return Ok(etag);
+        }
+        let refusal = Refusal::read(response.headers(), &document, &request.headers);
+        let kind = match refusal.code.as_deref() {
+            Some("PreconditionFailed" | "ConditionalRequestConflict") => Kind::Changed,
+            Some("NoSuchKey") => Kind::NotFound,
+            Some("AccessDenied") => Kind::Denied(StatusCode::FORBIDDEN.as_u16()),
+            Some(_) => Kind::Failed(response.status().as_u16()),
+            None => ended.unwrap_or(Kind::Interrupted),
+        };
+        let cause = cause.with_detail("the copy was not made, though its answer began well");
+        Err(OriginError::new(kind, Cause { refusal, ..cause }))
+    }
+
+    /// Has an object deleted.
+    ///
+    /// # Errors
+    /// [`OriginError`]; [`Kind::Changed`] where the request's condition does not hold, [`Kind::NotFound`] from stores that say so.
+    pub async fn delete(
+        &self,
+        request: &SignedRequest,
+        trace: &Trace,
+        remaining: Duration,
+    ) -> Result<(), OriginError> {
+        let sending = Sending {
+            method: Method::DELETE,
+            request,
+            trace,
+            body: None,
+            first_byte: false,
+            unmet: Some(Kind::Changed),
+        };
+        self.send(&sending, remaining).await.map(|_| ())
+    }
+
     /// Asks what an origin says of an object, by a GET of its first byte: a signature for a GET serves, as S3 signs no range.
     /// An origin without ranges answers with the whole object, of which nothing is read.
     ///
@@ -97,7 +208,8 @@ impl Fetcher {
         trace: &Trace,
         remaining: Duration,
     ) -> Result<Stat, OriginError> {
-        let mut sending = Sending { method: Method::GET, request, trace, body: None, first_byte: true };
+        let mut sending =
+            Sending { method: Method::GET, request, trace, body: None, first_byte: true, unmet: None };
         let response = match self.send(&sending, remaining).await {
             // An object without bytes has no first one.
             Err(error) if error.kind() == Kind::Failed(StatusCode::RANGE_NOT_SATISFIABLE.as_u16()) => {
@@ -134,7 +246,8 @@ impl Fetcher {
         trace: &Trace,
         remaining: Duration,
     ) -> Result<Stat, OriginError> {
-        let sending = Sending { method, request, trace, body, first_byte: false };
+        let unmet = body.is_some().then_some(Kind::Exists);
+        let sending = Sending { method, request, trace, body, first_byte: false, unmet };
         let (response, _, _) = self.send(&sending, remaining).await?;
         Ok(Stat::new(response.headers().clone()))
     }

@@ -73,7 +73,7 @@ pub(super) fn read(section: &mut Section) -> (OriginKind, String, Option<String>
         Bucket::Name(name) => doubt(place.endpoint, name),
         Bucket::AccessPoint { .. } => None,
     };
-    (OriginKind::S3 { region: signed_for, signing_key }, base, doubt)
+    (OriginKind::S3 { bucket: name.clone(), region: signed_for, signing_key }, base, doubt)
 }
 
 /// An endpoint that requests can be signed for.

@@ -64,7 +64,7 @@ impl Refusal {
         request: &SignedRequest,
         headers: &HeaderMap,
     ) -> Option<String> {
-        let OriginKind::S3 { region, signing_key } = &origin.kind else { return None };
+        let OriginKind::S3 { region, signing_key, .. } = &origin.kind else { return None };
         let key = signing_key.as_deref().unwrap_or_default();
         if request.authority == Authority::Caller && matches!(status, 400 | 401 | 403) {
             return Some("the caller's own headers authorize this request: the signer was not asked".into());
@@ -152,6 +152,18 @@ impl Refusal {
             _ => format!("the bucket is not in region {signed_for}, or not at this endpoint: set region"),
         }
     }
+}
+
+/// The entity tag of a copy, quotes included, if the document says that it was made; empty where it gives none. S3 begins its
+/// answer before the copy is made, so its status says nothing.
+#[must_use]
+pub fn copied(document: &[u8]) -> Option<String> {
+    let document = String::from_utf8_lossy(document);
+    if element(&document, "Code").is_some() || !document.contains("CopyObjectResult") {
+        return None;
+    }
+    let tag = element(&document, "ETag").unwrap_or_default();
+    Some(if tag.is_empty() || tag.ends_with('"') { tag } else { format!("\"{tag}\"") })
 }
 
 /// What to do about statuses that only conditional requests, requests for a range, and writes have.
@@ -247,6 +259,29 @@ mod tests {
         }
         for text in ["", "x", "00000000T000000Z", "2026"] {
             assert_eq!(amz_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_copy_is_made_when_the_document_says_so() {
+        for (document, etag) in [
+            (
+                "<?xml version=\"1.0\"?>\n<CopyObjectResult xmlns=\"x\"><ETag>&quot;a&quot;</ETag></CopyObjectResult>",
+                "\"a\"",
+            ),
+            ("<CopyObjectResult><ETag>&#34;a&#34;</ETag></CopyObjectResult>", "\"a\""),
+            ("<CopyObjectResult><LastModified>x</LastModified><ETag>a</ETag></CopyObjectResult>", "\"a\""),
+            ("<CopyObjectResult><LastModified>x</LastModified></CopyObjectResult>", ""),
+        ] {
+            assert_eq!(copied(document.as_bytes()).as_deref(), Some(etag), "{document}");
+        }
+        for document in [
+            "",
+            "\n\n",
+            "<Error><Code>InternalError</Code><Message>in CopyObjectResult</Message></Error>",
+            "<html>",
+        ] {
+            assert_eq!(copied(document.as_bytes()), None, "{document}");
         }
     }
 

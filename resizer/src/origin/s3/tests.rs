@@ -188,7 +188,7 @@ fn an_endpoint_that_names_the_bucket_is_doubted() {
 fn hint(authority: Authority, status: u16, document: &str) -> String {
     let mut origin = origin("bucket = 'photos'\nregion = 'us-east-1'").unwrap();
     if authority == Authority::Unsigned {
-        origin.kind = OriginKind::S3 { region: "us-east-1".into(), signing_key: None };
+        origin.kind = OriginKind::S3 { bucket: "b".into(), region: "us-east-1".into(), signing_key: None };
     }
     let mut headers = HeaderMap::new();
     headers.insert(DATE, "Thu, 01 Jan 2026 00:16:00 GMT".parse().unwrap());

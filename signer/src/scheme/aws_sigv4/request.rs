@@ -6,7 +6,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::{Body, Request};
+use super::{Body, Change, Request};
 
 /// Longest URL that is signed, in bytes.
 pub const MAX_URL_BYTES: usize = 8192;
@@ -54,8 +54,8 @@ const MORE_THAN_WRITING: [(&str, &str); 7] = [
 /// Why a request is not signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// The method is none of GET, HEAD and PUT.
-    #[error("expected GET, HEAD or PUT")]
+    /// The method is none of GET, HEAD, PUT and DELETE.
+    #[error("expected GET, HEAD, PUT or DELETE")]
     Method,
     /// The URL is longer than [`MAX_URL_BYTES`].
     #[error("the URL is too long")]
@@ -103,7 +103,33 @@ impl<'a> S3Request<'a> {
             "PUT" => true,
             _ => return Err(RequestError::Method),
         };
-        check_url(request.url, writes)?;
+        let (path, query) = check_url(request.url)?;
+        if writes {
+            check_write(path, query)?;
+        }
+        Self::with_rest(request, region, presigned, writes)
+    }
+
+    /// Checks a request that changes an object where it is, to be signed in its headers. The first `own` of its headers are
+    /// its caller's; those that follow are added by the key.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn change(request: Request<'a>, region: &'a str, own: usize) -> Result<Self, RequestError> {
+        let change = Change::of(&request).ok_or(RequestError::Method)?;
+        check_url(request.url)?;
+        let checked = Self::with_rest(request, region, false, false)?;
+        change.check(&checked.request, own)?;
+        Ok(checked)
+    }
+
+    /// Checks what every request has: region, headers, body.
+    fn with_rest(
+        request: Request<'a>,
+        region: &'a str,
+        presigned: bool,
+        writes: bool,
+    ) -> Result<Self, RequestError> {
         let region_fits = (1..=MAX_REGION_BYTES).contains(&region.len())
             && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !region_fits {
@@ -126,7 +152,8 @@ impl<'a> S3Request<'a> {
     }
 }
 
-fn check_url(url: &str, writes: bool) -> Result<(), RequestError> {
+/// Answers the URL's path and query.
+fn check_url(url: &str) -> Result<(&str, &str), RequestError> {
     if url.len() > MAX_URL_BYTES {
         return Err(RequestError::TooLong);
     }
@@ -145,7 +172,7 @@ fn check_url(url: &str, writes: bool) -> Result<(), RequestError> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     check_path(path)?;
     check_query(query)?;
-    if writes { check_write(path, query) } else { Ok(()) }
+    Ok((path, query))
 }
 
 /// What may be written: an object, or a part of one. Not a bucket, and no settings.

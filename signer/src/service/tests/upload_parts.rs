@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use pb::{Verdict, upload_authority::Authority, upload_service_server::UploadService};
 
 use super::{
+    resizer::granted_by,
     storer::{
         BASE, LARGE, SHA, authorize_request, begin, by_form, by_token, field, file, finish, form, header,
         resizer, signer, token,
@@ -187,7 +188,7 @@ async fn it_smuggles_nothing_into_a_url() {
         for step in signed.parts.iter().chain([&signed.complete.unwrap(), &signed.abort.unwrap()]) {
             let (object, query) = step.url.split_once('?').unwrap();
             assert_eq!(object, format!("{BASE}u/acme/cat"));
-            let values: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+            let values: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
             assert_eq!(values.last().unwrap(), &("uploadId".to_owned(), id.to_owned()));
             assert!(values.iter().all(|(name, _)| name == "uploadId" || name == "partNumber"), "{query}");
             assert!(query.ends_with(encoded), "{query}");
@@ -305,6 +306,23 @@ async fn it_uses_nothing_that_does_not_hold() {
     {
         let request = parts_request(&signer, rule, &by, "r", large(LARGE));
         assert_eq!(refused(send(&signer, request).await).1, reason, "{rule}");
+    }
+    // None at another place than its grant says, and none without a grant for this method.
+    let form = by_form(form(&signer, &[("public_id", "a")]).await);
+    let request = parts_request(&signer, "large-forms", &form, "r", large(LARGE));
+    let grant = |place: &str| {
+        format!(
+            "[[grants]]\ncaller = 'resizer'\nmethods = ['AuthorizeUploadParts']\nkeys = ['*']\naccounts = ['*']\n\
+             url_prefixes = ['{BASE}{place}']\n"
+        )
+    };
+    for (place, is_granted) in [("r/", true), ("u/", false), ("r/a/", false)] {
+        let asked = granted_by(&grant(place), "AuthorizeUploadParts", request.clone());
+        let answer = signer.authorize_upload_parts(asked).await;
+        assert_eq!(answer.is_ok(), is_granted, "{place}");
+        if !is_granted {
+            assert_eq!(refused(answer).1, "CALLER_DENIED");
+        }
     }
     let unknown = pb::AuthorizeUploadPartsRequest {
         upload_digest: "0".repeat(64),

@@ -10,10 +10,10 @@ pub(super) struct Header {
     pub(super) animated: bool,
 }
 
-const EXTENSION: u8 = 0x21;
-const IMAGE: u8 = 0x2C;
-const TRAILER: u8 = 0x3B;
-const APPLICATION: u8 = 0xFF;
+pub(crate) const EXTENSION: u8 = 0x21;
+pub(crate) const IMAGE: u8 = 0x2C;
+pub(crate) const TRAILER: u8 = 0x3B;
+pub(crate) const APPLICATION: u8 = 0xFF;
 
 impl Header {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
@@ -60,10 +60,10 @@ pub(super) fn check_end(bytes: &[u8]) -> Result<(), ImageError> {
     }
 }
 
-const UNKNOWN_BLOCK: ImageError = ImageError::Corrupt("it has a block of an unknown kind");
+pub(crate) const UNKNOWN_BLOCK: ImageError = ImageError::Corrupt("it has a block of an unknown kind");
 
 /// Signature, logical screen descriptor and global colour table.
-fn screen(reader: &mut Reader<'_>) -> Result<Size, ImageError> {
+pub(crate) fn screen(reader: &mut Reader<'_>) -> Result<Size, ImageError> {
     reader.take(6)?;
     let size = Size::new(reader.u16_le()?.into(), reader.u16_le()?.into());
     let flags = reader.u8()?;
@@ -73,7 +73,7 @@ fn screen(reader: &mut Reader<'_>) -> Result<Size, ImageError> {
 }
 
 /// The rest of an image descriptor, and its local colour table.
-fn descriptor(reader: &mut Reader<'_>) -> Result<Size, ImageError> {
+pub(crate) fn descriptor(reader: &mut Reader<'_>) -> Result<Size, ImageError> {
     reader.take(4)?;
     let size = Size::new(reader.u16_le()?.into(), reader.u16_le()?.into());
     let flags = reader.u8()?;
@@ -89,7 +89,7 @@ fn color_table(reader: &mut Reader<'_>, flags: u8) -> Result<(), ImageError> {
     Ok(())
 }
 
-fn skip_blocks(reader: &mut Reader<'_>) -> Result<(), ImageError> {
+pub(crate) fn skip_blocks(reader: &mut Reader<'_>) -> Result<(), ImageError> {
     loop {
         match reader.u8()? {
             0 => return Ok(()),

@@ -17,7 +17,7 @@ pub(super) struct Header {
     pub(super) metadata_bytes: u64,
 }
 
-const SIGNATURE_LEN: usize = 8;
+pub(crate) const SIGNATURE_LEN: usize = 8;
 
 impl Header {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
@@ -82,13 +82,14 @@ pub(super) fn check_end(bytes: &[u8]) -> Result<(), ImageError> {
     Ok(())
 }
 
-struct Chunk<'a> {
-    kind: [u8; 4],
-    data: &'a [u8],
+/// One chunk.
+pub(crate) struct Chunk<'a> {
+    pub(crate) kind: [u8; 4],
+    pub(crate) data: &'a [u8],
 }
 
 impl<'a> Chunk<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, ImageError> {
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, ImageError> {
         let (length, kind) = Self::head(reader)?;
         Self::body(reader, length, kind)
     }

@@ -17,10 +17,10 @@ pub(super) struct Header {
 }
 
 /// `RIFF`, size, `WEBP`.
-const RIFF_HEADER_LEN: usize = 12;
+pub(crate) const RIFF_HEADER_LEN: usize = 12;
 
 /// Frame position, size, duration and flags of an ANMF chunk, before its own chunks.
-const FRAME_HEADER_LEN: usize = 16;
+pub(crate) const FRAME_HEADER_LEN: usize = 16;
 
 /// Flags of a VP8X chunk.
 const ANIMATION: u8 = 0x02;
@@ -30,7 +30,8 @@ const MISMATCH: ImageError = ImageError::Corrupt("it gives its size twice, and n
 
 impl Header {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
-        let mut reader = Reader::new(bytes);
+        // A file that is not all here is read as far as it goes.
+        let mut reader = Reader::new(whole(bytes).unwrap_or(bytes));
         reader.take(RIFF_HEADER_LEN)?;
         let (kind, _) = chunk_head(&mut Reader::new(reader.rest()))?;
         if &kind == b"VP8X" {
@@ -134,19 +135,19 @@ fn bitstream(reader: &mut Reader<'_>) -> Result<Option<(Size, bool)>, ImageError
 }
 
 /// The file without what comes after it. It must be as long as its header says.
-pub(super) fn whole(bytes: &[u8]) -> Result<&[u8], ImageError> {
+pub(crate) fn whole(bytes: &[u8]) -> Result<&[u8], ImageError> {
     let mut reader = Reader::new(bytes);
     let (_, length) = chunk_head(&mut reader)?;
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     bytes.get(..length.saturating_add(8)).ok_or(CUT_OFF)
 }
 
-fn chunk_head(reader: &mut Reader<'_>) -> Result<([u8; 4], u32), ImageError> {
+pub(crate) fn chunk_head(reader: &mut Reader<'_>) -> Result<([u8; 4], u32), ImageError> {
     Ok((reader.fourcc()?, reader.u32_le()?))
 }
 
 /// A chunk's content; one of odd length is followed by a byte that does not count (and that may be missing at the end).
-fn chunk_body<'a>(reader: &mut Reader<'a>, length: u32) -> Result<&'a [u8], ImageError> {
+pub(crate) fn chunk_body<'a>(reader: &mut Reader<'a>, length: u32) -> Result<&'a [u8], ImageError> {
     let data = reader.take(usize::try_from(length).unwrap_or(usize::MAX))?;
     if length % 2 == 1 && !reader.is_empty() {
         reader.u8()?;
