@@ -3,11 +3,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use safelight_proto::signer::v1::{
-    AuthorizeDeliveryRequest, AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest,
-    BeginUploadResponse, Delivery, EndUploadTaskRequest, FinishUploadRequest, FinishUploadResponse, Header,
-    ListDeliveriesRequest, ListUploadRulesRequest, SignOriginRequestRequest, TakeUploadTasksRequest,
-    UploadRule, UploadTask, VerifyUrlRequest, signer_service_client::SignerServiceClient,
-    upload_service_client::UploadServiceClient, verifier_service_client::VerifierServiceClient,
+    AuthorizeDeliveryRequest, AuthorizeUploadPartsRequest, AuthorizeUploadPartsResponse,
+    AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse, Delivery,
+    EndUploadTaskRequest, FinishUploadRequest, FinishUploadResponse, Header, ListDeliveriesRequest,
+    ListUploadRulesRequest, SignOriginRequestRequest, TakeUploadTasksRequest, UploadRule, UploadTask,
+    VerifyUrlRequest, signer_service_client::SignerServiceClient, upload_service_client::UploadServiceClient,
+    verifier_service_client::VerifierServiceClient,
 };
 
 use crate::{
@@ -180,6 +181,22 @@ impl SignerClient {
     ) -> Result<Judged<AuthorizeUploadResponse>, SignerError> {
         let answer = self.caller.call(context.into(), message, async |wire, origin, request| {
             UploadServiceClient::with_origin(wire, origin).authorize_upload(request).await
+        });
+        let answer = answer.await?;
+        Ok(Judged::of(answer.verdict(), answer.reason, answer))
+    }
+
+    /// Asks for the rest of the requests that store a file in parts.
+    ///
+    /// # Errors
+    /// As [`Self::begin_upload`].
+    pub async fn authorize_upload_parts(
+        &self,
+        message: AuthorizeUploadPartsRequest,
+        context: impl Into<Context>,
+    ) -> Result<Judged<AuthorizeUploadPartsResponse>, SignerError> {
+        let answer = self.caller.call(context.into(), message, async |wire, origin, request| {
+            UploadServiceClient::with_origin(wire, origin).authorize_upload_parts(request).await
         });
         let answer = answer.await?;
         Ok(Judged::of(answer.verdict(), answer.reason, answer))

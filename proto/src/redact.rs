@@ -8,9 +8,9 @@ use crate::{
     signer::v1::{
         AuthorizeDeliveryRequest, AuthorizeDeliveryResponse, AuthorizeUploadResponse,
         CancelUploadTokenRequest, Cookie, CreateUploadTokenResponse, FormField, GetUploadTokenRequest,
-        Header, RedeemUploadTokenRequest, ReleaseUploadTokenRequest, ReserveUploadTokenRequest,
-        SignOriginRequestResponse, SignPostPolicyResponse, SignUploadResponse, SignUrlResponse,
-        TokenAuthority, UploadAnswer, VerifyUrlRequest, Webhook,
+        Header, ObjectRequest, RedeemUploadTokenRequest, ReleaseUploadTokenRequest,
+        ReserveUploadTokenRequest, SignOriginRequestResponse, SignPostPolicyResponse, SignUploadResponse,
+        SignUrlResponse, TokenAuthority, UploadAnswer, VerifyUrlRequest, Webhook,
     },
 };
 
@@ -46,7 +46,7 @@ macro_rules! shows {
 shows! {
     AuthorizeDeliveryRequest: delivery_digest, method;
     AuthorizeDeliveryResponse: verdict, reason, key_version, expire_time, public, headers, fetch_expire_time;
-    AuthorizeUploadResponse: verdict, reason, image_id, put_headers, head_headers, expire_time, already_stored;
+    AuthorizeUploadResponse: verdict, reason, image_id, put_headers, head_headers, expire_time, already_stored, create_headers;
     CancelUploadTokenRequest: account;
     CreateUploadTokenResponse: token_id, image_id, expire_time, state;
     DeliverRequest: accept, if_none_match, caller_headers, share_publicly;
@@ -64,6 +64,7 @@ shows! {
     SignUploadResponse: form_fields, expire_time, key_version;
     SignUrlResponse: expire_time, key_version, cookies;
     SignedFormField: name;
+    ObjectRequest: headers;
     TokenAuthority: account;
     UploadAnswer: public_id, version;
     UploadToken: account;
@@ -127,8 +128,10 @@ mod tests {
             object_key: secret(),
             put_headers: vec![header.clone()],
             head_headers: vec![header.clone()],
+            create_headers: vec![header.clone()],
             ..Default::default()
         };
+        let step = ObjectRequest { url: secret(), headers: vec![header.clone()] };
         let (token, shown) = (
             TokenAuthority { token: secret(), ..Default::default() },
             UploadToken { token: secret(), ..Default::default() },
@@ -136,7 +139,10 @@ mod tests {
         let signed = SignedFormField { name: "signature".into(), value: secret() };
         let policy =
             SignPostPolicyResponse { url: secret(), fields: vec![field.clone()], ..Default::default() };
-        assert!(!format!("{authorized:?} {token:?} {shown:?} {signed:?} {policy:?}").contains("fake-secret"));
+        assert!(
+            !format!("{authorized:?} {step:?} {token:?} {shown:?} {signed:?} {policy:?}")
+                .contains("fake-secret")
+        );
         let webhook = Webhook { body: secret().into(), signature: secret(), ..Default::default() };
         let answer = UploadAnswer { signature: secret(), ..Default::default() };
         assert!(!format!("{webhook:?} {answer:?}").contains("fake-secret"));

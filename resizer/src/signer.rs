@@ -6,9 +6,9 @@ use safelight_client::{
     self as client, Authorization, Judged, OriginRequest, PresentedUrl, SignerClient, Verification,
 };
 use safelight_proto::signer::v1::{
-    AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse, Delivery,
-    EndUploadTaskRequest, FinishUploadRequest, FinishUploadResponse, Header, TakeUploadTasksRequest,
-    UploadRule, UploadTask,
+    AuthorizeUploadPartsRequest, AuthorizeUploadPartsResponse, AuthorizeUploadRequest,
+    AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse, Delivery, EndUploadTaskRequest,
+    FinishUploadRequest, FinishUploadResponse, Header, TakeUploadTasksRequest, UploadRule, UploadTask,
 };
 
 use crate::app::{Context, Signer, signer::Answer};
@@ -76,6 +76,14 @@ impl Signer for RemoteSigner {
         context: &'a Context,
     ) -> Answer<'a, Judged<AuthorizeUploadResponse>> {
         Box::pin(self.client.authorize_upload(request, self.context(context)))
+    }
+
+    fn authorize_upload_parts<'a>(
+        &'a self,
+        request: AuthorizeUploadPartsRequest,
+        context: &'a Context,
+    ) -> Answer<'a, Judged<AuthorizeUploadPartsResponse>> {
+        Box::pin(self.client.authorize_upload_parts(request, self.context(context)))
     }
 
     fn finish_upload<'a>(

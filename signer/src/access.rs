@@ -9,8 +9,8 @@
 //!                                              # says it in authenticated_target; default: any path
 //! max_ttl = "1h"                               # SignUrl, BatchSignUrls, SignOriginRequest, SignPostPolicy; default: the key's. With it, no
 //!                                              # scheme whose signatures never expire; requests signed by headers live 15 min
-//! url_prefixes = ["https://s3.example.com/photos/"]   # SignOriginRequest, SignPostPolicy, AuthorizeDelivery, AuthorizeUpload;
-//!                                              # default: any URL
+//! url_prefixes = ["https://s3.example.com/photos/"]   # SignOriginRequest, SignPostPolicy, AuthorizeDelivery, AuthorizeUpload,
+//!                                              # AuthorizeUploadParts; default: any URL
 //! http_methods = ["GET", "HEAD"]               # SignOriginRequest, AuthorizeDelivery; the default. SignPostPolicy needs PUT
 //! buckets = { photos = "https://photos.s3.eu-west-1.amazonaws.com/" }   # SignOriginRequest: the buckets that COPY and DELETE
 //!                                              # are for, by name (or an access point's ARN), and what keys follow in URLs
@@ -40,7 +40,8 @@
 //! ```toml
 //! [[grants]]
 //! caller = "spiffe://prod/ns/images/sa/resizer"
-//! methods = ["BeginUpload", "AuthorizeUpload", "FinishUpload", "ListUploadRules"]
+//! methods = ["BeginUpload", "AuthorizeUpload", "AuthorizeUploadParts", "FinishUpload", "ListUploadRules", "TakeUploadTasks",
+//!     "EndUploadTask"]
 //! uploads = ["avatars", "gallery"]
 //! keys = ["uploads", "s3-write"]               # the rules' `key` (of forms) and their `signing_key`
 //! accounts = ["*"]                             # whose tokens are taken

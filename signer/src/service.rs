@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - `sign`, `verify`, `keys`, `upload_tokens`, `uploads`, `envoy`: one file per service
+//! - `upload_parts`: uploads that are stored in parts
 //! - `upload_tasks`: what is left to do of uploads
 //! - `delivery`: the verdict on a delivery URL, and the fetch
 //! - `call`: what every handler begins and ends with
@@ -27,6 +28,7 @@ mod refusal;
 mod sign;
 #[cfg(test)]
 mod tests;
+mod upload_parts;
 mod upload_tasks;
 mod upload_tokens;
 mod uploads;

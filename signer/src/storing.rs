@@ -2,7 +2,7 @@
 //!
 //! A resizer asks for the PUT of a file, and not of an object: what is signed is the PUT of the object that follows from the
 //! rule, from what lets the file be stored, and from the file's type and hash. A resizer that was taken over can write that,
-//! and nothing else.
+//! and nothing else. The same is written in parts where the file is large: see `service/upload_parts.rs`.
 //!
 //! # How objects get their ids
 //! | what lets the file be stored | id |

@@ -3,16 +3,18 @@
 //! It is what stands for a private origin in `cargo local` and in the tests: a request that is unsigned, signed with
 //! another secret, or changed after signing is refused there, so a picture that arrives proves that the signature was
 //! right. The HTTP and signature work is `s3s`, the storage is `s3s-fs` over a directory of the caller; [`gate`] adds
-//! the refusals of the real service that `s3s` leaves out, and [`exact`] keeps every key apart from every other.
+//! the refusals of the real service that `s3s` leaves out, [`exact`] keeps every key apart from every other, and [`multipart`]
+//! makes objects of parts.
 //!
 //! Both addressing styles work on the one port: path style on [`EmbeddedS3::endpoint`], virtual-host style on
 //! [`EmbeddedS3::virtual_host_endpoint`].
 //!
-//! Not here: listing, multipart uploads, conditional reads, and copies but that of an object onto itself. They answer
+//! Not here: listing, conditional reads, and copies but that of an object onto itself. They answer
 //! NotImplemented, or (conditional headers) are ignored, as `s3s-fs` does.
 
 mod exact;
 mod gate;
+mod multipart;
 #[cfg(test)]
 mod tests;
 
@@ -169,6 +171,11 @@ impl EmbeddedS3 {
     /// [`S3Error::Root`] when its folder cannot be read.
     pub async fn objects(&self, bucket: &str) -> Result<usize, S3Error> {
         self.store.count(bucket).await.map_err(|error| S3Error::Root(error.to_string()))
+    }
+
+    /// How many multipart uploads of a bucket are neither completed nor aborted.
+    pub async fn multipart_uploads(&self, bucket: &str) -> usize {
+        self.store.uploads(bucket).await
     }
 
     /// HTTP requests answered so far, refused ones included.

@@ -23,7 +23,7 @@ const PROTOS: [&str; 8] = [
 ];
 
 /// Credentials and signatures travel in these: src/redact.rs writes their Debug.
-const REDACTED: [&str; 26] = [
+const REDACTED: [&str; 27] = [
     ".envoy.config.core.v3.HeaderValue",
     ".envoy.service.auth.v3.AttributeContext.HttpRequest",
     ".safelight.resizer.v1.CallerHeaders",
@@ -46,6 +46,7 @@ const REDACTED: [&str; 26] = [
     ".safelight.signer.v1.SignPostPolicyResponse",
     ".safelight.signer.v1.SignUploadResponse",
     ".safelight.signer.v1.SignUrlResponse",
+    ".safelight.signer.v1.ObjectRequest",
     ".safelight.signer.v1.TokenAuthority",
     ".safelight.signer.v1.UploadAnswer",
     ".safelight.signer.v1.VerifyUrlRequest",

@@ -4096,6 +4096,10 @@ pub struct AuthorizeUploadRequest {
     /// Height of the picture in pixels.
     #[prost(uint32, tag = "6")]
     pub height: u32,
+    /// Whether the file is to be stored in parts: `create_headers` are signed in place of `put_headers`, and the rest by
+    /// AuthorizeUploadParts. A file of more than 512 parts (4 GiB) is `FIELD_INVALID`.
+    #[prost(bool, tag = "7")]
+    pub multipart: bool,
 }
 /// The requests that store a file, to be sent exactly as they stand. All but the verdict is empty where that is not
 /// VERDICT_VALID.
@@ -4119,7 +4123,7 @@ pub struct AuthorizeUploadResponse {
     pub url: ::prost::alloc::string::String,
     /// Headers of the PUT, all signed: `content-type`, `content-length`, `x-amz-content-sha256`, `x-amz-meta-*`, and
     /// `if-none-match: *` unless the rule overwrites, and of a form its `overwrite` does not say false. Empty with
-    /// `already_stored`.
+    /// `already_stored` and with `multipart`.
     #[prost(message, repeated, tag = "6")]
     pub put_headers: ::prost::alloc::vec::Vec<Header>,
     /// Headers of a HEAD of the same object: where the PUT is refused because the object exists, its metadata tells whether it
@@ -4136,6 +4140,68 @@ pub struct AuthorizeUploadResponse {
     /// Whether this `request_id` has stored its file already.
     #[prost(bool, tag = "10")]
     pub already_stored: bool,
+    /// Of `multipart`: headers of a POST of `url` with the query `?uploads` and no body, which begins a multipart upload. All are
+    /// signed: `content-type`, `x-amz-content-sha256`, `x-amz-meta-*`. Empty with `already_stored`.
+    #[prost(message, repeated, tag = "11")]
+    pub create_headers: ::prost::alloc::vec::Vec<Header>,
+}
+/// Asks for the requests that store a file in parts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AuthorizeUploadPartsRequest {
+    /// As in BeginUploadRequest.
+    #[prost(string, tag = "1")]
+    pub upload_digest: ::prost::alloc::string::String,
+    /// As in BeginUploadRequest.
+    #[prost(message, optional, tag = "2")]
+    pub authority: ::core::option::Option<UploadAuthority>,
+    /// As in BeginUploadRequest.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The file, as in AuthorizeUploadRequest.
+    #[prost(message, optional, tag = "4")]
+    pub file: ::core::option::Option<UploadedFile>,
+    /// Lower-case hex SHA-256 of every part, in order. All parts but the last have 8 MiB (8,388,608 bytes), and the last has what is
+    /// left, at least 1 byte: their lengths follow from that of the file. At most 512.
+    #[prost(string, repeated, tag = "5")]
+    pub part_sha256s: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the store has named the multipart upload, `UploadId`: 1 to 1,024 letters, digits and `-._~+/=`.
+    #[prost(string, tag = "6")]
+    pub store_upload_id: ::prost::alloc::string::String,
+}
+/// The requests that store a file in parts, to be sent exactly as they stand. All but the verdict is empty where that is not
+/// VERDICT_VALID.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AuthorizeUploadPartsResponse {
+    /// Act on this. Always VERDICT_VALID but for a form.
+    #[prost(enumeration = "Verdict", tag = "1")]
+    pub verdict: i32,
+    /// Why.
+    #[prost(enumeration = "Reason", tag = "2")]
+    pub reason: i32,
+    /// A PUT for each part, in order. Signed are its number, its length and its SHA-256.
+    #[prost(message, repeated, tag = "3")]
+    pub parts: ::prost::alloc::vec::Vec<ObjectRequest>,
+    /// A POST that completes the upload. Signed are `x-amz-mp-object-size`, which is the file's length, and `if-none-match: *` unless
+    /// the object may be replaced. Its body names the parts by the entity tags that the store gave them, and is not signed.
+    #[prost(message, optional, tag = "4")]
+    pub complete: ::core::option::Option<ObjectRequest>,
+    /// A DELETE that aborts the upload.
+    #[prost(message, optional, tag = "5")]
+    pub abort: ::core::option::Option<ObjectRequest>,
+    /// When S3 stops accepting them.
+    #[prost(message, optional, tag = "6")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A request for an object, to a store.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ObjectRequest {
+    /// The absolute URL, with its query.
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    /// Headers, all signed.
+    #[prost(message, repeated, tag = "2")]
+    pub headers: ::prost::alloc::vec::Vec<Header>,
 }
 /// A file that is stored.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4445,7 +4511,8 @@ pub mod upload_service_client {
     use tonic::codegen::http::Uri;
     /// What a resizer asks of the signer while it stores an upload: begin, authorize, finish. It holds no key and may write
     /// nothing else: what is signed is the PUT of one object whose key, length, type and metadata follow from a reserved upload
-    /// token, from a signed form, or from a rule that lets this caller store by its grant alone.
+    /// token, from a signed form, or from a rule that lets this caller store by its grant alone. A large file is written by a multipart
+    /// upload in place of the PUT, to the same object.
     ///
     /// What may be stored stands in the signer's `[[uploads]]`, and is named by a digest, on which the resizer's `[[uploads]]`
     /// must agree. A digest that none of them has is FAILED_PRECONDITION `UPLOAD_UNKNOWN`. An authority of another kind than the
@@ -4584,6 +4651,39 @@ pub mod upload_service_client {
                     GrpcMethod::new(
                         "safelight.signer.v1.UploadService",
                         "AuthorizeUpload",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Signs the rest of the requests that store a file in parts (S3's multipart upload), once AuthorizeUpload has signed the first
+        /// of them and the store has answered it: the PUT of every part, the completion and the abortion. What is checked, and refused,
+        /// is what AuthorizeUpload checks. A token that this `request_id` has redeemed is FAILED_PRECONDITION `TOKEN_NOT_RESERVED` here:
+        /// its file is stored, and nothing more is written.
+        pub async fn authorize_upload_parts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AuthorizeUploadPartsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AuthorizeUploadPartsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/safelight.signer.v1.UploadService/AuthorizeUploadParts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "safelight.signer.v1.UploadService",
+                        "AuthorizeUploadParts",
                     ),
                 );
             self.inner.unary(req, path, codec).await
@@ -4748,6 +4848,17 @@ pub mod upload_service_server {
             tonic::Response<super::AuthorizeUploadResponse>,
             tonic::Status,
         >;
+        /// Signs the rest of the requests that store a file in parts (S3's multipart upload), once AuthorizeUpload has signed the first
+        /// of them and the store has answered it: the PUT of every part, the completion and the abortion. What is checked, and refused,
+        /// is what AuthorizeUpload checks. A token that this `request_id` has redeemed is FAILED_PRECONDITION `TOKEN_NOT_RESERVED` here:
+        /// its file is stored, and nothing more is written.
+        async fn authorize_upload_parts(
+            &self,
+            request: tonic::Request<super::AuthorizeUploadPartsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AuthorizeUploadPartsResponse>,
+            tonic::Status,
+        >;
         /// Ends an upload. Where the file is stored, the token is redeemed, which repeats as RedeemUploadToken does; where it is
         /// not, the reservation is given up and the token can be used again. Without a token there is nothing to do. A stored form
         /// whose signature does not hold is PERMISSION_DENIED `UPLOAD_REFUSED`; it may have become 30 minutes older.
@@ -4790,7 +4901,8 @@ pub mod upload_service_server {
     }
     /// What a resizer asks of the signer while it stores an upload: begin, authorize, finish. It holds no key and may write
     /// nothing else: what is signed is the PUT of one object whose key, length, type and metadata follow from a reserved upload
-    /// token, from a signed form, or from a rule that lets this caller store by its grant alone.
+    /// token, from a signed form, or from a rule that lets this caller store by its grant alone. A large file is written by a multipart
+    /// upload in place of the PUT, to the same object.
     ///
     /// What may be stored stands in the signer's `[[uploads]]`, and is named by a digest, on which the resizer's `[[uploads]]`
     /// must agree. A digest that none of them has is FAILED_PRECONDITION `UPLOAD_UNKNOWN`. An authority of another kind than the
@@ -4951,6 +5063,55 @@ pub mod upload_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AuthorizeUploadSvc(inner);
+                        let codec = crate::codec::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/safelight.signer.v1.UploadService/AuthorizeUploadParts" => {
+                    #[allow(non_camel_case_types)]
+                    struct AuthorizeUploadPartsSvc<T: UploadService>(pub Arc<T>);
+                    impl<
+                        T: UploadService,
+                    > tonic::server::UnaryService<super::AuthorizeUploadPartsRequest>
+                    for AuthorizeUploadPartsSvc<T> {
+                        type Response = super::AuthorizeUploadPartsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AuthorizeUploadPartsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UploadService>::authorize_upload_parts(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AuthorizeUploadPartsSvc(inner);
                         let codec = crate::codec::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -5,7 +5,12 @@
 //! everything as it was. Where the process dies between two steps, the next attempt with the same token finds the object,
 //! which says by which upload it was written, and takes it for its own: no token is spent without an object, and none is
 //! stored twice.
+//!
+//! # Layout
+//! - `picture`: what was received, into the picture that is stored
+//! - `parts`: large pictures, which are stored in parts
 
+mod parts;
 mod picture;
 
 use std::{
@@ -33,10 +38,11 @@ use tracing::Instrument as _;
 use super::{App, Context, error, results::EagerOutput};
 use crate::{
     admission::{Place, Reserved},
-    origin::{Kind, SignedRequest, Stat, Trace, request},
+    origin::{Kind, SignedRequest, Stat, request},
     results,
     upload::Rule,
 };
+use parts::{Object, Sent};
 use picture::Picture;
 
 /// How long a token stays reserved for an attempt that gives no sign of life.
@@ -299,15 +305,16 @@ impl Begun {
         };
         self.keep().await?;
         let size = picture.info.size();
-        let allowed = match self.authorize(&file, size).await {
+        let in_parts = !picture.part_sha256s.is_empty();
+        let allowed = match self.authorize(&file, size, in_parts).await {
             // Another attempt with the same name has given the token back: it is taken again.
             Err(error) if error.reason() == Reason::TokenNotReserved => {
                 self.app.terms(&self.wish, &self.context).await?;
-                self.authorize(&file, size).await?
+                self.authorize(&file, size, in_parts).await?
             }
             allowed => allowed?,
         };
-        let Written { stat, replayed } = self.write(&allowed, &picture).await?;
+        let Written { stat, replayed } = self.write(&allowed, &file, &picture).await?;
         // The object is there. To give the token back would let another file be stored under its name.
         self.is_over = true;
         drop(reserved);
@@ -346,7 +353,12 @@ impl Begun {
         })
     }
 
-    async fn authorize(&self, file: &UploadedFile, size: Size) -> Result<AuthorizeUploadResponse, CallError> {
+    async fn authorize(
+        &self,
+        file: &UploadedFile,
+        size: Size,
+        in_parts: bool,
+    ) -> Result<AuthorizeUploadResponse, CallError> {
         let request = AuthorizeUploadRequest {
             upload_digest: self.wish.rule.digest.clone(),
             authority: Some(self.wish.authority.clone()),
@@ -354,6 +366,7 @@ impl Begun {
             file: Some(file.clone()),
             width: size.width,
             height: size.height,
+            multipart: in_parts,
         };
         judged(self.app.signer.authorize_upload(request, &self.context).await, &self.wish.rule)
     }
@@ -362,6 +375,7 @@ impl Begun {
     async fn write(
         &mut self,
         allowed: &AuthorizeUploadResponse,
+        file: &UploadedFile,
         picture: &Picture,
     ) -> Result<Written, CallError> {
         let (app, rule) = (&self.app, &self.wish.rule);
@@ -370,24 +384,21 @@ impl Begun {
         if url.as_str() != allowed.url {
             return Err(error::other_object(&allowed.url, &rule.origin));
         }
-        let sign = |headers: &[Header]| {
-            let pairs = headers.iter().map(|header| (header.name.as_str(), header.value.as_str()));
-            SignedRequest::by_signer(url.clone(), pairs).map_err(|error| error::unusable_signature(&error))
-        };
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let trace = Trace::new(&text(&self.context.request_id), &text(&self.context.trace_parent));
+        let trace = self.context.trace();
+        let head = signed(url.clone(), &allowed.head_headers)?;
         if !allowed.already_stored {
-            let put = sign(&allowed.put_headers)?;
-            match fetcher.put(&put, picture.bytes.clone(), &trace, self.context.remaining()).await {
-                Ok(stat) => {
-                    app.metrics.stored(&rule.name, STORED);
-                    return Ok(Written { stat, replayed: false });
-                }
-                Err(error) if error.kind() == Kind::Exists => {}
-                Err(error) => return Err(self.failed(error::origin(&error))),
+            let object = Object { allowed, file, picture, url: &url, head: &head, fetcher, trace: &trace };
+            let written = match self.send(&object).await {
+                Ok(Sent::Stored(stat)) => Some(Written { stat, replayed: false }),
+                Ok(Sent::Found(stat)) => Some(Written { stat, replayed: true }),
+                Ok(Sent::Exists) => None,
+                Err(error) => return Err(self.failed(error)),
+            };
+            if let Some(written) = written {
+                app.metrics.stored(&rule.name, STORED);
+                return Ok(written);
             }
         }
-        let head = sign(&allowed.head_headers)?;
         let stat = fetcher.look(&head, &trace, self.context.remaining()).await;
         let stat = stat.map_err(|error| self.failed(error::origin(&error)))?;
         if stat.metadata(metadata::UPLOAD).as_deref() != Some(allowed.upload_id.as_str()) {
@@ -402,6 +413,20 @@ impl Begun {
             return Ok(Written { stat, replayed: true });
         }
         Err(self.differs(allowed, &stat).await)
+    }
+
+    /// Sends the object: by one PUT, or in parts where the signer has signed that.
+    async fn send(&self, object: &Object<'_>) -> Result<Sent, CallError> {
+        let Object { allowed, picture, url, fetcher, trace, .. } = object;
+        if !allowed.create_headers.is_empty() {
+            return self.send_parts(object).await;
+        }
+        let put = signed((*url).clone(), &allowed.put_headers)?;
+        match fetcher.put(&put, picture.bytes.clone(), trace, self.context.remaining()).await {
+            Ok(stat) => Ok(Sent::Stored(stat)),
+            Err(error) if error.kind() == Kind::Exists => Ok(Sent::Exists),
+            Err(error) => Err(error::origin(&error)),
+        }
     }
 
     /// An earlier attempt of this upload has stored another file: that one counts, and the signer is told so.
@@ -460,6 +485,12 @@ impl Begun {
             }
         }
     }
+}
+
+/// A request with what the signer has signed of it.
+fn signed(url: reqwest::Url, headers: &[Header]) -> Result<SignedRequest, CallError> {
+    let pairs = headers.iter().map(|header| (header.name.as_str(), header.value.as_str()));
+    SignedRequest::by_signer(url, pairs).map_err(|error| error::unusable_signature(&error))
 }
 
 /// An object that is there.

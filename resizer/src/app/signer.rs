@@ -4,9 +4,9 @@ use std::{fmt, pin::Pin};
 
 use safelight_client::{Authorization, Judged, OriginRequest, PresentedUrl, SignerError, Verification};
 use safelight_proto::signer::v1::{
-    AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse, Delivery,
-    EndUploadTaskRequest, FinishUploadRequest, FinishUploadResponse, Header, TakeUploadTasksRequest,
-    UploadRule, UploadTask,
+    AuthorizeUploadPartsRequest, AuthorizeUploadPartsResponse, AuthorizeUploadRequest,
+    AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse, Delivery, EndUploadTaskRequest,
+    FinishUploadRequest, FinishUploadResponse, Header, TakeUploadTasksRequest, UploadRule, UploadTask,
 };
 
 use super::Context;
@@ -48,6 +48,13 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
         request: AuthorizeUploadRequest,
         context: &'a Context,
     ) -> Answer<'a, Judged<AuthorizeUploadResponse>>;
+
+    /// The rest of the requests that store a file in parts.
+    fn authorize_upload_parts<'a>(
+        &'a self,
+        request: AuthorizeUploadPartsRequest,
+        context: &'a Context,
+    ) -> Answer<'a, Judged<AuthorizeUploadPartsResponse>>;
 
     /// Says what has become of an upload.
     fn finish_upload<'a>(

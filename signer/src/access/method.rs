@@ -30,6 +30,7 @@ pub const METHODS: Methods = Methods::new(&[
     Method::new(TOKENS, "CancelUploadToken"),
     Method::new(UPLOADS, "BeginUpload"),
     Method::new(UPLOADS, "AuthorizeUpload"),
+    Method::new(UPLOADS, "AuthorizeUploadParts"),
     Method::new(UPLOADS, "FinishUpload"),
     Method::new(UPLOADS, "ListUploadRules"),
     Method::new(UPLOADS, "TakeUploadTasks"),

@@ -8,10 +8,12 @@
 //! - [`Request`]: what is signed
 //! - [`S3Request`]: a request that S3 will understand as it was signed, checked
 //! - [`Change`]: a request that copies an object onto itself, or deletes it
+//! - [`Step`]: the requests that store an object in parts
 //! - [`sign_headers`], [`presign`]: the two ways a signature travels
 //! - [`sign_post`]: a form by which a browser stores a file
 
 mod change;
+mod multipart;
 mod post_policy;
 mod request;
 mod sign;
@@ -21,6 +23,7 @@ mod tests;
 use aws_smithy_runtime_api::client::identity::Identity;
 
 pub use change::Change;
+pub use multipart::Step;
 pub use post_policy::{Condition, PostForm, sign_post};
 pub use request::{MAX_HEADER_BYTES, MAX_URL_BYTES, RequestError, S3Request};
 pub use sign::{SignError, presign, sign_headers};

@@ -8,6 +8,7 @@
 //! - `origin_requests`, `changes`: `SignOriginRequest`
 //! - `deliveries`, `hostile`: `AuthorizeDelivery` and `ListDeliveries`; `resizer`: whom they are asked by
 //! - `storing`, `hostile_storing`: `UploadService`; `storer`: whom it is asked by
+//! - `upload_parts`: uploads in parts, by an honest resizer and a hostile one
 //! - `upload_tasks`: what is left to do of uploads
 //! - `post_policies`: `SignPostPolicy`
 //! - `keys`: `KeyService`
@@ -26,6 +27,7 @@ mod resizer;
 mod restrictions;
 mod storer;
 mod storing;
+mod upload_parts;
 mod upload_tasks;
 mod uploads;
 mod urls;

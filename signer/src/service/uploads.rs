@@ -7,10 +7,11 @@ use safelight_proto::{
     page,
     reason::{CallError, Reason as Cause},
     signer::v1::{
-        AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse,
-        EndUploadTaskRequest, EndUploadTaskResponse, FinishUploadRequest, FinishUploadResponse,
-        FormAuthority, GrantAuthority, Header, ListUploadRulesRequest, ListUploadRulesResponse, Reason,
-        TakeUploadTasksRequest, TakeUploadTasksResponse, TokenAuthority, UploadKind, UploadRule as Listed,
+        AuthorizeUploadPartsRequest, AuthorizeUploadPartsResponse, AuthorizeUploadRequest,
+        AuthorizeUploadResponse, BeginUploadRequest, BeginUploadResponse, EndUploadTaskRequest,
+        EndUploadTaskResponse, FinishUploadRequest, FinishUploadResponse, FormAuthority, GrantAuthority,
+        Header, ListUploadRulesRequest, ListUploadRulesResponse, Reason, TakeUploadTasksRequest,
+        TakeUploadTasksResponse, TokenAuthority, UploadAuthority, UploadKind, UploadRule as Listed,
         UploadedFile, Verdict, finish_upload_request::Outcome as Ending, upload_authority,
         upload_service_server::UploadService,
     },
@@ -23,7 +24,7 @@ use super::{
     delivery::shown_digest,
     expiry::timestamp,
     origin::{self, SignedHeaders},
-    refusal,
+    refusal, upload_parts,
     upload_tasks::Attempt,
     upload_tokens::{by_token, check_attempt, metadata, not_valid},
 };
@@ -67,6 +68,15 @@ impl UploadService for Signer {
         call.end(answer).await
     }
 
+    async fn authorize_upload_parts(
+        &self,
+        request: Request<AuthorizeUploadPartsRequest>,
+    ) -> Result<Response<AuthorizeUploadPartsResponse>, Status> {
+        let (mut call, request) = Call::begin(&self.audit, request)?;
+        let answer = self.authorize_parts(&mut call, request).await;
+        call.end(answer).await
+    }
+
     async fn finish_upload(
         &self,
         request: Request<FinishUploadRequest>,
@@ -105,14 +115,25 @@ impl UploadService for Signer {
 }
 
 /// What an authority lets be stored, and what else is told of it.
-struct Permitted {
-    permit: Permit,
+pub(super) struct Permitted {
+    pub(super) permit: Permit,
     metadata: Option<prost_types::Struct>,
     /// Whether this request has stored its file already.
-    already_stored: bool,
+    pub(super) already_stored: bool,
     /// In Unix seconds.
     lease_expires: Option<u64>,
     token_id: String,
+}
+
+/// How a file is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// It is stored already.
+    Nothing,
+    /// By one PUT.
+    Put,
+    /// In parts.
+    Parts,
 }
 
 /// An authority of a rule's kind.
@@ -194,27 +215,38 @@ impl Signer {
         call: &mut Call<'_>,
         request: AuthorizeUploadRequest,
     ) -> Result<AuthorizeUploadResponse, CallError> {
-        let AuthorizeUploadRequest { upload_digest, authority: asked, request_id, file, width, height } =
-            request;
+        let AuthorizeUploadRequest {
+            upload_digest,
+            authority: asked,
+            request_id,
+            file,
+            width,
+            height,
+            multipart,
+        } = request;
         let rule = self.rule(call, &upload_digest, &request_id)?;
         let file = file.ok_or_else(|| CallError::field("file", "missing"))?;
-        let permitted = match authority(&rule, asked)? {
-            Authority::Token(token) => self.held_token(call, token, &request_id).await?,
-            Authority::Form(form) => match self.form(call, &rule, &form, FORM_GRACE)? {
-                Ok(permit) => Permitted::without_token(permit, None),
-                Err(reason) => {
-                    return Ok(AuthorizeUploadResponse {
-                        verdict: Verdict::Invalid.into(),
-                        reason: reason.into(),
-                        ..AuthorizeUploadResponse::default()
-                    });
-                }
-            },
-            Authority::Grant(grant) => grant_permit(call, grant, &request_id)?,
+        let permitted = match self.permitted(call, &rule, asked, &request_id).await? {
+            Ok(permitted) => permitted,
+            Err(reason) => {
+                return Ok(AuthorizeUploadResponse {
+                    verdict: Verdict::Invalid.into(),
+                    reason: reason.into(),
+                    ..AuthorizeUploadResponse::default()
+                });
+            }
         };
         let file = received(&file);
         let object = rule.object(&permitted.permit, &file).map_err(refusal::unstorable)?;
-        let signed = self.signed_put(call, &rule, &object, permitted.already_stored)?;
+        let how = match (permitted.already_stored, multipart) {
+            (true, _) => How::Nothing,
+            (false, false) => How::Put,
+            (false, true) => {
+                upload_parts::check_length(file.length)?;
+                How::Parts
+            }
+        };
+        let signed = self.signed_put(call, &rule, &object, how)?;
         if !permitted.already_stored {
             let attempt = Attempt {
                 permit: &permitted.permit,
@@ -227,6 +259,23 @@ impl Signer {
             self.note_attempt(&rule, attempt).await?;
         }
         Ok(signed)
+    }
+
+    /// What an authority lets be stored by an upload that has begun; the inner `Err` is a verdict.
+    pub(super) async fn permitted(
+        &self,
+        call: &mut Call<'_>,
+        rule: &Rule,
+        asked: Option<UploadAuthority>,
+        request_id: &str,
+    ) -> Result<Result<Permitted, Reason>, CallError> {
+        Ok(match authority(rule, asked)? {
+            Authority::Token(token) => Ok(self.held_token(call, token, request_id).await?),
+            Authority::Form(form) => {
+                self.form(call, rule, &form, FORM_GRACE)?.map(|permit| Permitted::without_token(permit, None))
+            }
+            Authority::Grant(grant) => Ok(grant_permit(call, grant, request_id)?),
+        })
     }
 
     /// A token that this request has reserved, or redeemed. A lease that ends soon is renewed.
@@ -388,7 +437,12 @@ impl Signer {
     }
 
     /// The rule of a digest, if it and this attempt are granted.
-    fn rule(&self, call: &mut Call<'_>, digest: &str, request_id: &str) -> Result<Arc<Rule>, CallError> {
+    pub(super) fn rule(
+        &self,
+        call: &mut Call<'_>,
+        digest: &str,
+        request_id: &str,
+    ) -> Result<Arc<Rule>, CallError> {
         let rule = self.uploads().of_digest(digest).map(Arc::clone).ok_or_else(|| unknown(digest))?;
         call.upload(&rule)?;
         check_attempt(request_id)?;
@@ -413,13 +467,13 @@ impl Signer {
         Ok((tokens, id))
     }
 
-    /// Signs the PUT of an object, and a HEAD of it.
+    /// Signs the first request that stores an object, and a HEAD of it.
     fn signed_put(
         &self,
         call: &mut Call<'_>,
         rule: &Rule,
         object: &Object,
-        already_stored: bool,
+        how: How,
     ) -> Result<AuthorizeUploadResponse, CallError> {
         let Object { image_id, key: object_key, upload_id, headers } = object;
         let url = rule.origin.url(object_key).map_err(refusal::object_key)?;
@@ -428,20 +482,18 @@ impl Signer {
         let sign = |method, own: &[Header], body| self.signed_object_request(rule, method, &url, own, body);
         let SignedHeaders { headers: head_headers, expires, key_version } =
             sign("HEAD", &[], Body::Unsigned)?;
-        let put_headers = if already_stored {
-            Vec::new()
-        } else {
-            let value = |wanted| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
-            let sha256 = value(safelight_proto::upload::object::metadata::SHA256);
-            let body = sha256.map_or(Body::Unsigned, |sha256| Body::Sha256(sha256));
-            let mut own: Vec<_> = headers
-                .iter()
-                .map(|(name, value)| Header { name: (*name).to_owned(), value: value.clone() })
-                .collect();
-            let signed = sign("PUT", &own, body)?;
-            own.extend(signed.headers);
-            own
-        };
+        let (mut put_headers, mut create_headers) = (Vec::new(), Vec::new());
+        match how {
+            How::Nothing => {}
+            How::Put => {
+                let value = |wanted| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+                let sha256 = value(safelight_proto::upload::object::metadata::SHA256);
+                let body = sha256.map_or(Body::Unsigned, |sha256| Body::Sha256(sha256));
+                put_headers = own(headers);
+                put_headers.extend(sign("PUT", &put_headers, body)?.headers);
+            }
+            How::Parts => create_headers = self.signed_creation(rule, &url, headers)?,
+        }
         call.note(|entry| entry.signing_key_version = Some(key_version));
         Ok(AuthorizeUploadResponse {
             verdict: Verdict::Valid.into(),
@@ -452,7 +504,8 @@ impl Signer {
             head_headers,
             expire_time: Some(timestamp(expires)),
             upload_id: upload_id.clone(),
-            already_stored,
+            already_stored: how == How::Nothing,
+            create_headers,
             url,
         })
     }
@@ -510,10 +563,7 @@ impl Permitted {
 }
 
 /// The authority of a request, if it is of the rule's kind.
-fn authority(
-    rule: &Rule,
-    authority: Option<safelight_proto::signer::v1::UploadAuthority>,
-) -> Result<Authority, CallError> {
+fn authority(rule: &Rule, authority: Option<UploadAuthority>) -> Result<Authority, CallError> {
     use upload_authority::Authority as Asked;
 
     match (rule.kind, authority.and_then(|authority| authority.authority)) {
@@ -542,6 +592,11 @@ fn grant_permit(
     let permit =
         Permit::of_grant(request_id, &account, &image_id, require_signed_urls, &creator, metadata.as_ref());
     Ok(Permitted::without_token(permit, metadata))
+}
+
+/// Headers as they are told.
+pub(super) fn own(headers: &[(&'static str, String)]) -> Vec<Header> {
+    headers.iter().map(|(name, value)| Header { name: (*name).to_owned(), value: value.clone() }).collect()
 }
 
 pub(super) fn received(file: &UploadedFile) -> File<'_> {

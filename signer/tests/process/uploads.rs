@@ -119,6 +119,7 @@ async fn an_upload_stands_in_the_trail_and_neither_trail_nor_log_lets_anyone_upl
             file: Some(file.clone()),
             width: 0,
             height: 0,
+            multipart: false,
         };
         let signed = uploads.authorize_upload(authorize).await.unwrap().into_inner();
         let authorization = signed.put_headers.iter().find(|header| header.name == "authorization").unwrap();

@@ -26,6 +26,7 @@
 //! - [`store_site`]: both services as processes, and a proxy before S3 that can fail, for the three below
 //! - [`store_kill`], [`store_faults`], [`store_hostile`]: uploads while processes are killed, while S3 or the signer fails, and
 //!   uploads that are made to do harm
+//! - [`store_parts`]: large pictures, which are stored in parts
 //! - [`variants`]: the list of variants
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and what they share")]
 
@@ -67,6 +68,7 @@ mod store;
 mod store_faults;
 mod store_hostile;
 mod store_kill;
+mod store_parts;
 mod store_site;
 mod upload;
 mod variants;

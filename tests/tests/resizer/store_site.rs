@@ -101,6 +101,8 @@ pub(crate) enum Fault {
     HalfAnswer,
     /// S3 does it, and the answer is 503.
     DoneAnd503,
+    /// Answers 200 with an error in the body; S3 does not see the request.
+    ErrorIn200,
     /// S3 does it, and the answer waits for [`Proxy::go_on`].
     Hold,
 }
@@ -127,7 +129,9 @@ impl Put {
 
 #[derive(Default)]
 struct Shared {
-    faults: Mutex<HashMap<&'static str, Fault>>,
+    /// And how many requests more have it.
+    faults: Mutex<HashMap<&'static str, (Fault, usize)>>,
+    seen: Mutex<Vec<&'static str>>,
     puts: Mutex<Vec<Put>>,
     held: Notify,
     go_on: Notify,
@@ -143,7 +147,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    async fn start(s3: SocketAddr) -> Self {
+    pub(crate) async fn start(s3: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (address, shared) = (listener.local_addr().unwrap(), Arc::new(Shared::default()));
         let state = Arc::clone(&shared);
@@ -156,13 +160,33 @@ impl Proxy {
         Self { address, shared, task: task.abort_handle() }
     }
 
-    /// From now on: what is done with requests of a method.
+    /// From now on: what is done with requests of a method. Those of multipart uploads have names of their own: see
+    /// [`operation`].
     pub(crate) fn set(&self, method: &'static str, fault: Option<Fault>) {
         let mut faults = self.shared.faults.lock().unwrap();
         match fault {
-            Some(fault) => faults.insert(method, fault),
+            Some(fault) => faults.insert(method, (fault, usize::MAX)),
             None => faults.remove(method),
         };
+    }
+
+    /// The same of the next request alone.
+    pub(crate) fn set_once(&self, method: &'static str, fault: Fault) {
+        self.shared.faults.lock().unwrap().insert(method, (fault, 1));
+    }
+
+    /// How many requests have come, by method as above. Begins anew.
+    pub(crate) fn take_seen(&self) -> HashMap<&'static str, usize> {
+        let mut counts = HashMap::new();
+        for seen in self.shared.seen.lock().unwrap().drain(..) {
+            *counts.entry(seen).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Delays of random length around every request.
@@ -191,6 +215,24 @@ impl Drop for Proxy {
 
 const BUSY: &[u8] = b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
+const ERROR_IN_200: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 94\r\nconnection: close\r\n\r\n \
+    <?xml version=\"1.0\"?>   <Error><Code>InternalError</Code><Message>Try again</Message></Error>";
+
+/// The name of what is asked.
+fn operation(method: &str, path: &str) -> &'static str {
+    let query = path.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    match method {
+        "POST" if query == "uploads" => "CREATE",
+        "PUT" if query.starts_with("partNumber=") => "PART",
+        "POST" if query.starts_with("uploadId=") => "COMPLETE",
+        "DELETE" if query.starts_with("uploadId=") => "ABORT",
+        "PUT" => "PUT",
+        "HEAD" => "HEAD",
+        "GET" => "GET",
+        _ => "OTHER",
+    }
+}
+
 async fn serve(mut stream: TcpStream, s3: SocketAddr, state: &Shared) -> std::io::Result<()> {
     let mut request = Vec::new();
     let end = loop {
@@ -217,8 +259,17 @@ async fn serve(mut stream: TcpStream, s3: SocketAddr, state: &Shared) -> std::io
             return Ok(());
         }
     }
-    let fault = state.faults.lock().unwrap().get(method).copied();
+    let operation = operation(method, path);
+    state.seen.lock().unwrap().push(operation);
+    let fault = {
+        let mut faults = state.faults.lock().unwrap();
+        faults.get_mut(operation).filter(|(_, left)| *left > 0).map(|(fault, left)| {
+            *left -= 1;
+            *fault
+        })
+    };
     match fault {
+        Some(Fault::ErrorIn200) => return stream.write_all(ERROR_IN_200).await,
         Some(Fault::Unavailable) => return stream.write_all(BUSY).await,
         Some(Fault::Close) => return Ok(()),
         Some(Fault::Silent) => std::future::pending().await,
@@ -240,7 +291,7 @@ async fn serve(mut stream: TcpStream, s3: SocketAddr, state: &Shared) -> std::io
     let mut answer = Vec::new();
     upstream.read_to_end(&mut answer).await?;
     let status = std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
-    if method == "PUT" {
+    if operation == "PUT" {
         let sha256 = hex::encode(Sha256::digest(&request[body..]));
         let put = Put { path: path.to_owned(), status, headers, sha256 };
         state.puts.lock().unwrap().push(put);

@@ -23,7 +23,7 @@ const KEYS: [&str; 5] =
 pub(crate) struct Versitygw {
     child: Child,
     pub(crate) port: u16,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Drop for Versitygw {
@@ -52,13 +52,22 @@ impl Versitygw {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut server = Self { child, port, _dir: dir };
+        let mut server = Self { child, port, dir };
         eventually("versitygw listens", async || {
             assert_eq!(server.child.try_wait().unwrap(), None, "versitygw ended");
             tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()
         })
         .await;
         Some(server)
+    }
+
+    /// A file below the folder of a bucket.
+    pub(crate) fn file(&self, key: &str) -> std::path::PathBuf {
+        self.dir.path().join("my.photos").join(key)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     pub(crate) fn origin(&self, name: &str, region: &str, key: &str) -> String {

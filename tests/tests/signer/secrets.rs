@@ -19,11 +19,11 @@ use safelight_proto::{
         ResizeObjectRequest, inspect_open, inspect_request, resizer_service_client::ResizerServiceClient,
     },
     signer::v1::{
-        AuthorizeUploadRequest, BatchSignUrlsItem, BatchSignUrlsRequest, BeginUploadRequest,
-        CreateUploadTokenRequest, FinishUploadRequest, FormAuthority, FormField, GetKeyRequest,
-        GrantAuthority, Header, ListKeysRequest, ListUploadRulesRequest, SignOriginRequestRequest,
-        SignPostPolicyRequest, SignUploadRequest, SignatureLocation, StoredUpload, TokenAuthority,
-        UploadAuthority, UploadedFile, Verdict, VerifyUploadRequest, VerifyUrlRequest,
+        AuthorizeUploadPartsRequest, AuthorizeUploadRequest, BatchSignUrlsItem, BatchSignUrlsRequest,
+        BeginUploadRequest, CreateUploadTokenRequest, FinishUploadRequest, FormAuthority, FormField,
+        GetKeyRequest, GrantAuthority, Header, ListKeysRequest, ListUploadRulesRequest,
+        SignOriginRequestRequest, SignPostPolicyRequest, SignUploadRequest, SignatureLocation, StoredUpload,
+        TokenAuthority, UploadAuthority, UploadedFile, Verdict, VerifyUploadRequest, VerifyUrlRequest,
         finish_upload_request::Outcome,
         sign_post_policy_request::{Object, Type},
         upload_authority::Authority,
@@ -326,6 +326,7 @@ async fn use_uploads(pair: &Pair, errors: &mut Errors) -> Vec<String> {
         file: Some(file.clone()),
         width: 0,
         height: 0,
+        multipart: false,
     };
     let finish = |rule: &str, by: &Authority| FinishUploadRequest {
         upload_digest: digest(rule),
@@ -343,6 +344,20 @@ async fn use_uploads(pair: &Pair, errors: &mut Errors) -> Vec<String> {
     errors.of(uploads.authorize_upload(authorize("tokens", &by)).await);
     ok(uploads.begin_upload(begin("tokens", &by)).await);
     made.extend(signature_of(&ok(uploads.authorize_upload(authorize("tokens", &by)).await).put_headers));
+    let in_parts = AuthorizeUploadRequest { multipart: true, ..authorize("tokens", &by) };
+    made.extend(signature_of(&ok(uploads.authorize_upload(in_parts).await).create_headers));
+    let parts = AuthorizeUploadPartsRequest {
+        upload_digest: digest("tokens"),
+        authority: authority(&by),
+        request_id: "r".to_owned(),
+        file: Some(file.clone()),
+        part_sha256s: vec!["0".repeat(64)],
+        store_upload_id: "named-by-the-store".to_owned(),
+    };
+    let signed = ok(uploads.authorize_upload_parts(parts.clone()).await);
+    let steps = signed.parts.iter().chain(&signed.complete).chain(&signed.abort);
+    made.extend(steps.flat_map(|step| signature_of(&step.headers)));
+    errors.of(uploads.authorize_upload_parts(AuthorizeUploadPartsRequest { file: None, ..parts }).await);
     ok(uploads.finish_upload(finish("tokens", &by)).await);
     errors.of(uploads.begin_upload(begin("tokens", &by_token(FORGED))).await);
     let unknown = "A".repeat(43);
@@ -480,7 +495,7 @@ async fn pitfall_19_no_log_line_and_no_error_shows_what_signs_or_authorises() {
     let mut hidden = use_the_signer(&pair, &mut errors).await;
     hidden.extend(use_uploads(&pair, &mut errors).await);
     hidden.extend(use_the_resizer(&pair, &mut errors).await);
-    assert_eq!(hidden.len(), 22, "signatures of every kind");
+    assert_eq!(hidden.len(), 30, "signatures of every kind");
     for file in fs::read_dir(pair.stack.dir().join("secrets")).unwrap() {
         hidden.push(fs::read_to_string(file.unwrap().path()).unwrap());
     }
@@ -505,6 +520,7 @@ async fn pitfall_19_no_log_line_and_no_error_shows_what_signs_or_authorises() {
         "SignerService/SignPostPolicy",
         "UploadService/BeginUpload",
         "UploadService/AuthorizeUpload",
+        "UploadService/AuthorizeUploadParts",
         "UploadService/FinishUpload",
         "VerifierService/VerifyUrl",
         "VerifierService/VerifyUpload",

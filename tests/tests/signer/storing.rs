@@ -10,8 +10,9 @@ use std::{
 use reqwest::{Client, Method, StatusCode, header::HeaderMap};
 use safelight_local::{s3::REGION, stack::BUCKET};
 use safelight_proto::signer::v1::{
-    AuthorizeUploadRequest, AuthorizeUploadResponse, BeginUploadRequest, CreateUploadTokenRequest,
-    FinishUploadRequest, FormAuthority, FormField, Header, SignOriginRequestRequest, SignPostPolicyRequest,
+    AuthorizeUploadPartsRequest, AuthorizeUploadPartsResponse, AuthorizeUploadRequest,
+    AuthorizeUploadResponse, BeginUploadRequest, CreateUploadTokenRequest, FinishUploadRequest,
+    FormAuthority, FormField, Header, ObjectRequest, SignOriginRequestRequest, SignPostPolicyRequest,
     StoredUpload, TokenAuthority, UploadAuthority, UploadedFile, Verdict,
     finish_upload_request::Outcome,
     sign_post_policy_request::{Object, Type},
@@ -79,7 +80,7 @@ impl Server {
     fn rules(&self) -> String {
         let rule = |name: &str, kind: &str, more: &str| {
             format!(
-                "[[uploads]]\nname = '{name}'\nkind = '{kind}'\n{more}\nmax_bytes = '1MiB'\nsigning_key = '{}'\n\
+                "[[uploads]]\nname = '{name}'\nkind = '{kind}'\n{more}\nmax_bytes = '20MiB'\nsigning_key = '{}'\n\
                  region = '{REGION}'\nbase_url = '{}'\n",
                 self.key, self.base_url
             )
@@ -120,6 +121,7 @@ impl Uploads {
             file: Some(uploaded(bytes)),
             width: 0,
             height: 0,
+            multipart: false,
         };
         ok(self.service.authorize_upload(request).await)
     }
@@ -182,7 +184,7 @@ async fn becomes_one_object(server: &Server) {
     };
     assert_eq!(ok(uploads.service.begin_upload(begin.clone()).await).verdict(), Verdict::Valid);
     let answer = uploads.authorize("tokens", &by, BYTES).await;
-    assert_eq!(answer.object_key, "été/acme/cats/a b.jpg");
+    assert_eq!(answer.object_key, "été/acme/cats/a b");
 
     // Other bytes, of this length and another one; without what keeps an object; with more than was signed.
     let mut other = BYTES.to_vec();
@@ -258,6 +260,169 @@ async fn a_form_replaces_where_the_rule_does() {
         let (_, head) = send(Method::HEAD, &answer.url, &answer.head_headers, b"").await;
         assert_eq!(head["x-amz-meta-upload"].to_str().unwrap(), answer.upload_id);
         assert_eq!(head["x-amz-meta-require-signed-urls"].to_str().unwrap(), "true");
+    }
+}
+
+/// Begins an upload in parts, and has the rest signed. The store's name of it, and what was signed.
+async fn in_parts(
+    uploads: &mut Uploads,
+    by: &Authority,
+    bytes: &[u8],
+) -> (AuthorizeUploadResponse, AuthorizeUploadPartsResponse) {
+    let request = AuthorizeUploadRequest {
+        upload_digest: uploads.digest("forms").await,
+        authority: Some(UploadAuthority { authority: Some(by.clone()) }),
+        request_id: "r".to_owned(),
+        file: Some(uploaded(bytes)),
+        multipart: true,
+        ..Default::default()
+    };
+    let first = ok(uploads.service.authorize_upload(request.clone()).await);
+    assert!(first.put_headers.is_empty());
+    let url = format!("{}?uploads", first.url);
+    let (status, body) = answer(Method::POST, &url, &first.create_headers, b"").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let (_, named) = body.split_once("<UploadId>").unwrap();
+    let parts = AuthorizeUploadPartsRequest {
+        upload_digest: request.upload_digest,
+        authority: request.authority,
+        request_id: request.request_id,
+        file: request.file,
+        part_sha256s: bytes.chunks(8 << 20).map(|part| hex::encode(Sha256::digest(part))).collect(),
+        store_upload_id: named.split_once('<').unwrap().0.to_owned(),
+    };
+    (first, ok(uploads.service.authorize_upload_parts(parts).await))
+}
+
+/// Sends what was signed, exactly. Answers the body.
+async fn answer(method: Method, url: &str, headers: &[Header], body: &[u8]) -> (StatusCode, String) {
+    let mut request = client().request(method, url);
+    for Header { name, value } in headers {
+        request = request.header(name, value);
+    }
+    if body.is_empty() {
+        request = request.header("content-length", "0");
+    }
+    let response = request.body(body.to_vec()).send().await.unwrap();
+    (response.status(), response.text().await.unwrap())
+}
+
+fn completion(etags: &[(usize, String)]) -> Vec<u8> {
+    let part = |(number, etag): &(usize, String)| {
+        format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+    };
+    let parts: String = etags.iter().map(part).collect();
+    format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>").into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_become_the_object_that_was_signed_and_no_other() {
+    parts_become_one_object(&Server::embedded()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_become_the_object_of_versitygw_that_was_signed() {
+    let Some(server) = Server::versitygw().await else { return };
+    parts_become_one_object(&server).await;
+}
+
+async fn parts_become_one_object(server: &Server) {
+    let mut uploads = Uploads::start(server).await;
+    let sign = safelight_proto::signer::v1::SignUploadRequest {
+        key: "upload".to_owned(),
+        parameters: Some(parameters(&json!({ "public_id": "large", "type": "private", "overwrite": false }))),
+    };
+    let fields = ok(uploads.pair.signer().sign_upload(sign).await).form_fields;
+    let by = Authority::Form(FormAuthority { fields });
+    // Three parts, no two of which are alike.
+    let bytes: Vec<u8> =
+        (0..(17_u32 << 20)).map(|at| (at >> 16).to_le_bytes()[0] ^ at.to_le_bytes()[0]).collect();
+    let parts: Vec<_> = bytes.chunks(8 << 20).collect();
+    let (first, signed) = in_parts(&mut uploads, &by, &bytes).await;
+    let (complete, abort) = (signed.complete.clone().unwrap(), signed.abort.clone().unwrap());
+
+    // A part of other bytes, in the place of another, of another upload, with more in the query, as all of the object.
+    let send_part = async |request: &ObjectRequest, body: &[u8]| {
+        send(Method::PUT, &request.url, &request.headers, body).await
+    };
+    let [one, two, three] = &signed.parts[..] else { panic!("{}", signed.parts.len()) };
+    let mut other = parts[0].to_vec();
+    other[9] ^= 1;
+    for (url, body) in [
+        (one.url.clone(), &other[..]),
+        (two.url.clone(), parts[0]),
+        (three.url.clone(), parts[0]),
+        (one.url.replace("uploadId=", "uploadId=x"), parts[0]),
+        (format!("{}&acl", one.url), parts[0]),
+        (first.url.clone(), parts[0]),
+    ] {
+        let mut request = client().put(&url);
+        for Header { name, value } in &one.headers {
+            request = request.header(name, value);
+        }
+        // Either answers at once, and may close before it has all.
+        let stored =
+            request.body(body.to_vec()).send().await.is_ok_and(|answer| answer.status().is_success());
+        assert!(!stored, "{url}");
+    }
+    // What completes and aborts does nothing else, and not to another upload.
+    for request in [&complete, &abort] {
+        for url in [first.url.clone(), format!("{}&delete", request.url), format!("{}x", request.url)] {
+            for method in [Method::POST, Method::DELETE, Method::PUT] {
+                let (status, body) = answer(method.clone(), &url, &request.headers, b"<x/>").await;
+                assert!(status.is_client_error(), "{method} {url} {status} {body}");
+            }
+        }
+    }
+    let mut etags = Vec::new();
+    for (number, (request, part)) in (1..).zip([one, two, three].into_iter().zip(&parts)) {
+        let (status, headers) = send_part(request, part).await;
+        assert_eq!(status, StatusCode::OK);
+        etags.push((number, headers["etag"].to_str().unwrap().to_owned()));
+    }
+    // Nothing is there before the completion, and what leaves a part out, or has another order, completes nothing.
+    let (status, _) = send(Method::HEAD, &first.url, &first.head_headers, b"").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let reversed: Vec<_> = etags.iter().rev().cloned().collect();
+    for listed in [&etags[..2], &etags[1..], &reversed, &[]] {
+        let (status, body) =
+            answer(Method::POST, &complete.url, &complete.headers, &completion(listed)).await;
+        assert!(status.is_client_error(), "{listed:?} {status} {body}");
+    }
+    let unconditional: Vec<_> =
+        complete.headers.iter().filter(|header| header.name != "if-none-match").cloned().collect();
+    let (status, _) = answer(Method::POST, &complete.url, &unconditional, &completion(&etags)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let (status, body) = answer(Method::POST, &complete.url, &complete.headers, &completion(&etags)).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert!(body.contains("CompleteMultipartUploadResult"), "{body}");
+    let (_, head) = send(Method::HEAD, &first.url, &first.head_headers, b"").await;
+    let value = |name: &str| head.get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert_eq!(value("content-length"), Some(bytes.len().to_string()));
+    assert_eq!(value("content-type").as_deref(), Some("image/jpeg"));
+    assert_eq!(value("x-amz-meta-upload"), Some(first.upload_id.clone()));
+    assert_eq!(value("x-amz-meta-sha256"), Some(hex::encode(Sha256::digest(&bytes))));
+    assert_eq!(value("x-amz-meta-require-signed-urls").as_deref(), Some("true"));
+
+    // It is not replaced, and an abortion removes what waits and not the object.
+    let (_, signed) = in_parts(&mut uploads, &by, &bytes).await;
+    let mut etags = Vec::new();
+    for (number, (request, part)) in (1..).zip(signed.parts.iter().zip(&parts)) {
+        let (status, headers) = send_part(request, part).await;
+        assert_eq!(status, StatusCode::OK);
+        etags.push((number, headers["etag"].to_str().unwrap().to_owned()));
+    }
+    let (complete, abort) = (signed.complete.unwrap(), signed.abort.unwrap());
+    let (status, body) = answer(Method::POST, &complete.url, &complete.headers, &completion(&etags)).await;
+    assert_eq!(status, StatusCode::PRECONDITION_FAILED, "{body}");
+    let (status, _) = send(Method::DELETE, &abort.url, &abort.headers, b"").await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let (status, _) = send(Method::DELETE, &abort.url, &abort.headers, b"").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (status, _) = send(Method::HEAD, &first.url, &first.head_headers, b"").await;
+    assert_eq!(status, StatusCode::OK);
+    if server.process.is_none() {
+        assert_eq!(uploads.pair.stack.s3.multipart_uploads(BUCKET).await, 0);
     }
 }
 

@@ -13,6 +13,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, Method, Uri};
 use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, UploadPartInput,
+    UploadPartOutput,
+};
+use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopySource, CreateBucketInput, CreateBucketOutput, DeleteObjectInput,
     DeleteObjectOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadBucketInput,
     HeadBucketOutput, HeadObjectInput, HeadObjectOutput, MetadataDirective, PutObjectInput, PutObjectOutput,
@@ -23,6 +28,8 @@ use s3s_fs::FileSystem;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
+use super::multipart::Uploads;
+
 /// The store: the S3 operations that this origin has, over one directory.
 #[derive(Clone)]
 pub(super) struct ExactKeys {
@@ -30,12 +37,18 @@ pub(super) struct ExactKeys {
     root: Arc<Path>,
     /// One PUT with a condition, copy or deletion at a time: `s3s-fs` looks first and writes then.
     conditional: Arc<Mutex<()>>,
+    uploads: Arc<Uploads>,
 }
 
 impl ExactKeys {
     pub(super) fn new(root: &Path) -> Result<Self, super::S3Error> {
         let files = FileSystem::new(root).map_err(|error| super::S3Error::Root(format!("{error:?}")))?;
-        Ok(Self { files: Arc::new(files), root: root.into(), conditional: Arc::default() })
+        Ok(Self {
+            files: Arc::new(files),
+            root: root.into(),
+            conditional: Arc::default(),
+            uploads: Arc::default(),
+        })
     }
 
     pub(super) async fn create_bucket_named(&self, bucket: &str) -> S3Result<()> {
@@ -84,6 +97,11 @@ impl ExactKeys {
         Ok(count)
     }
 
+    /// How many multipart uploads of a bucket are neither completed nor aborted.
+    pub(super) async fn uploads(&self, bucket: &str) -> usize {
+        self.uploads.count(bucket).await
+    }
+
     /// The entity tag of a file; `None` where there is none.
     async fn etag(&self, bucket: &str, file: &str) -> S3Result<Option<ETag>> {
         let input = HeadObjectInput { bucket: bucket.to_owned(), key: file.to_owned(), ..Default::default() };
@@ -107,7 +125,7 @@ fn file_name(key: &str) -> String {
 }
 
 /// A request of the process itself: no headers, no signature.
-fn request<T>(input: T) -> S3Request<T> {
+pub(super) fn request<T>(input: T) -> S3Request<T> {
     S3Request {
         input,
         method: Method::GET,
@@ -201,5 +219,34 @@ impl S3 for ExactKeys {
             return Err(s3_error!(PreconditionFailed));
         }
         self.files.delete_object(without_headers(req)).await
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        req: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        self.require_bucket(&req.input.bucket).await?;
+        self.uploads.create(req.input).await
+    }
+
+    async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        self.require_bucket(&req.input.bucket).await?;
+        self.uploads.part(req.input).await
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        req: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        self.require_bucket(&req.input.bucket).await?;
+        self.uploads.complete(self, req.input).await
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        req: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.require_bucket(&req.input.bucket).await?;
+        self.uploads.abort(&req.input).await
     }
 }

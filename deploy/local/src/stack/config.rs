@@ -39,7 +39,8 @@ keys = ["web", "s3-photos"]
 # Uploads that a token, a signed form or a grant lets in.
 [[grants]]
 caller = "resizer"
-methods = ["BeginUpload", "AuthorizeUpload", "FinishUpload", "ListUploadRules", "TakeUploadTasks", "EndUploadTask"]
+methods = ["BeginUpload", "AuthorizeUpload", "AuthorizeUploadParts", "FinishUpload", "ListUploadRules", "TakeUploadTasks",
+    "EndUploadTask"]
 keys = ["uploads", "s3-photos"]
 accounts = ["*"]
 

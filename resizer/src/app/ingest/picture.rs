@@ -16,6 +16,7 @@ use super::super::{
     results::{Eager, EagerOutput},
     sink::{Held, OutputHead, Sink, Summary},
 };
+use super::parts;
 use crate::{
     admission::{Place, Reserved},
     results,
@@ -29,6 +30,8 @@ pub(super) struct Picture {
     pub(super) info: Info,
     /// Lower-case hex.
     pub(super) sha256: String,
+    /// The same of every part, where it is large enough to be stored in parts.
+    pub(super) part_sha256s: Vec<String>,
     pub(super) crc32c: u32,
     pub(super) thumbhash: Vec<u8>,
     /// Variants that were made of it.
@@ -99,12 +102,12 @@ impl App {
                 Cow::Owned(stripped) => stripped.into(),
             };
             let sha256 = hex::encode(Sha256::digest(&bytes));
-            Ok((sha256, crc32c::crc32c(&bytes), preview::thumbhash(&preview)?, bytes))
+            Ok((sha256, parts::sha256s(&bytes), crc32c::crc32c(&bytes), preview::thumbhash(&preview)?, bytes))
         };
         let job = self.admission.start(context.deadline, job).await.map_err(error::rejected)?;
         let done = job.finish().await.map_err(error::rejected)?;
-        let (sha256, crc32c, thumbhash, bytes) = done.map_err(error::image)?;
-        Ok(Picture { bytes, info, sha256, crc32c, thumbhash, eager, _held: (place, memory) })
+        let (sha256, part_sha256s, crc32c, thumbhash, bytes) = done.map_err(error::image)?;
+        Ok(Picture { bytes, info, sha256, part_sha256s, crc32c, thumbhash, eager, _held: (place, memory) })
     }
 
     /// Those variants that this picture allows. The others are refused when they are asked for.

@@ -3,10 +3,12 @@
 //! # Layout
 //! - [`opened`]: an answer whose head has come
 //! - [`store`]: objects that are written, copied and deleted, and what a store says of one
+//! - [`multipart`]: objects that are written in parts
 //! - [`body`]: its body, and content codings
 //! - [`transport`]: what an error of the HTTP client means
 
 mod body;
+mod multipart;
 mod opened;
 mod store;
 pub(super) mod transport;

@@ -213,7 +213,8 @@ fn amz_date(text: &str) -> Option<SystemTime> {
 }
 
 /// The text of the first element of that name, whatever its namespace and attributes.
-fn element(document: &str, name: &str) -> Option<String> {
+#[must_use]
+pub fn element(document: &str, name: &str) -> Option<String> {
     let mut rest = document;
     while let Some((_, after)) = rest.split_once('<') {
         rest = after;

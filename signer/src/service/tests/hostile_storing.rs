@@ -56,6 +56,7 @@ async fn it_has_no_other_method() {
         let is_its = [
             "BeginUpload",
             "AuthorizeUpload",
+            "AuthorizeUploadParts",
             "FinishUpload",
             "ListUploadRules",
             "TakeUploadTasks",

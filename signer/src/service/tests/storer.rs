@@ -14,13 +14,16 @@ pub(super) const BASE: &str = "https://photos.s3.eu-west-1.amazonaws.com/";
 /// SHA-256 of the file that is stored unless said otherwise.
 pub(super) const SHA: &str = "0000000000000000000000000000000000000000000000000000000000000001";
 
+/// Most bytes of a file by rules that take large ones.
+pub(super) const LARGE: u64 = 20 << 20;
+
 /// A callback.
 const TOLD: &str = "callback = 'https://app.example.com/hooks'\ncallback_key = 'forms'";
 
 /// The resizer's grant: not for `foreign`, nor for the key and the account that are used there.
 const GRANTS: &str = "[[grants]]\ncaller = 'resizer'\n\
-    methods = ['BeginUpload', 'AuthorizeUpload', 'FinishUpload', 'ListUploadRules', 'TakeUploadTasks', 'EndUploadTask']\n\
-    uploads = ['tokens', 'forms', 'replacing', 'granted', 'other-key', 'told', 'told-forms']\nkeys = ['forms', 's3']\naccounts = ['acme', 'umbrella']\n";
+    methods = ['BeginUpload', 'AuthorizeUpload', 'AuthorizeUploadParts', 'FinishUpload', 'ListUploadRules', 'TakeUploadTasks', 'EndUploadTask']\n\
+    uploads = ['tokens', 'large', 'large-forms', 'forms', 'replacing', 'granted', 'other-key', 'told', 'told-forms']\nkeys = ['forms', 's3']\naccounts = ['acme', 'umbrella']\n";
 
 /// A signer with rules of every kind.
 pub(super) fn signer() -> Signer {
@@ -61,9 +64,12 @@ pub(super) fn signer() -> Signer {
         ("granted", "grant", "g/{account}/{id}", "", "s3"),
         ("foreign", "grant", "x/{id}", "", "s3"),
         ("other-key", "grant", "g/{id}", "", "s3-other"),
+        ("large", "one-time", "u/{account}/{id}", "", "s3"),
+        ("large-forms", "cloudinary", "r/{id}", "key = 'forms'\noverwrite = true", "s3"),
     ] {
+        let max_bytes = if name.starts_with("large") { LARGE } else { 1000 };
         config.push_str(&format!(
-            "[[uploads]]\nname = '{name}'\nkind = '{kind}'\nobject_key = '{object_key}'\n{options}\nmax_bytes = 1000\n\
+            "[[uploads]]\nname = '{name}'\nkind = '{kind}'\nobject_key = '{object_key}'\n{options}\nmax_bytes = {max_bytes}\n\
              content_types = ['image/jpeg', 'image/png']\nsigning_key = '{signing_key}'\nregion = 'eu-west-1'\n\
              base_url = '{BASE}'\n"
         ));
@@ -182,6 +188,7 @@ pub(super) fn authorize_request(
         file: Some(file),
         width: 40,
         height: 30,
+        multipart: false,
     }
 }
 
