@@ -136,6 +136,12 @@ impl Rule {
         }
     }
 
+    /// Whether an object that exists is replaced.
+    #[must_use]
+    pub const fn overwrites(&self) -> bool {
+        self.overwrite
+    }
+
     /// Most bytes of a file that a permit lets be stored by this rule.
     #[must_use]
     pub fn max_bytes(&self, permit: &Permit) -> u64 {

@@ -4225,6 +4225,9 @@ pub struct RefusedUpload {
     /// The stable reason that the client was told.
     #[prost(string, tag = "1")]
     pub reason: ::prost::alloc::string::String,
+    /// Where a PUT of a file was signed, its SHA-256: the object may be there all the same, and is looked for.
+    #[prost(string, tag = "2")]
+    pub sha256: ::prost::alloc::string::String,
 }
 /// Asks to end an upload.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4444,6 +4447,9 @@ pub struct FoundObject {
     /// Its entity tag.
     #[prost(string, tag = "2")]
     pub etag: ::prost::alloc::string::String,
+    /// Its `x-amz-meta-sha256`; empty where it has none.
+    #[prost(string, tag = "3")]
+    pub sha256: ::prost::alloc::string::String,
 }
 /// There is no object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4782,7 +4788,7 @@ pub mod upload_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Says what came of a task. One that was taken by another meanwhile, or is over, is left as it is: that is no error. A task
-        /// that failed comes again, later each time: a callback for 72 hours, a look for 24.
+        /// that failed, or was taken and not ended, comes again, later each time: a callback for 72 hours, a look for 24.
         pub async fn end_upload_task(
             &mut self,
             request: impl tonic::IntoRequest<super::EndUploadTaskRequest>,
@@ -4890,7 +4896,7 @@ pub mod upload_service_server {
             tonic::Status,
         >;
         /// Says what came of a task. One that was taken by another meanwhile, or is over, is left as it is: that is no error. A task
-        /// that failed comes again, later each time: a callback for 72 hours, a look for 24.
+        /// that failed, or was taken and not ended, comes again, later each time: a callback for 72 hours, a look for 24.
         async fn end_upload_task(
             &self,
             request: tonic::Request<super::EndUploadTaskRequest>,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use safelight_chassis::check::Finding;
 use safelight_client::{Failure, SignerError};
-use safelight_proto::reason::Reason;
+use safelight_proto::{reason::Reason, signer::v1::TakeUploadTasksRequest};
 
 use super::{App, Context};
 use crate::origin;
@@ -56,6 +56,20 @@ impl App {
         }
     }
 
+    /// Asks the signer for tasks of no rule.
+    async fn check_tasks(&self) -> Finding {
+        let request = TakeUploadTasksRequest::default();
+        match self.signer.take_upload_tasks(request, &Context::within(SIGNER_TIMEOUT)).await {
+            Ok(_) => Finding::fine("signer: gives out tasks of uploads"),
+            Err(error) => {
+                let failure = error.failure();
+                Finding::problem(format!(
+                    "signer: gives out no tasks of uploads: {failure}; it must grant this caller TakeUploadTasks and EndUploadTask"
+                ))
+            }
+        }
+    }
+
     /// Asks the signer which upload rules it has.
     async fn check_uploads(&self) -> Vec<Finding> {
         if self.uploads.rules.is_empty() {
@@ -65,7 +79,7 @@ impl App {
             Ok(listed) => {
                 let differences = self.compare_uploads(&listed);
                 if differences.is_empty() {
-                    return vec![Finding::fine("signer: has every upload rule")];
+                    return vec![Finding::fine("signer: has every upload rule"), self.check_tasks().await];
                 }
                 let problem = |(rule, difference)| {
                     Finding::problem(format!(

@@ -92,6 +92,8 @@ pub struct Begun {
     renewed: Instant,
     /// When that was tried last.
     tried: Instant,
+    /// SHA-256 of the file whose PUT was signed; empty before.
+    signed: String,
     /// Whether the signer need not be told any more.
     is_over: bool,
 }
@@ -174,6 +176,7 @@ impl App {
             place: Some(place),
             renewed: Instant::now(),
             tried: Instant::now(),
+            signed: String::new(),
             is_over: false,
         };
         // In a task: where its caller is gone meanwhile, the token is given back, and not before it was reserved.
@@ -227,8 +230,8 @@ impl Begun {
         self.app.admission.upload()
     }
 
-    /// There is nothing to give back.
-    const fn forget(&mut self) {
+    /// There is nothing to give back, and nothing to be told: of a form that is begun anew.
+    pub const fn forget(&mut self) {
         self.is_over = true;
     }
 
@@ -261,7 +264,7 @@ impl Begun {
         let task = async move {
             let stored = self.put(received).await;
             if let Err(error) = &stored {
-                self.refuse(error.reason()).await;
+                self.refuse(error.reason().as_str()).await;
             }
             stored
         };
@@ -271,20 +274,21 @@ impl Begun {
     }
 
     /// Gives the token back: the upload was refused. Goes on when its caller does not wait any more.
-    pub async fn refuse(&mut self, reason: Reason) {
+    pub async fn refuse(&mut self, reason: &str) {
         if let Some(task) = self.give_back(reason) {
             _ = task.await;
         }
     }
 
     /// Gives the token back in a task of its own, once.
-    fn give_back(&mut self, reason: Reason) -> Option<JoinHandle<()>> {
+    fn give_back(&mut self, reason: &str) -> Option<JoinHandle<()>> {
         if std::mem::replace(&mut self.is_over, true) {
             return None;
         }
         let runtime = tokio::runtime::Handle::try_current().ok()?;
         let (app, wish, context) = (Arc::clone(&self.app), self.wish.clone(), self.context.clone());
-        let task = async move { release(&app, &wish, &context, reason).await };
+        let refused = RefusedUpload { reason: reason.to_owned(), sha256: std::mem::take(&mut self.signed) };
+        let task = async move { release(&app, &wish, &context, refused).await };
         Some(runtime.spawn(task.in_current_span()))
     }
 
@@ -314,6 +318,7 @@ impl Begun {
             }
             allowed => allowed?,
         };
+        self.signed.clone_from(&file.sha256);
         let Written { stat, replayed } = self.write(&allowed, &file, &picture).await?;
         // The object is there. To give the token back would let another file be stored under its name.
         self.is_over = true;
@@ -518,14 +523,13 @@ impl Drop for Begun {
     /// Its client is gone: the token can be used again, at once.
     fn drop(&mut self) {
         self.place = None;
-        drop(self.give_back(Reason::UploadIncomplete));
+        drop(self.give_back(Reason::UploadIncomplete.as_str()));
     }
 }
 
 /// Tells the signer that nothing is stored. Where it does not hear it, the lease ends.
-async fn release(app: &App, wish: &Wish, context: &Context, reason: Reason) {
+async fn release(app: &App, wish: &Wish, context: &Context, refused: RefusedUpload) {
     let context = Context { deadline: Instant::now() + RELEASE_TIMEOUT, ..context.clone() };
-    let refused = RefusedUpload { reason: reason.as_str().to_owned() };
     let told = app.signer.finish_upload(finishing(wish, Outcome::Refused(refused)), &context).await;
     if let Err(error) = told {
         tracing::info!(cause = %error.failure(), "upload.not_released: the token stays reserved until its lease ends");
@@ -535,8 +539,8 @@ async fn release(app: &App, wish: &Wish, context: &Context, reason: Reason) {
 
 /// The signer has an outcome for the rule's callback, which is sent at once.
 fn has_ended(app: &App, wish: &Wish) {
-    if wish.rule.callback.is_some() {
-        app.upload_ended.notify_one();
+    if let Some(ended) = app.upload_ended.get(&wish.rule.name).filter(|_| wish.rule.callback.is_some()) {
+        ended.notify_one();
     }
 }
 

@@ -84,8 +84,8 @@ pub struct App {
     turns: objects::Turns,
     uploads: Uploads,
     callbacks: Callbacks,
-    /// Told when an upload has ended that has a callback.
-    upload_ended: Notify,
+    /// By the name of a rule: told when an upload by it has ended that has a callback.
+    upload_ended: BTreeMap<String, Notify>,
     /// For each route, in order.
     agreements: Vec<agreement::Agreement>,
     signer: Arc<dyn Signer>,
@@ -135,9 +135,14 @@ impl App {
             pictures: flights::Flights::new(),
             changes: AtomicU64::new(0),
             turns: objects::Turns::default(),
+            upload_ended: config
+                .uploads
+                .rules
+                .iter()
+                .map(|rule| (rule.name.clone(), Notify::new()))
+                .collect(),
             uploads: config.uploads,
             callbacks: Callbacks::new()?,
-            upload_ended: Notify::new(),
             agreements,
             signer,
             metrics: metrics::Metrics::new(),

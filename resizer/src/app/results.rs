@@ -541,6 +541,12 @@ impl App {
         }
     }
 
+    /// Whether results are stored.
+    #[must_use]
+    pub const fn has_results(&self) -> bool {
+        self.results.is_some()
+    }
+
     /// What is to be made of a new object so that the first requests for these variants find it: one for each set of bounds
     /// that a route of the origin has, and each kind of viewer where the format is left open.
     #[must_use]

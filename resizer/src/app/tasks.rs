@@ -3,10 +3,14 @@
 //! The signer keeps these tasks durably, and signs what they need. Each resizer asks it for some: every few seconds, and at
 //! once when it has ended an upload itself.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, future, stream};
 use safelight_chassis::random;
+use safelight_client::SignerError;
 use safelight_proto::signer::v1::{
     AbsentObject, CallbackTask, EndUploadTaskRequest, FailedTask, FoundObject, Header, ObjectTask,
     SentCallback, TakeUploadTasksRequest, UploadKind, UploadTask, end_upload_task_request::Outcome,
@@ -20,9 +24,10 @@ use crate::{
     upload::Rule,
 };
 
-/// How often the signer is asked, give or take a tenth.
+/// How often the signer is asked while there is something to do, and when there was nothing for long. Give or take a tenth.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// The same after it has refused, or has not answered.
+const IDLE_INTERVAL: Duration = Duration::from_secs(30);
+/// When it is asked again after it has refused, or has not answered.
 const RETRY: Duration = Duration::from_secs(30);
 /// How long the signer may take.
 const SIGNER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,64 +37,122 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 const TAKEN: u32 = 16;
 const AT_ONCE: usize = 8;
 
+/// What of a rule's tasks fails now, as the log has been told.
+#[derive(Debug, Default)]
+struct Failing {
+    /// The signer: tasks cannot be taken or ended.
+    signer: AtomicBool,
+    /// The receiver of callbacks.
+    receiver: AtomicBool,
+    /// The store: it does not say whether an object is there.
+    store: AtomicBool,
+}
+
+/// Notes whether something fails. Whether that has changed.
+fn changes(failing: &AtomicBool, now: bool) -> bool {
+    failing.swap(now, Ordering::Relaxed) != now
+}
+
 impl App {
-    /// Does what is left of uploads, for as long as the process lives.
+    /// Does what is left of uploads, for as long as the process lives. A rule waits for itself alone: the receiver of another may
+    /// be down.
     pub async fn do_upload_tasks(&self) {
-        let digests: Vec<String> = self
-            .uploads
-            .rules
-            .iter()
-            .filter(|rule| has_tasks(rule))
-            .map(|rule| rule.digest.clone())
-            .collect();
-        if digests.is_empty() {
-            return;
-        }
-        let mut refusal = None;
+        let rules = self.uploads.rules.iter().filter(|rule| has_tasks(rule));
+        future::join_all(rules.map(|rule| self.do_tasks(rule))).await;
+    }
+
+    async fn do_tasks(&self, rule: &Rule) {
+        let failing = Failing::default();
+        let ended = self.upload_ended.get(&rule.name);
+        let mut interval = INTERVAL;
         loop {
-            let request =
-                TakeUploadTasksRequest { upload_digests: digests.clone(), max_tasks: TAKEN, lease: None };
-            let wait = match self.signer.take_upload_tasks(request, &Context::within(SIGNER_TIMEOUT)).await {
+            let request = TakeUploadTasksRequest {
+                upload_digests: vec![rule.digest.clone()],
+                max_tasks: TAKEN,
+                lease: None,
+            };
+            match self.signer.take_upload_tasks(request, &Context::within(SIGNER_TIMEOUT)).await {
                 Ok(tasks) => {
-                    refusal = None;
+                    if changes(&failing.signer, false) {
+                        tracing::info!(
+                            upload = rule.name,
+                            "upload.tasks_again: the signer gives out tasks again"
+                        );
+                    }
+                    interval = if tasks.is_empty() { IDLE_INTERVAL.min(interval * 2) } else { INTERVAL };
                     let is_full = tasks.len() >= TAKEN as usize;
-                    stream::iter(tasks).for_each_concurrent(AT_ONCE, |task| self.do_task(task)).await;
+                    // Of this round: after a failure the rest is not sent, and comes later.
+                    let is_down = AtomicBool::new(false);
+                    let work = |task| self.do_task(rule, task, &failing, &is_down);
+                    stream::iter(tasks).for_each_concurrent(AT_ONCE, work).await;
                     if is_full {
                         continue;
                     }
-                    INTERVAL
                 }
                 Err(error) => {
-                    let cause = error.failure().to_string();
-                    if refusal.as_ref() != Some(&cause) {
-                        tracing::warn!(
-                            cause,
-                            "upload.no_tasks: callbacks are not sent, and lost uploads not found, by this resizer; at the \
-                             signer it needs a grant for TakeUploadTasks and EndUploadTask"
-                        );
-                        refusal = Some(cause);
+                    if changes(&failing.signer, true) {
+                        not_taken(rule, &error);
                     }
-                    RETRY
+                    tokio::time::sleep(random::jittered(RETRY)).await;
+                    continue;
                 }
-            };
+            }
             // Resizers that started together shall not ask together.
-            _ = tokio::time::timeout(random::jittered(wait), self.upload_ended.notified()).await;
+            let wait = random::jittered(interval);
+            match ended {
+                Some(ended) => _ = tokio::time::timeout(wait, ended.notified()).await,
+                None => tokio::time::sleep(wait).await,
+            }
         }
     }
 
-    async fn do_task(&self, task: UploadTask) {
-        let UploadTask { task_id, upload_digest, work } = task;
-        let Some(rule) = self.uploads.rules.iter().find(|rule| rule.digest == upload_digest) else { return };
+    async fn do_task(&self, rule: &Rule, task: UploadTask, failing: &Failing, is_down: &AtomicBool) {
+        let UploadTask { task_id, work, .. } = task;
         let outcome = match work {
-            Some(Work::Object(object)) => self.look_for(rule, object).await,
-            Some(Work::Callback(callback)) => self.send_callback(rule, callback).await,
+            Some(Work::Object(object)) => {
+                let found = self.look_for(rule, object).await;
+                if changes(&failing.store, found.is_err())
+                    && let Err(cause) = &found
+                {
+                    tracing::warn!(
+                        upload = rule.name,
+                        origin = rule.origin,
+                        cause,
+                        "upload.not_looked_for: whether an object was stored is not known; it is tried again later"
+                    );
+                }
+                found
+            }
+            Some(Work::Callback(_)) if is_down.load(Ordering::Relaxed) => {
+                Err("not sent: the receiver has failed a moment ago".to_owned())
+            }
+            Some(Work::Callback(callback)) => {
+                let sent = self.send_callback(rule, callback).await;
+                is_down.fetch_or(sent.is_err(), Ordering::Relaxed);
+                if changes(&failing.receiver, sent.is_err()) {
+                    match &sent {
+                        Err(cause) => tracing::warn!(
+                            upload = rule.name,
+                            cause,
+                            "upload.callback_failed: outcomes are kept, and sent again for 72 hours"
+                        ),
+                        Ok(_) => tracing::info!(
+                            upload = rule.name,
+                            "upload.callback_again: callbacks are received again"
+                        ),
+                    }
+                }
+                sent
+            }
             None => Err("a task of a kind that this resizer does not know".to_owned()),
         };
         let outcome = outcome.unwrap_or_else(|cause| Outcome::Failed(FailedTask { cause }));
         let request = EndUploadTaskRequest { task_id, outcome: Some(outcome) };
         // Where it is not heard, the task comes again.
-        if let Err(error) = self.signer.end_upload_task(request, &Context::within(SIGNER_TIMEOUT)).await {
-            tracing::info!(upload = rule.name, cause = %error.failure(), "upload.task_not_ended: it comes again");
+        if let Err(error) = self.signer.end_upload_task(request, &Context::within(SIGNER_TIMEOUT)).await
+            && changes(&failing.signer, true)
+        {
+            not_taken(rule, &error);
         }
     }
 
@@ -106,6 +169,7 @@ impl App {
             Ok(stat) => Ok(Outcome::Found(FoundObject {
                 upload_id: stat.metadata(metadata::UPLOAD).unwrap_or_default(),
                 etag: stat.etag(),
+                sha256: stat.metadata(metadata::SHA256).unwrap_or_default(),
             })),
             Err(error) if error.kind() == Kind::NotFound => Ok(Outcome::Absent(AbsentObject {})),
             Err(error) => Err(super::results::describe(&error)),
@@ -122,6 +186,22 @@ impl App {
         self.metrics.callback(&rule.name, sent.is_ok());
         sent.map(|()| Outcome::Sent(SentCallback {}))
     }
+}
+
+/// Says why tasks of a rule are not done.
+fn not_taken(rule: &Rule, error: &SignerError) {
+    let hint = match error {
+        SignerError::Refused(_) => {
+            "the signer must grant this caller TakeUploadTasks and EndUploadTask, the rule and its keys"
+        }
+        SignerError::Unavailable(_) => "it is tried again",
+    };
+    tracing::warn!(
+        upload = rule.name,
+        cause = %error.failure(),
+        hint,
+        "upload.no_tasks: callbacks are not sent, and lost uploads not found, by this resizer"
+    );
 }
 
 /// Whether the signer may have tasks for a rule.

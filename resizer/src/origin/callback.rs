@@ -76,6 +76,9 @@ impl Callbacks {
 
 /// What happened, without the URL: it may hold a secret.
 fn describe(error: &reqwest::Error) -> String {
+    if error.is_timeout() && error.is_connect() {
+        return format!("no connection within {CONNECT_TIMEOUT:?}");
+    }
     if error.is_timeout() {
         return format!("no answer within {TIMEOUT:?}");
     }

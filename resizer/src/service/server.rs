@@ -212,9 +212,10 @@ impl ResizerService for Handlers {
         let wish = translate::store_wish(open, app.uploads())?;
         let mut begun = app.begin(wish, place, &context).await?;
         let received = upload::receive_to_store(&mut stream, &mut begun, declared).await;
-        if received.is_err() {
+        if let Err(status) = &received {
             // Before the answer: who tries again at once finds the token free.
-            begun.refuse(Reason::UploadIncomplete).await;
+            let reason = safelight_proto::reason::of(status);
+            begun.refuse(reason.as_deref().unwrap_or(Reason::UploadIncomplete.as_str())).await;
         }
         let (bytes, reserved) = received?;
         let stored = begun.store(Received { bytes, reserved, filename }, context).await?;

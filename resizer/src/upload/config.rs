@@ -128,7 +128,11 @@ fn read_rule(section: &mut Section, origins: &Origins, delivery: &Delivery, limi
     let origin: String = section.required("origin");
     let eager: Vec<String> = section.or("eager", Vec::new());
     for name in &eager {
-        if !delivery.routes.iter().any(|route| route.origin == origin && route.serves(name)) {
+        let is_served =
+            |name| delivery.routes.iter().any(|route| route.origin == origin && route.serves(name));
+        if !delivery.variants.contains_key(name) {
+            section.error("eager", format!("no variant {name:?} is configured"));
+        } else if !is_served(name) {
             section.error("eager", format!("no route of this origin serves the variant {name:?}"));
         }
     }

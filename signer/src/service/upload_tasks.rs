@@ -2,12 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use prost::Message as _;
 use safelight_proto::{
     reason::CallError,
     signer::v1::{
-        CallbackTask, EndUploadTaskRequest, EndUploadTaskResponse, Header, ObjectTask, StoredUpload,
-        TakeUploadTasksRequest, TakeUploadTasksResponse, UploadTask, end_upload_task_request::Outcome,
-        upload_task::Work,
+        CallbackTask, EndUploadTaskRequest, EndUploadTaskResponse, Header, ObjectTask, RefusedUpload,
+        StoredUpload, TakeUploadTasksRequest, TakeUploadTasksResponse, UploadTask,
+        end_upload_task_request::Outcome, upload_task::Work,
     },
 };
 
@@ -25,7 +26,7 @@ use crate::{
     },
     upload::{
         Journal, Outcome as Redeemed, Refusal, TokenId,
-        journal::{Entry, Kept},
+        journal::{Entry, Facts, Kept},
         rules,
     },
 };
@@ -41,6 +42,10 @@ const DEFAULT_LEASE: u64 = 60;
 const LOOK_AFTER_LEASE: u64 = 10;
 /// When a token is asked for again that another attempt has reserved, in seconds.
 const RESERVED_PAUSE: u64 = 60;
+/// Longest entity tag that is kept, in bytes.
+const MAX_ETAG: usize = 256;
+/// Most bytes of the tasks of an answer, about.
+const MAX_TASK_BYTES: usize = 1 << 20;
 /// Longest cause of a failure that is kept, in bytes.
 const MAX_CAUSE: usize = 500;
 
@@ -52,7 +57,7 @@ pub(super) struct Attempt<'a> {
     /// In pixels.
     pub(super) size: (u32, u32),
     pub(super) request_id: &'a str,
-    /// When its reservation ends, in Unix seconds; without one it has as long as one.
+    /// When its reservation ends, in Unix seconds; without one it has a minute.
     pub(super) until: Option<u64>,
 }
 
@@ -69,26 +74,29 @@ impl Signer {
             return Ok(());
         };
         let now = self.clock.now();
-        let id = outcome::attempt_id(rule, permit, request_id);
+        let id = outcome::attempt_id(rule, permit, request_id, file.sha256);
         let entry = Entry {
             rule: rule.name.clone(),
-            due: until.unwrap_or(now + rules::MAX_LEASE) + LOOK_AFTER_LEASE,
+            due: until.unwrap_or(now + DEFAULT_LEASE) + LOOK_AFTER_LEASE,
             attempts: 0,
             facts: rule.facts(permit, object, file, size, request_id, now),
         };
         journal.keep(&id, entry).await.map_err(refusal::store)
     }
 
-    /// An attempt is over, and its object stored: has its outcome sent, or forgets it.
+    /// An attempt is over, and its object stored: has its outcome sent, or forgets it. `is_first` says that this call has redeemed
+    /// its token.
     pub(super) async fn note_stored(
         &self,
         rule: &Rule,
         permit: &Permit,
         request_id: &str,
         stored: &StoredUpload,
+        is_first: bool,
     ) -> Result<(), CallError> {
         let Some(journal) = self.journal() else { return Ok(()) };
-        let id = outcome::attempt_id(rule, permit, request_id);
+        let Some(file) = &stored.file else { return Ok(()) };
+        let id = outcome::attempt_id(rule, permit, request_id, &file.sha256);
         if rule.callback.is_none() {
             if !permit.token_id().is_empty() {
                 // Where this is lost, the object is looked for and found, and the entry is removed then.
@@ -100,39 +108,49 @@ impl Signer {
             }
             return Ok(());
         }
-        // Where there is none, it has been told.
-        if let Some(Kept { mut entry, .. }) = journal.get(&id).await.map_err(refusal::store)? {
-            if let Some(file) = &stored.file
-                && file.sha256 != entry.facts.sha256
-            {
-                outcome::of_other_file(&mut entry.facts, &received(file));
+        let now = self.clock.now();
+        let entry = match journal.get(&id).await.map_err(refusal::store)? {
+            Some(kept) => kept.entry,
+            // What was signed for this attempt was another file: one of an earlier attempt is there.
+            None if is_first => {
+                let file = received(file);
+                let object = rule.object(permit, &file).map_err(refusal::unstorable)?;
+                let facts = rule.facts(permit, &object, &file, (0, 0), request_id, now);
+                Entry { rule: rule.name.clone(), due: now, attempts: 0, facts }
             }
-            let entry = outcome::stored(entry, &stored.etag, self.clock.now());
-            journal.keep(&id, entry).await.map_err(refusal::store)?;
-        }
-        // What was refused before counts no more.
-        journal.remove(&outcome::refusal_id(rule, permit)).await.map_err(refusal::store)
+            // It has been told.
+            None => return Ok(()),
+        };
+        let etag = stored.etag.get(..MAX_ETAG).unwrap_or(&stored.etag);
+        journal.keep(&id, outcome::stored(entry, etag, now)).await.map_err(refusal::store)
     }
 
-    /// An attempt is over, and nothing stored, as far as its resizer knows.
+    /// An attempt is over, and nothing stored, as far as its resizer knows. `is_stored` says that its token's file is stored, by
+    /// another attempt.
     pub(super) async fn note_refused(
         &self,
         rule: &Rule,
         permit: &Permit,
         request_id: &str,
-        reason: &str,
+        refused: &RefusedUpload,
+        is_stored: bool,
     ) -> Result<(), CallError> {
         let Some(journal) = self.journal() else { return Ok(()) };
         let now = self.clock.now();
-        let reason = if is_reason(reason) { reason } else { "INTERNAL" };
+        let reason = if is_reason(&refused.reason) { &refused.reason } else { "INTERNAL" };
         // Where a PUT was signed, its object may be there all the same.
-        let attempt = outcome::attempt_id(rule, permit, request_id);
-        if let Some(kept) = journal.get(&attempt).await.map_err(refusal::store)? {
+        let attempt = outcome::attempt_id(rule, permit, request_id, &refused.sha256);
+        let kept = if refused.sha256.is_empty() {
+            None
+        } else {
+            journal.get(&attempt).await.map_err(refusal::store)?
+        };
+        if let Some(kept) = kept {
             if kept.entry.facts.ended.is_none() {
                 let entry = outcome::failed_put(kept.entry.clone(), reason, now);
                 journal.change(&kept, Some(entry)).await.map_err(refusal::store)?;
             }
-        } else if rule.callback.is_some() {
+        } else if rule.callback.is_some() && !is_stored && rule.check(permit).is_ok() {
             let facts = rule.refusal(permit, request_id, reason, now);
             let entry = Entry { rule: rule.name.clone(), due: now, attempts: 0, facts };
             journal.keep(&outcome::refusal_id(rule, permit), entry).await.map_err(refusal::store)?;
@@ -171,14 +189,32 @@ impl Signer {
         let names = rules.keys().map(|name| (*name).to_owned()).collect();
         let taken = journal.take(names, now, now + lease, limit as usize).await.map_err(refusal::store)?;
         let mut tasks = Vec::with_capacity(taken.len());
+        let mut bytes = 0;
         for kept in taken {
             let Some(rule) = rules.get(kept.entry.rule.as_str()) else { continue };
+            if outcome::is_over(&kept.entry, now) {
+                // Taken again and again, and never ended.
+                tell_failure(rule, &kept, &Next::GivenUp, "no resizer has said what came of it");
+                journal.change(&kept, None).await.map_err(refusal::store)?;
+                continue;
+            }
+            if self.is_settled(&kept.entry).await? {
+                journal.change(&kept, None).await.map_err(refusal::store)?;
+                continue;
+            }
             match self.work(call, rule, &kept, now) {
-                Ok(Some(work)) => tasks.push(UploadTask {
-                    task_id: task_id(&kept),
-                    upload_digest: rule.digest.clone(),
-                    work: Some(work),
-                }),
+                Ok(Some(work)) => {
+                    let task = UploadTask {
+                        task_id: task_id(&kept),
+                        upload_digest: rule.digest.clone(),
+                        work: Some(work),
+                    };
+                    bytes += task.encoded_len();
+                    // Those that are left out come when their lease has ended.
+                    if bytes <= MAX_TASK_BYTES {
+                        tasks.push(task);
+                    }
+                }
                 Ok(None) => {
                     journal.change(&kept, None).await.map_err(refusal::store)?;
                 }
@@ -191,6 +227,19 @@ impl Signer {
             }
         }
         Ok(TakeUploadTasksResponse { tasks })
+    }
+
+    /// Whether a refusal counts no more: another attempt with its token has stored a file.
+    async fn is_settled(&self, entry: &Entry) -> Result<bool, CallError> {
+        let Entry { facts, .. } = entry;
+        if facts.refused.is_none() || facts.ended.is_none() {
+            return Ok(false);
+        }
+        let Some((tokens, id)) = self.upload_tokens.as_ref().zip(TokenId::parse(&facts.token_id)) else {
+            return Ok(false);
+        };
+        let record = tokens.get(&facts.account, id).await.map_err(refusal::store)?;
+        Ok(record.is_some_and(|record| record.state.redeemed().is_some()))
     }
 
     /// What is to be done for an entry; `None`: nothing any more.
@@ -238,17 +287,26 @@ impl Signer {
         let now = self.clock.now();
         let entry = kept.entry.clone();
         let is_looked_for = entry.facts.ended.is_none();
+        let mut refused = None;
+        let mut absent = |entry, has_come| {
+            let (next, told) = outcome::absent(entry, has_come, now);
+            refused = told.filter(|_| rule.callback.is_some());
+            next
+        };
         let next = match outcome {
             Outcome::Found(found) if is_looked_for => {
-                if found.upload_id == entry.facts.upload_id {
+                let is_of_upload = found.upload_id == entry.facts.upload_id;
+                if is_of_upload && found.sha256 == entry.facts.sha256 {
                     self.found(&rule, entry, &found.etag, now).await?
+                } else if is_of_upload || rule.overwrites() {
+                    // Another attempt of this upload has stored another file, or another upload has replaced this one's: they
+                    // have outcomes of their own.
+                    Next::Over
                 } else {
-                    outcome::absent(entry, true, rule.callback.is_some(), now)
+                    absent(entry, true)
                 }
             }
-            Outcome::Absent(_) if is_looked_for => {
-                outcome::absent(entry, false, rule.callback.is_some(), now)
-            }
+            Outcome::Absent(_) if is_looked_for => absent(entry, false),
             Outcome::Sent(_) if !is_looked_for => Next::Over,
             Outcome::Failed(failed) => {
                 let next = outcome::failed(entry, now);
@@ -259,6 +317,9 @@ impl Signer {
                 return Err(CallError::field("outcome", "expected one of the task's kind"));
             }
         };
+        if let Some(refused) = refused {
+            journal.keep(&outcome::refused_attempt_id(&kept.id), refused).await.map_err(refusal::store)?;
+        }
         // Where it is another by now, its own attempt has told more of it.
         journal.change(&kept, kept_of(next)).await.map_err(refusal::store)?;
         Ok(done)
@@ -305,16 +366,15 @@ fn kept_of(next: Next) -> Option<Entry> {
     }
 }
 
-/// Says in the log that a task has failed: at first, and when it is given up.
+/// Says in the log that a task is given up. Why it fails is said by the resizers, when that begins.
 fn tell_failure(rule: &Rule, kept: &Kept, next: &Next, cause: &str) {
-    let (object, attempt) = (&kept.entry.facts.object_key, kept.entry.attempts);
+    let Facts { object_key: object, request_id, token_id, .. } = &kept.entry.facts;
+    let (attempt, upload) = (kept.entry.attempts, &rule.name);
     let what = if kept.entry.facts.ended.is_some() { "callback" } else { "object" };
     if *next == Next::GivenUp {
-        tracing::error!(upload = rule.name, object, attempt, cause, "upload.{what}_given_up");
-    } else if attempt <= 1 {
-        tracing::warn!(upload = rule.name, object, cause, "upload.{what}_failed: it is tried again later");
+        tracing::error!(upload, object, request_id, token_id, attempt, cause, "upload.{what}_given_up");
     } else {
-        tracing::debug!(upload = rule.name, object, attempt, cause, "upload.{what}_failed again");
+        tracing::debug!(upload, object, request_id, token_id, attempt, cause, "upload.{what}_failed");
     }
 }
 

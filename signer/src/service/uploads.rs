@@ -136,6 +136,15 @@ enum How {
     Parts,
 }
 
+/// What has become of a token by an ended upload; without one nothing.
+#[derive(Clone, Copy, Default)]
+struct Ended {
+    /// Whether this call has redeemed it.
+    is_first: bool,
+    /// Whether it is redeemed, by any attempt.
+    is_stored: bool,
+}
+
 /// An authority of a rule's kind.
 enum Authority {
     Token(TokenAuthority),
@@ -321,7 +330,8 @@ impl Signer {
                 let Outcome { record, replayed } =
                     ended.map_err(refusal::store)?.map_err(|refused| refusal::token(refused, now))?;
                 let permitted = Permitted::of_record(id, record.clone())?;
-                self.note_ended(&rule, &permitted.permit, &request_id, &outcome).await?;
+                let ended = Ended { is_first: !replayed, is_stored: record.state.redeemed().is_some() };
+                self.note_ended(&rule, &permitted.permit, &request_id, &outcome, ended).await?;
                 Ok(match machine::held(&record, &request_id, now) {
                     Ok(Held::Redeemed) => FinishUploadResponse {
                         redeem_time: record.state.redeemed().map(timestamp),
@@ -350,12 +360,12 @@ impl Signer {
                     }
                     Ending::Refused(_) => FinishUploadResponse::default(),
                 };
-                self.note_ended(&rule, &permit, &request_id, &outcome).await?;
+                self.note_ended(&rule, &permit, &request_id, &outcome, Ended::default()).await?;
                 Ok(answer)
             }
             (Authority::Grant(grant), outcome) => {
                 let permitted = grant_permit(call, grant, &request_id)?;
-                self.note_ended(&rule, &permitted.permit, &request_id, &outcome).await?;
+                self.note_ended(&rule, &permitted.permit, &request_id, &outcome, Ended::default()).await?;
                 Ok(FinishUploadResponse::default())
             }
         }
@@ -368,10 +378,15 @@ impl Signer {
         permit: &Permit,
         request_id: &str,
         outcome: &Ending,
+        ended: Ended,
     ) -> Result<(), CallError> {
         match outcome {
-            Ending::Stored(stored) => self.note_stored(rule, permit, request_id, stored).await,
-            Ending::Refused(refused) => self.note_refused(rule, permit, request_id, &refused.reason).await,
+            Ending::Stored(stored) => {
+                self.note_stored(rule, permit, request_id, stored, ended.is_first).await
+            }
+            Ending::Refused(refused) => {
+                self.note_refused(rule, permit, request_id, refused, ended.is_stored).await
+            }
         }
     }
 

@@ -30,16 +30,22 @@ pub enum Next {
     GivenUp,
 }
 
-/// Names the entry of an attempt at an upload, whatever its file is.
+/// Names the entry of an attempt to store a file.
 #[must_use]
-pub fn attempt_id(rule: &Rule, permit: &Permit, request_id: &str) -> String {
-    digest::of(["safelight upload attempt", &rule.name, &permit.upload_id(""), request_id])
+pub fn attempt_id(rule: &Rule, permit: &Permit, request_id: &str, sha256: &str) -> String {
+    digest::of(["safelight upload attempt", &rule.name, &permit.upload_id(""), request_id, sha256])
 }
 
-/// Names the entry of the refusals of an upload before any PUT of it: there is one, which tells the last.
+/// Names the entry of the refusals of an upload before any PUT of it: of those that wait, the last is told.
 #[must_use]
 pub fn refusal_id(rule: &Rule, permit: &Permit) -> String {
     digest::of(["safelight upload refusal", &rule.name, &permit.upload_id("")])
+}
+
+/// Names the entry of the refusal of an attempt, which has an entry of its own.
+#[must_use]
+pub fn refused_attempt_id(attempt_id: &str) -> String {
+    digest::of(["safelight refused attempt", attempt_id])
 }
 
 impl Rule {
@@ -74,6 +80,7 @@ impl Rule {
             require_signed_urls: permit.require_signed_urls,
             refused: None,
             ended: None,
+            told: false,
         }
     }
 
@@ -112,43 +119,46 @@ pub fn stored(entry: Entry, etag: &str, now: u64) -> Entry {
     Entry { due: now, attempts: 0, facts, ..entry }
 }
 
-/// An earlier attempt of this upload has stored another file than this one came with.
-pub fn of_other_file(facts: &mut Facts, file: &File<'_>) {
-    *facts = Facts {
-        sha256: file.sha256.to_owned(),
-        length: file.length,
-        content_type: file.content_type.to_owned(),
-        filename: file.filename.to_owned(),
-        width: 0,
-        height: 0,
-        ..std::mem::take(facts)
+/// There is no such object. `has_come` says that there is another upload's, which is not replaced: this one's cannot come any
+/// more. What is to be done next, and a refusal that is to be told.
+#[must_use]
+pub fn absent(entry: Entry, has_come: bool, now: u64) -> (Next, Option<Entry>) {
+    let last = entry.facts.created + MAX_COMING;
+    let is_over = has_come || now >= last;
+    let reason = match &entry.facts.refused {
+        _ if entry.facts.told => None,
+        Some(reason) => Some(reason.clone()),
+        None if has_come => Some("OBJECT_EXISTS".to_owned()),
+        None if is_over => Some("UPLOAD_INCOMPLETE".to_owned()),
+        None => None,
     };
+    let told = reason.map(|reason| {
+        let facts = Facts { refused: Some(reason), ended: Some(now), ..entry.facts.clone() };
+        Entry { due: now, attempts: 0, facts, ..entry.clone() }
+    });
+    if is_over {
+        return (Next::Over, told);
+    }
+    // A PUT that was given up may still be on its way.
+    let due = if entry.facts.refused.is_some() { last } else { last.min(now + LOOK_AGAIN) };
+    let facts = Facts { told: entry.facts.told || told.is_some(), ..entry.facts };
+    (Next::Keep(Box::new(Entry { due, attempts: 0, facts, ..entry })), told)
 }
 
-/// There is no such object. `is_final` where there is another upload's: this one's cannot come any more.
+/// Whether an entry has had all its time.
 #[must_use]
-pub fn absent(entry: Entry, is_final: bool, has_callback: bool, now: u64) -> Next {
-    let is_over = entry.facts.refused.is_some() || now.saturating_sub(entry.facts.created) >= MAX_COMING;
-    if !is_final && !is_over {
-        return Next::Keep(Box::new(Entry { due: now + LOOK_AGAIN, ..entry }));
-    }
-    if !has_callback {
-        return Next::Over;
-    }
-    let unknown = if is_final { "OBJECT_EXISTS" } else { "UPLOAD_INCOMPLETE" };
-    let refused = Some(entry.facts.refused.unwrap_or_else(|| unknown.to_owned()));
-    let facts = Facts { refused, ended: Some(now), ..entry.facts };
-    Next::Keep(Box::new(Entry { due: now, attempts: 0, facts, ..entry }))
+pub const fn is_over(entry: &Entry, now: u64) -> bool {
+    let (since, longest) = match entry.facts.ended {
+        Some(ended) => (ended, MAX_SENDING),
+        None => (entry.facts.created, MAX_LOOKING),
+    };
+    now.saturating_sub(since) >= longest
 }
 
 /// The task could not be done.
 #[must_use]
 pub fn failed(entry: Entry, now: u64) -> Next {
-    let (since, longest) = match entry.facts.ended {
-        Some(ended) => (ended, MAX_SENDING),
-        None => (entry.facts.created, MAX_LOOKING),
-    };
-    if now.saturating_sub(since) >= longest {
+    if is_over(&entry, now) {
         return Next::GivenUp;
     }
     let index = usize::try_from(entry.attempts.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -168,9 +178,10 @@ pub fn body(rule: &Rule, id: &str, facts: &Facts) -> String {
         }
     };
     put("notification_type", "upload".into());
-    put("notification_id", id.into());
-    put("outcome", if facts.refused.is_some() { "refused" } else { "stored" }.into());
-    put("reason", facts.refused.as_deref().unwrap_or_default().into());
+    let refused = facts.refused.as_deref();
+    put("notification_id", notification_id(id, facts).into());
+    put("outcome", if refused.is_some() { "refused" } else { "stored" }.into());
+    put("reason", refused.unwrap_or_default().into());
     put("timestamp", time(facts.ended.unwrap_or(facts.created)).into());
     put("rule", rule.name.as_str().into());
     put("request_id", facts.request_id.as_str().into());
@@ -180,7 +191,7 @@ pub fn body(rule: &Rule, id: &str, facts: &Facts) -> String {
     put("creator", facts.creator.as_str().into());
     put("require_signed_urls", facts.require_signed_urls.into());
     put("metadata", serde_json::from_str(&facts.metadata).unwrap_or_default());
-    if facts.refused.is_none() {
+    if refused.is_none() {
         put("key", facts.object_key.as_str().into());
         put("content_type", facts.content_type.as_str().into());
         put("bytes", facts.length.into());
@@ -194,6 +205,20 @@ pub fn body(rule: &Rule, id: &str, facts: &Facts) -> String {
         body.remove("metadata");
     }
     Value::Object(body).to_string()
+}
+
+/// The same for what is sent again, and for nothing else.
+fn notification_id(id: &str, facts: &Facts) -> String {
+    let refused = facts.refused.as_deref();
+    let outcome = if refused.is_some() { "refused" } else { "stored" };
+    digest::of([
+        "safelight notification",
+        id,
+        outcome,
+        refused.unwrap_or_default(),
+        &facts.request_id,
+        &facts.sha256,
+    ])
 }
 
 /// A time (RFC 3339).
@@ -218,22 +243,29 @@ mod tests {
         }
     }
 
+    fn reason(told: Option<&Entry>) -> Option<&str> {
+        told.and_then(|entry| entry.facts.refused.as_deref())
+    }
+
     #[test]
     fn an_object_that_is_not_there_may_come_for_as_long_as_its_put_may_begin() {
-        let waiting = kept(absent(entry(Facts::default()), false, true, NOW + 60));
-        assert_eq!((waiting.due, waiting.facts.ended), (NOW + 60 + LOOK_AGAIN, None));
-        let over = kept(absent(entry(Facts::default()), false, true, NOW + MAX_COMING));
-        assert_eq!(over.facts.refused.as_deref(), Some("UPLOAD_INCOMPLETE"));
-        assert_eq!((over.due, over.attempts), (NOW + MAX_COMING, 0));
-        assert_eq!(absent(entry(Facts::default()), false, false, NOW + MAX_COMING), Next::Over);
-        let other = kept(absent(entry(Facts::default()), true, true, NOW));
-        assert_eq!(other.facts.refused.as_deref(), Some("OBJECT_EXISTS"));
+        let (waiting, told) = absent(entry(Facts::default()), false, NOW + 60);
+        let waiting = kept(waiting);
+        assert_eq!((waiting.due, waiting.facts.ended, told), (NOW + 60 + LOOK_AGAIN, None, None));
+        let (over, told) = absent(entry(Facts::default()), false, NOW + MAX_COMING);
+        assert_eq!((over, reason(told.as_ref())), (Next::Over, Some("UPLOAD_INCOMPLETE")));
+        let (over, told) = absent(entry(Facts::default()), true, NOW);
+        assert_eq!((over, reason(told.as_ref())), (Next::Over, Some("OBJECT_EXISTS")));
+
+        // A PUT that failed is refused at once, and looked for once more at the end.
         let failed = failed_put(entry(Facts::default()), "ORIGIN_TIMEOUT", NOW);
         assert_eq!((failed.due, failed.facts.ended), (NOW + LOOK_SOON, None));
-        let told = kept(absent(failed.clone(), false, true, NOW + 5));
-        assert_eq!(told.facts.refused.as_deref(), Some("ORIGIN_TIMEOUT"));
+        let (later, told) = absent(failed, false, NOW + 5);
+        let later = kept(later);
+        assert_eq!((later.due, reason(told.as_ref())), (NOW + MAX_COMING, Some("ORIGIN_TIMEOUT")));
+        assert_eq!(absent(later.clone(), false, NOW + MAX_COMING), (Next::Over, None));
         // It is there all the same: then it is stored.
-        assert_eq!(stored(failed, "\"e\"", NOW + 5).facts.refused, None);
+        assert_eq!(stored(later, "\"e\"", NOW + MAX_COMING).facts.refused, None);
     }
 
     #[test]

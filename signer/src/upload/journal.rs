@@ -94,6 +94,9 @@ pub struct Facts {
     /// When the outcome was known, in Unix seconds; until then the object is to be looked for.
     #[prost(uint64, optional, tag = "19")]
     pub ended: Option<u64>,
+    /// Whether its refusal has been told, while the object may still come.
+    #[prost(bool, tag = "20")]
+    pub told: bool,
 }
 
 /// The journal. Clones share the store.

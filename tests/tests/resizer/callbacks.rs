@@ -186,6 +186,75 @@ async fn their_sdk_verifies_a_callback() {
     assert_eq!(text.trim(), "[true,false]", "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_form_is_one_outcome_and_the_reason_is_the_clients() {
+    let receiver = Receiver::start(200).await;
+    let both = format!("key = 'uploads'\ncallback = '{}'", receiver.url());
+    let path = "path = '/told/{cloud}/{resource_type}/upload'";
+    let direct = format!("callback = '{}'\ncallback_key = 'uploads'", receiver.url());
+    let local = start_rules(vec![
+        rule("told-forms", "cloudinary", &both, path),
+        rule("told", "one-time", &direct, ""),
+    ])
+    .await;
+    let bytes = noise_file(8, 8, ImageFormat::Png);
+    let mut fields: Vec<_> = sign(&local, &[("public_id", "dog")])
+        .await
+        .into_iter()
+        .map(|field| (field.name, field.value))
+        .collect();
+    let send = async |fields: &[(String, String)], file: &[u8], more: &[(&str, Option<&str>, &[u8])]| {
+        let mut parts: Vec<(&str, Option<&str>, &[u8])> =
+            fields.iter().map(|(name, value)| (name.as_str(), None, value.as_bytes())).collect();
+        parts.push(("file", Some("a.png"), file));
+        parts.extend(more);
+        let (kind, body) = form(&parts);
+        post(&local, "POST", "/told/demo/image/upload", &[&kind], &body).await.status
+    };
+    // A field that is not signed follows the file.
+    assert_eq!(send(&fields, &bytes, &[("resource_type", None, b"image")]).await, 200);
+    let stored = told(&receiver).await;
+    assert!(stored.is("stored"), "{stored:?}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(receiver.callbacks().len(), 1);
+
+    // Two files.
+    fields = sign(&local, &[("public_id", "cat")])
+        .await
+        .into_iter()
+        .map(|field| (field.name, field.value))
+        .collect();
+    assert_eq!(send(&fields, &bytes, &[("file", Some("b.png"), &bytes)]).await, 400);
+    let refusal = eventually("a refusal", async || receiver.callbacks().get(1).cloned()).await;
+    assert_eq!(refusal.json()["reason"], "UPLOAD_FORM_INVALID", "{refusal:?}");
+
+    // Another length than was declared, over gRPC.
+    let token = token(&local).await;
+    let open = StoreOpen { declared_length: Some(7), ..by_token("told", &token) };
+    refused(store(&local, open, &bytes).await, Reason::UploadLengthMismatch);
+    let refusal = eventually("a refusal", async || receiver.callbacks().get(2).cloned()).await;
+    assert_eq!(refusal.json()["reason"], "UPLOAD_LENGTH_MISMATCH", "{refusal:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_hangs_keeps_only_its_own_callbacks() {
+    let receiver = Receiver::start(200).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hanging = format!("callback = 'http://{}/'\ncallback_key = 'uploads'", silent.local_addr().unwrap());
+    let fine = format!("callback = '{}'\ncallback_key = 'uploads'", receiver.url());
+    let local =
+        start_rules(vec![rule("hanging", "one-time", &hanging, ""), rule("fine", "one-time", &fine, "")])
+            .await;
+    let bytes = noise_file(8, 8, ImageFormat::Png);
+    for _ in 0..20 {
+        store(&local, by_token("hanging", &token(&local).await), &bytes).await.unwrap();
+    }
+    store(&local, by_token("fine", &token(&local).await), &bytes).await.unwrap();
+    let began = std::time::Instant::now();
+    assert!(told(&receiver).await.is("stored"));
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
 /// Where the first delivery of a variant comes from.
 async fn first(local: &Local, path: &str) -> ResultStatus {
     let url = local.sign(path).await;

@@ -107,6 +107,8 @@ impl App {
         let job = self.admission.start(context.deadline, job).await.map_err(error::rejected)?;
         let done = job.finish().await.map_err(error::rejected)?;
         let (sha256, part_sha256s, crc32c, thumbhash, bytes) = done.map_err(error::image)?;
+        let mut info = info;
+        info.bytes = bytes.len() as u64;
         Ok(Picture { bytes, info, sha256, part_sha256s, crc32c, thumbhash, eager, _held: (place, memory) })
     }
 

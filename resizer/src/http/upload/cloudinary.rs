@@ -51,16 +51,54 @@ pub(super) async fn answer(asking: &Asking<'_>, pieces: &mut Pieces) -> Result<R
     pieces.start(*received_by);
     let mut form = Form::new(&parts.headers, pieces)?;
     let mut fields: Vec<FormField> = Vec::new();
-    let mut received = None;
     let mut begun: Option<(usize, Begun)> = None;
+    let received = match read(asking, &mut form, max_bytes, &mut place, &mut fields, &mut begun).await {
+        Ok(received) => received,
+        Err(error) => {
+            if let Some((_, begun)) = &mut begun {
+                begun.refuse(error.reason().as_str()).await;
+            }
+            return Err(error);
+        }
+    };
+    let parameters = parameters(&fields)?;
+    let begun = match begun {
+        Some((known, begun)) if known == fields.len() => begun,
+        early => {
+            // More fields came after the file: it is one upload all the same.
+            if let Some((_, mut early)) = early {
+                early.forget();
+            }
+            begin(asking, &fields, place).await?
+        }
+    };
+    let stored = begun.store(received, context.clone()).await?;
+    let mut text = success(&stored, &parameters).to_string();
+    text.push('\n');
+    let mut response = Response::new(Body::full(text));
+    insert(response.headers_mut(), header::CONTENT_TYPE, "application/json");
+    insert(response.headers_mut(), header::CACHE_CONTROL, "no-store");
+    Ok(response)
+}
+
+/// Receives all of a form. An upload is begun as soon as its signature is known.
+async fn read(
+    asking: &Asking<'_>,
+    form: &mut Form,
+    max_bytes: u64,
+    place: &mut Option<Place>,
+    fields: &mut Vec<FormField>,
+    begun: &mut Option<(usize, Begun)>,
+) -> Result<Received, CallError> {
+    let mut received = None;
     while let Some(part) = form.next().await? {
         match part {
             Part::Field(name, value) => fields.push(FormField { name, value }),
             Part::File(mut file) => {
                 // What is signed may be known already: then bytes that are not wanted are not received.
                 if fields.iter().any(|field| field.name == "signature") {
-                    match begin(asking, &fields, place.take()).await {
-                        Ok(early) => begun = Some((fields.len(), early)),
+                    match begin(asking, fields, place.take()).await {
+                        Ok(early) => *begun = Some((fields.len(), early)),
                         // What is signed may not be here yet: the whole form decides.
                         Err(error) if error.reason() == Reason::UploadRefused => {}
                         Err(error) => return Err(error),
@@ -74,19 +112,7 @@ pub(super) async fn answer(asking: &Asking<'_>, pieces: &mut Pieces) -> Result<R
             }
         }
     }
-    let received = received.ok_or_else(|| form::invalid("the form has no part \"file\""))?;
-    let parameters = parameters(&fields)?;
-    let begun = match begun {
-        Some((known, begun)) if known == fields.len() => begun,
-        _ => begin(asking, &fields, place).await?,
-    };
-    let stored = begun.store(received, context.clone()).await?;
-    let mut text = success(&stored, &parameters).to_string();
-    text.push('\n');
-    let mut response = Response::new(Body::full(text));
-    insert(response.headers_mut(), header::CONTENT_TYPE, "application/json");
-    insert(response.headers_mut(), header::CACHE_CONTROL, "no-store");
-    Ok(response)
+    received.ok_or_else(|| form::invalid("the form has no part \"file\""))
 }
 
 async fn begin(asking: &Asking<'_>, fields: &[FormField], place: Option<Place>) -> Result<Begun, CallError> {
@@ -115,7 +141,16 @@ fn eager(asking: &Asking<'_>, parameters: &Parameters) -> Result<Vec<String>, Ca
     let names: Vec<String> = parameters.eager.iter().map(|name| variant(name).to_owned()).collect();
     let is_served =
         |name: &String| !asking.app.eager(&asking.rule.origin, std::slice::from_ref(name)).is_empty();
-    if names.len() > asking.app.max_outputs() || !names.iter().all(is_served) {
+    if names.is_empty() {
+        return Ok(names);
+    }
+    if !asking.app.has_results() {
+        return Err(unsupported("eager", "variants are made when they are asked for: there is no [results]"));
+    }
+    if names.len() > asking.app.max_outputs() {
+        return Err(unsupported("eager", "too many variants"));
+    }
+    if !names.iter().all(is_served) {
         let why = "expected t_ and the name of a variant that is delivered from here, several between |";
         return Err(unsupported("eager", why));
     }

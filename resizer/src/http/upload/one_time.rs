@@ -52,7 +52,7 @@ pub(super) async fn answer(asking: &Asking<'_>, pieces: &mut Pieces) -> Result<R
     let received = match received(asking, pieces, &mut begun).await {
         Ok(received) => received,
         Err(error) => {
-            begun.refuse(error.reason()).await;
+            begun.refuse(error.reason().as_str()).await;
             return Err(error);
         }
     };

@@ -23,7 +23,7 @@ const TOLD: &str = "callback = 'https://app.example.com/hooks'\ncallback_key = '
 /// The resizer's grant: not for `foreign`, nor for the key and the account that are used there.
 const GRANTS: &str = "[[grants]]\ncaller = 'resizer'\n\
     methods = ['BeginUpload', 'AuthorizeUpload', 'AuthorizeUploadParts', 'FinishUpload', 'ListUploadRules', 'TakeUploadTasks', 'EndUploadTask']\n\
-    uploads = ['tokens', 'large', 'large-forms', 'forms', 'replacing', 'granted', 'other-key', 'told', 'told-forms']\nkeys = ['forms', 's3']\naccounts = ['acme', 'umbrella']\n";
+    uploads = ['tokens', 'large', 'large-forms', 'forms', 'replacing', 'granted', 'other-key', 'told', 'told-forms', 'told-grants']\nkeys = ['forms', 's3']\naccounts = ['acme', 'umbrella']\n";
 
 /// A signer with rules of every kind.
 pub(super) fn signer() -> Signer {
@@ -51,6 +51,7 @@ pub(super) fn signer() -> Signer {
     .concat();
     for (name, kind, object_key, options, signing_key) in [
         ("tokens", "one-time", "u/{account}/{id}", "", "s3"),
+        ("told-grants", "grant", "photos/{account}/{id}", TOLD, "s3"),
         ("told", "one-time", "photos/{account}/{id}", TOLD, "s3"),
         (
             "told-forms",
@@ -215,13 +216,31 @@ pub(super) async fn finish(
     let outcome = if stored {
         Outcome::Stored(pb::StoredUpload { file: Some(file()), width: 1, height: 1, etag: String::new() })
     } else {
-        Outcome::Refused(pb::RefusedUpload { reason: "IMAGE_CORRUPT".to_owned() })
+        Outcome::Refused(pb::RefusedUpload { reason: "IMAGE_CORRUPT".to_owned(), sha256: SHA.to_owned() })
     };
     let request = pb::FinishUploadRequest {
         upload_digest: digest(signer, rule),
         authority: authority(by),
         request_id: request_id.to_owned(),
         outcome: Some(outcome),
+    };
+    signer.finish_upload(resizer("FinishUpload", request)).await
+}
+
+/// Says that another file is stored.
+pub(super) async fn finish_with(
+    signer: &Signer,
+    rule: &str,
+    by: &Authority,
+    request_id: &str,
+    file: pb::UploadedFile,
+) -> Result<Response<pb::FinishUploadResponse>, Status> {
+    let stored = pb::StoredUpload { file: Some(file), width: 1, height: 1, etag: String::new() };
+    let request = pb::FinishUploadRequest {
+        upload_digest: digest(signer, rule),
+        authority: authority(by),
+        request_id: request_id.to_owned(),
+        outcome: Some(pb::finish_upload_request::Outcome::Stored(stored)),
     };
     signer.finish_upload(resizer("FinishUpload", request)).await
 }

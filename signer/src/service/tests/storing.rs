@@ -382,14 +382,24 @@ async fn rules_are_listed_to_those_who_may_use_them() {
     let names: Vec<_> = listed.iter().map(|rule| rule.name.as_str()).collect();
     assert_eq!(
         names,
-        ["forms", "granted", "large", "large-forms", "replacing", "tokens", "told", "told-forms"]
+        [
+            "forms",
+            "granted",
+            "large",
+            "large-forms",
+            "replacing",
+            "tokens",
+            "told",
+            "told-forms",
+            "told-grants"
+        ]
     );
     for rule in &listed {
         assert_eq!(rule.digest, Identity::from(rule).digest());
         assert_eq!(rule.digest, digest(&signer, &rule.name));
     }
     let all = ok(signer.list_upload_rules(allowed(pb::ListUploadRulesRequest::default())).await).rules;
-    assert_eq!(all.len(), 10);
+    assert_eq!(all.len(), 11);
 }
 
 #[tokio::test]

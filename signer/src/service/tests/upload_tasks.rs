@@ -36,7 +36,15 @@ async fn state(signer: &Signer, token: &str) -> pb::UploadTokenState {
 }
 
 fn found(upload_id: &str) -> Outcome {
-    Outcome::Found(pb::FoundObject { upload_id: upload_id.to_owned(), etag: "\"e\"".to_owned() })
+    found_file(upload_id, SHA)
+}
+
+fn found_file(upload_id: &str, sha256: &str) -> Outcome {
+    Outcome::Found(pb::FoundObject {
+        upload_id: upload_id.to_owned(),
+        etag: "\"e\"".to_owned(),
+        sha256: sha256.to_owned(),
+    })
 }
 
 const ABSENT: Outcome = Outcome::Absent(pb::AbsentObject {});
@@ -245,6 +253,117 @@ async fn a_put_that_failed_is_looked_for_before_it_is_told() {
         let redeemed = state(&signer, &token).await == pb::UploadTokenState::Redeemed;
         assert_eq!(redeemed, is_there);
     }
+}
+
+fn other_file() -> pb::UploadedFile {
+    pb::UploadedFile { sha256: SHA.replace('1', "2"), filename: "Dog.jpg".to_owned(), ..file() }
+}
+
+#[tokio::test]
+async fn of_two_attempts_the_one_whose_file_is_there_is_told() {
+    let signer = signer();
+    let token = token(&signer, |_| {}).await;
+    let by = by_token(&token);
+    let upload_id = signed(&signer, "told", &by, "a").await;
+    signer.clock.set(NOW + 301);
+    ok(begin(&signer, "told", &by, "b").await);
+    ok(authorize(&signer, "told", &by, "b", other_file()).await);
+    signer.clock.set(NOW + 700);
+    let tasks = take(&signer, &["told"]).await;
+    assert_eq!(tasks.len(), 2);
+    for task in &tasks {
+        end(&signer, task, found_file(&upload_id, &other_file().sha256)).await;
+    }
+    let tasks = take(&signer, &["told"]).await;
+    let said = callback(&signer, &tasks, "https://app.example.com/hooks").await;
+    assert_eq!(
+        (said["request_id"].as_str(), said["sha256"].as_str(), said["original_filename"].as_str()),
+        (Some("b"), Some(other_file().sha256.as_str()), Some("Dog.jpg"))
+    );
+    assert_eq!(state(&signer, &token).await, pb::UploadTokenState::Redeemed);
+    // That attempt may be repeated, and the other not.
+    assert!(ok(begin(&signer, "told", &by, "b").await).already_stored);
+    assert_eq!(refused(begin(&signer, "told", &by, "a").await).1, "TOKEN_ALREADY_REDEEMED");
+}
+
+#[tokio::test]
+async fn what_an_earlier_attempt_has_stored_is_told_by_the_one_that_found_it() {
+    let signer = signer();
+    let token = token(&signer, |_| {}).await;
+    let by = by_token(&token);
+    signed(&signer, "told", &by, "a").await;
+    signer.clock.set(NOW + 301);
+    ok(begin(&signer, "told", &by, "b").await);
+    ok(authorize(&signer, "told", &by, "b", other_file()).await);
+    // It finds the file of attempt `a`.
+    ok(finish(&signer, "told", &by, "b", true).await);
+    let tasks = take(&signer, &["told"]).await;
+    let [told] = &tasks
+        .iter()
+        .filter(|task| matches!(task.work, Some(Work::Callback(_))))
+        .cloned()
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("{tasks:?}")
+    };
+    let said = callback(&signer, std::slice::from_ref(told), "https://app.example.com/hooks").await;
+    assert_eq!((said["sha256"].as_str(), said["request_id"].as_str()), (Some(SHA), Some("b")));
+}
+
+#[tokio::test]
+async fn no_refusal_is_told_of_a_token_whose_file_is_stored() {
+    let signer = signer();
+    let token = token(&signer, |_| {}).await;
+    let by = by_token(&token);
+    // Its PUT fails, and its refusal waits for a receiver.
+    signed(&signer, "told", &by, "a").await;
+    ok(finish(&signer, "told", &by, "a", false).await);
+    signer.clock.set(NOW + 5);
+    let tasks = take(&signer, &["told"]).await;
+    end(&signer, &tasks[0], ABSENT).await;
+    // Another attempt is stored; and one comes late.
+    signed(&signer, "told", &by, "b").await;
+    ok(finish(&signer, "told", &by, "b", true).await);
+    ok(finish(&signer, "told", &by, "c", false).await);
+    let tasks = take(&signer, &["told"]).await;
+    let said = callback(&signer, &tasks, "https://app.example.com/hooks").await;
+    assert_eq!((said["outcome"].as_str(), said["request_id"].as_str()), (Some("stored"), Some("b")));
+}
+
+#[tokio::test]
+async fn every_outcome_has_an_id_of_its_own_and_none_takes_the_place_of_another() {
+    let signer = signer();
+    let by = storer::by_grant("acme", "");
+    let mut other = file();
+    for sent in [file(), other_file()] {
+        other = sent;
+        ok(begin(&signer, "told-grants", &by, "k").await);
+        ok(authorize(&signer, "told-grants", &by, "k", other.clone()).await);
+        ok(storer::finish_with(&signer, "told-grants", &by, "k", other.clone()).await);
+    }
+    ok(finish(&signer, "told-grants", &by, "k2", false).await);
+    let tasks = take(&signer, &["told-grants"]).await;
+    let mut ids = std::collections::BTreeSet::new();
+    for task in &tasks {
+        let said = callback(&signer, std::slice::from_ref(task), "https://app.example.com/hooks").await;
+        ids.insert(said["notification_id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!((tasks.len(), ids.len()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_callback_that_is_taken_and_never_ended_is_given_up() {
+    let signer = signer();
+    let token = token(&signer, |_| {}).await;
+    let by = by_token(&token);
+    signed(&signer, "told", &by, "a").await;
+    ok(finish(&signer, "told", &by, "a", true).await);
+    for at in [0, 60, 120, 72 * 3600 - 1] {
+        signer.clock.set(NOW + at);
+        assert_eq!(take(&signer, &["told"]).await.len(), 1, "{at}");
+    }
+    signer.clock.set(NOW + 72 * 3600 + 60);
+    assert!(take(&signer, &["told"]).await.is_empty());
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use crate::upload::journal::{Entry, Facts, Kept, Taking};
 pub(super) const ENTRIES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("upload_journal");
 /// When an entry is due, and its id.
 pub(super) const DUE: TableDefinition<'static, (u64, &str), ()> = TableDefinition::new("upload_journal_due");
-
-/// Most entries of other rules that are passed over when some are taken.
-const MAX_PASSED_OVER: usize = 10_000;
+/// The same of each rule.
+pub(super) const DUE_OF_RULE: TableDefinition<'static, (&str, u64, &str), ()> =
+    TableDefinition::new("upload_journal_due_of_rule");
 
 impl Tables<'_> {
     pub(super) fn entry(&self, id: &str) -> Result<Option<Kept>, StorageError> {
@@ -26,6 +26,7 @@ impl Tables<'_> {
         self.changed = true;
         self.entries.insert(kept.id.as_str(), Stored::of(kept).encode_to_vec().as_slice())?;
         self.entries_due.insert((kept.entry.due, kept.id.as_str()), ())?;
+        self.entries_of_rule.insert((kept.entry.rule.as_str(), kept.entry.due, kept.id.as_str()), ())?;
         Ok(())
     }
 
@@ -34,22 +35,22 @@ impl Tables<'_> {
             self.changed = true;
             self.entries.remove(id)?;
             self.entries_due.remove((entry.due, id))?;
+            self.entries_of_rule.remove((entry.rule.as_str(), entry.due, id))?;
         }
         Ok(())
     }
 
     pub(super) fn take_entries(&mut self, taking: &Taking) -> Result<Vec<Kept>, StorageError> {
         let mut taken = Vec::new();
-        for (index, due) in self.entries_due.range(..(taking.now.saturating_add(1), ""))?.enumerate() {
-            if taken.len() == taking.limit || index > taking.limit + MAX_PASSED_OVER {
-                break;
-            }
-            let due = due?;
-            let (_, id) = due.0.value();
-            if let Some(kept) = self.entry(id)?.filter(|kept| taking.rules.contains(&kept.entry.rule)) {
-                taken.push(kept);
+        let until = taking.now.saturating_add(1);
+        for rule in &taking.rules {
+            let due = self.entries_of_rule.range((rule.as_str(), 0, "")..(rule.as_str(), until, ""))?;
+            for due in due.take(taking.limit) {
+                taken.extend(self.entry(due?.0.value().2)?);
             }
         }
+        taken.sort_by(|one, other| (one.entry.due, &one.id).cmp(&(other.entry.due, &other.id)));
+        taken.truncate(taking.limit);
         for kept in &mut taken {
             self.remove_entry(&kept.id)?;
             kept.revision = taking.revision;

@@ -17,6 +17,7 @@ pub(super) struct Tables<'t> {
     expiries: Table<'t, (u64, [u8; 32]), ()>,
     pub(super) entries: Table<'t, &'static str, &'static [u8]>,
     pub(super) entries_due: Table<'t, (u64, &'static str), ()>,
+    pub(super) entries_of_rule: Table<'t, (&'static str, u64, &'static str), ()>,
     pub(super) changed: bool,
 }
 
@@ -27,6 +28,7 @@ impl<'t> Tables<'t> {
             expiries: transaction.open_table(EXPIRIES)?,
             entries: transaction.open_table(journal::ENTRIES)?,
             entries_due: transaction.open_table(journal::DUE)?,
+            entries_of_rule: transaction.open_table(journal::DUE_OF_RULE)?,
             changed: false,
         })
     }

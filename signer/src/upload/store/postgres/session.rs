@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS safelight_upload_journal (
     facts bytea NOT NULL
 );
 CREATE INDEX IF NOT EXISTS safelight_upload_journal_due ON safelight_upload_journal (due);
+CREATE INDEX IF NOT EXISTS safelight_upload_journal_rule ON safelight_upload_journal (rule, due);
 COMMIT;";
 
 const INSERT: &str =
