@@ -66,4 +66,14 @@ impl Peer {
         }
         peer
     }
+
+    /// Its name, with what it does to check a file.
+    pub(crate) fn checking(&self, check: &str) -> String {
+        let what = match check {
+            "variants" => "3 variants made",
+            "decode" => "decoded",
+            _ => "header read",
+        };
+        format!("{}: {what}", self.name)
+    }
 }

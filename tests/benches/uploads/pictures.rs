@@ -6,7 +6,7 @@ use image::{RgbImage, imageops};
 use safelight_jpeg::encode::{PixelLayout, Settings, encode};
 
 /// JPEG quality: what phones write, about.
-const QUALITY: u8 = 88;
+const QUALITY: u8 = 92;
 /// Sides of the picture that is drawn: 12 megapixels.
 const LARGE: (u32, u32) = (4000, 3000);
 /// Sides of what is cut out of it: 2 megapixels.

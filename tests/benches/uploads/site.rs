@@ -83,7 +83,7 @@ impl Site {
         let grant = "[[grants]]\ncaller = 'resizer'\nmethods = ['SignOriginRequest']\nkeys = ['s3-photos']\n\
             url_prefixes = ['{s3}/photos/results/']\nhttp_methods = ['GET', 'PUT']\n";
         let rule = format!(
-            "[[uploads]]\nname = 'eager'\nkind = 'one-time'\nmax_bytes = '20MiB'\nsigning_key = 's3-photos'\nregion = '{REGION}'\n\
+            "[[uploads]]\nname = 'eager'\nkind = 'one-time'\nmax_bytes = '10MiB'\nsigning_key = 's3-photos'\nregion = '{REGION}'\n\
              content_types = ['image/gif', 'image/jpeg', 'image/png', 'image/webp']\nbase_url = '{{s3}}/photos/'\n"
         );
         let variants = VARIANTS.map(|name| {
@@ -91,7 +91,7 @@ impl Site {
             format!("[variants.{name}]\nwidth = {width}\nformat = 'jpeg'\npublic = true\n")
         });
         let eager = format!(
-            "[[uploads]]\nname = 'eager'\nkind = 'one-time'\nmax_bytes = '20MiB'\norigin = 'photos'\n\
+            "[[uploads]]\nname = 'eager'\nkind = 'one-time'\nmax_bytes = '10MiB'\norigin = 'photos'\n\
              path = '/eager/{{account}}/{{token}}'\neager = {VARIANTS:?}\n"
         );
         let settings = Settings {
