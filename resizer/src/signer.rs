@@ -1,6 +1,6 @@
 //! The signer over gRPC, as the use cases ask it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use safelight_client::{
     self as client, Authorization, Judged, OriginRequest, PresentedUrl, SignerClient, Verification,
@@ -11,20 +11,33 @@ use safelight_proto::signer::v1::{
     FinishUploadRequest, FinishUploadResponse, Header, TakeUploadTasksRequest, UploadRule, UploadTask,
 };
 
+use tokio::sync::Semaphore;
+
 use crate::app::{Context, Signer, signer::Answer};
+
+/// Calls about uploads at once: each waits for the signer's store, which takes 64 from all resizers together and refuses more.
+const UPLOAD_CALLS: usize = 24;
 
 /// The signer that the configuration names.
 #[derive(Debug, Clone)]
 pub struct RemoteSigner {
     client: SignerClient,
     timeout: Duration,
+    uploads: Arc<Semaphore>,
 }
 
 impl RemoteSigner {
     /// Asks through `client`, and waits at most `timeout` for each answer.
     #[must_use]
-    pub const fn new(client: SignerClient, timeout: Duration) -> Self {
-        Self { client, timeout }
+    pub fn new(client: SignerClient, timeout: Duration) -> Self {
+        Self { client, timeout, uploads: Arc::new(Semaphore::new(UPLOAD_CALLS)) }
+    }
+
+    /// Makes a call about an upload in its turn. Waiting for that has a part in the request's time, and none in the signer's.
+    async fn in_turn<T>(&self, context: &Context, call: impl AsyncFnOnce(client::Context) -> T) -> T {
+        // Never closed. Who has waited too long has no time left for the call, and is told so by it.
+        let _turn = tokio::time::timeout(context.remaining(), self.uploads.acquire()).await;
+        call(self.context(context)).await
     }
 
     fn context(&self, context: &Context) -> client::Context {
@@ -67,7 +80,7 @@ impl Signer for RemoteSigner {
         request: BeginUploadRequest,
         context: &'a Context,
     ) -> Answer<'a, Judged<BeginUploadResponse>> {
-        Box::pin(self.client.begin_upload(request, self.context(context)))
+        Box::pin(self.in_turn(context, async |context| self.client.begin_upload(request, context).await))
     }
 
     fn authorize_upload<'a>(
@@ -75,7 +88,7 @@ impl Signer for RemoteSigner {
         request: AuthorizeUploadRequest,
         context: &'a Context,
     ) -> Answer<'a, Judged<AuthorizeUploadResponse>> {
-        Box::pin(self.client.authorize_upload(request, self.context(context)))
+        Box::pin(self.in_turn(context, async |context| self.client.authorize_upload(request, context).await))
     }
 
     fn authorize_upload_parts<'a>(
@@ -83,7 +96,9 @@ impl Signer for RemoteSigner {
         request: AuthorizeUploadPartsRequest,
         context: &'a Context,
     ) -> Answer<'a, Judged<AuthorizeUploadPartsResponse>> {
-        Box::pin(self.client.authorize_upload_parts(request, self.context(context)))
+        Box::pin(
+            self.in_turn(context, async |context| self.client.authorize_upload_parts(request, context).await),
+        )
     }
 
     fn finish_upload<'a>(
@@ -91,7 +106,7 @@ impl Signer for RemoteSigner {
         request: FinishUploadRequest,
         context: &'a Context,
     ) -> Answer<'a, FinishUploadResponse> {
-        Box::pin(self.client.finish_upload(request, self.context(context)))
+        Box::pin(self.in_turn(context, async |context| self.client.finish_upload(request, context).await))
     }
 
     fn take_upload_tasks<'a>(
@@ -99,11 +114,11 @@ impl Signer for RemoteSigner {
         request: TakeUploadTasksRequest,
         context: &'a Context,
     ) -> Answer<'a, Vec<UploadTask>> {
-        Box::pin(self.client.take_upload_tasks(request, self.context(context)))
+        Box::pin(self.in_turn(context, async |context| self.client.take_upload_tasks(request, context).await))
     }
 
     fn end_upload_task<'a>(&'a self, request: EndUploadTaskRequest, context: &'a Context) -> Answer<'a, ()> {
-        Box::pin(self.client.end_upload_task(request, self.context(context)))
+        Box::pin(self.in_turn(context, async |context| self.client.end_upload_task(request, context).await))
     }
 
     fn list_upload_rules<'a>(&'a self, context: &'a Context) -> Answer<'a, Vec<UploadRule>> {
