@@ -334,12 +334,10 @@ async fn no_refusal_is_told_of_a_token_whose_file_is_stored() {
 async fn every_outcome_has_an_id_of_its_own_and_none_takes_the_place_of_another() {
     let signer = signer();
     let by = storer::by_grant("acme", "");
-    let mut other = file();
     for sent in [file(), other_file()] {
-        other = sent;
         ok(begin(&signer, "told-grants", &by, "k").await);
-        ok(authorize(&signer, "told-grants", &by, "k", other.clone()).await);
-        ok(storer::finish_with(&signer, "told-grants", &by, "k", other.clone()).await);
+        ok(authorize(&signer, "told-grants", &by, "k", sent.clone()).await);
+        ok(storer::finish_with(&signer, "told-grants", &by, "k", sent).await);
     }
     ok(finish(&signer, "told-grants", &by, "k2", false).await);
     let tasks = take(&signer, &["told-grants"]).await;
