@@ -23,6 +23,10 @@ const SHORT: usize = 100;
 /// MCUs decoded at once.
 const MCUS: usize = 32;
 
+/// The most bytes that a decoder of any scan allocates: ten blocks an MCU, eight tables.
+pub(crate) const MOST_BYTES: u64 =
+    (MCUS * 10 * 65 * size_of::<i16>() + 8 * size_of::<Lookup>() + 10 * size_of::<Own>() + (1 << 10)) as u64;
+
 /// A scan's tables and the coefficients of a few MCUs.
 pub(crate) struct Decoder {
     lookups: Cow<'static, [Lookup]>,

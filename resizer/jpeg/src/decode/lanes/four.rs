@@ -24,7 +24,8 @@ impl Decoder {
     /// Bits between the lanes' starts, where four are worthwhile.
     pub(super) fn span(&self, input: &Input<'_>) -> Option<usize> {
         let ahead = input.end().saturating_sub(input.at);
-        let span = (ahead / LANES).min(self.mcu_bits * self.room.meant) & !7;
+        let meant = self.room.meant.min(input.left.div_ceil(LANES));
+        let span = (ahead / LANES).min(self.mcu_bits * meant) & !7;
         (span >= SMALLEST_SPAN).then_some(span)
     }
 

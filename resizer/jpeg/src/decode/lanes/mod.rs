@@ -51,8 +51,10 @@ pub(crate) struct Input<'w> {
     pub(crate) ended: bool,
     /// Where the first MCU starts.
     pub(crate) at: usize,
-    /// MCUs that the segment still has to give.
+    /// MCUs that are to be decoded.
     pub(crate) left: usize,
+    /// Whether the segment goes on behind them, so that where they end must be told.
+    pub(crate) goes_on: bool,
 }
 
 impl Input<'_> {
@@ -100,6 +102,7 @@ impl Decoder {
         for index in 0..LANES {
             self.room.wipe(index);
         }
+        self.room.bind(if input.goes_on { input.left } else { usize::MAX });
         let mut chunk = Chunk { count: 0, at: input.at, end: End::More, dead: None };
         match self.span(&input) {
             Some(span) if self.lanes == Lanes::Four && self.cautious == 0 => {
@@ -219,7 +222,14 @@ impl Decoder {
             exact.lane.out <= self.room.limit(exact.index) + self.machine.mcu,
             "no lane writes where the next one does"
         );
-        let count = self.ready(input, exact).min(input.left - chunk.count);
+        let (ready, left) = (self.ready(input, exact), input.left - chunk.count);
+        if input.goes_on && (ready > left || ready == left && !self.machine.is_start(exact.lane.state)) {
+            // A guessed lane that has gone too far does not know where the last one ended. One lane finds out.
+            self.cautious = self.cautious.max(1);
+            self.room.leave(exact.index, exact.lane.out);
+            return Ok(());
+        }
+        let count = ready.min(left);
         chunk.count += count;
         chunk.at = exact.lane.at;
         if count > 0 {

@@ -22,6 +22,8 @@ pub(super) struct Room {
     /// MCUs that a lane is meant to take in a chunk, and those that it holds.
     pub(super) meant: usize,
     held: usize,
+    /// MCUs that it may take in this chunk.
+    bound: usize,
     /// How far each lane has written.
     written: [usize; LANES],
 }
@@ -59,6 +61,7 @@ impl Room {
             mcu,
             meant: meant(mcu),
             held,
+            bound: held,
             written: [0; LANES],
         }
     }
@@ -73,9 +76,14 @@ impl Room {
         index * lane_places(self.mcu, self.held)
     }
 
+    /// Lets each lane take as many MCUs as it holds, but no more than `most`.
+    pub(super) fn bind(&mut self, most: usize) {
+        self.bound = self.held.min(most);
+    }
+
     /// The place from which on it is full.
     pub(super) fn limit(&self, index: usize) -> usize {
-        self.base(index) + self.held * self.mcu
+        self.base(index) + self.bound * self.mcu
     }
 
     /// Whole MCUs between two places of a lane.

@@ -6,7 +6,7 @@
 use super::*;
 use crate::decode::numbers::Numbers;
 use crate::decode::options::{Damage, Lanes};
-use crate::decode::scan::{Noted, Scan, decode as scan};
+use crate::decode::scan::{Decoders, Noted, Scan, decode as scan};
 use crate::decode::tables::Machine;
 use crate::decode::{Error, lanes};
 
@@ -86,7 +86,8 @@ fn codes_one_lane_and_four_give_the_same() {
         let magnitude = numbers.below(14);
         let mcus = 1 + numbers.below(1 << magnitude);
         let interval = [0, 1 + numbers.below(mcus)][numbers.below(2)];
-        let run = |mut entropy: Entropy| {
+        let run = |usual: Entropy| {
+            let mut entropy = Decoders { usual, whole: None };
             let mut collected = Collected { blocks: &blocks, given: Vec::new() };
             let mut noted: Noted = None;
             let described = Scan { file: &file, at: 0, mcus, interval, damage: Damage::Fill };
