@@ -153,7 +153,7 @@ fn compose(mut pixels: Pixels, job: &Job) -> Result<(Pixels, Encoding), ImageErr
         pixels = extend(pixels, job.plan.canvas, job.plan.offset, background.unwrap_or(Color::WHITE))?;
     }
     let transparent = pixels.is_transparent();
-    let encoding = Encoding::choose(&job.options, job.accepts, transparent);
+    let encoding = Encoding::choose(&job.options, job.accepts, pixels.size(), transparent);
     pixels = match pixels.layout() {
         _ if transparent && encoding.format() == Format::Jpeg => blend(pixels, Color::WHITE)?,
         Layout::GrayAlpha if !transparent => pixels.into_layout(Layout::Gray)?,
