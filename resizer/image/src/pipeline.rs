@@ -83,9 +83,9 @@ pub fn process(
     cancel.check()?;
     let view = View::of(info, jobs);
     let start = Instant::now();
-    let Decoded { mut pixels, profile } = codec::decoder(info.format).decode(bytes, info, &view, cancel)?;
-    let to_srgb = ToSrgb::new(pixels.layout(), profile.as_deref());
-    drop(profile);
+    let Decoded { mut pixels, colour } = codec::decoder(info.format).decode(bytes, info, &view, cancel)?;
+    let to_srgb = ToSrgb::new(pixels.layout(), colour.as_ref());
+    drop(colour);
     let mut report = Report { decode: start.elapsed(), ..Report::default() };
 
     // Plain crops need the pixels as they are; the others need alpha premultiplied, which is done in place.
