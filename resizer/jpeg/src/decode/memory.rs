@@ -34,7 +34,7 @@ pub(crate) fn needed(header: &Header<'_>, file: usize, options: &Options<'_>) ->
         // A scan may hold any of the components: at most all of them, interleaved.
         let mcu = layout.planes.iter().map(|plane| (plane.kept() + 1) * plane.h * plane.v).sum();
         let cut = layout.planes.iter().any(|plane| plane.cut_across() || plane.cut_down());
-        let whole = if cut { plain::MOST_BYTES } else { 0 };
+        let whole = if cut { plain::MOST_BYTES + lanes::MARK_BYTES } else { 0 };
         tables::LARGEST + lanes::Decoder::most_bytes(mcu) + whole
     };
     samples + out + window + entropy + Emitter::bytes(&layout) + SMALL

@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::lanes::{End, Input, LARGEST_MCU_BITS};
 use super::options::Damage;
-use super::plain::{self, Entropy};
+use super::plain::Entropy;
 use super::unstuff::Window;
 use crate::common::marker;
 
@@ -29,7 +29,7 @@ pub(crate) trait Mcus {
 }
 
 /// MCUs that are given whole.
-struct Whole<'m, M>(&'m mut M);
+pub(crate) struct Whole<'m, M>(pub(crate) &'m mut M);
 
 impl<M: Mcus> Mcus for Whole<'_, M> {
     fn restart(&mut self) {
@@ -57,14 +57,6 @@ pub(crate) struct Scan<'a> {
     pub(crate) damage: Damage,
 }
 
-/// What decodes a scan.
-pub(crate) struct Decoders {
-    /// Keeps what the scale needs.
-    pub(crate) usual: Entropy,
-    /// Keeps everything; there if the scan has MCUs that are to be given [whole](Mcus::take_whole).
-    pub(crate) whole: Option<plain::Decoder>,
-}
-
 /// Damage noted while filling.
 pub(crate) type Noted = Option<Error>;
 
@@ -77,7 +69,7 @@ pub(crate) fn window_bytes(file: usize) -> usize {
 /// Decodes a scan; the byte of the file behind its data.
 pub(crate) fn decode(
     scan: &Scan<'_>,
-    entropy: &mut Decoders,
+    entropy: &mut Entropy,
     noted: &mut Noted,
     mcus: &mut impl Mcus,
 ) -> Result<usize, Error> {
@@ -113,7 +105,7 @@ pub(crate) fn decode(
 fn segment(
     window: &mut Window<'_>,
     count: usize,
-    entropy: &mut Decoders,
+    entropy: &mut Entropy,
     note: &mut impl FnMut(Error) -> Result<(), Error>,
     mcus: &mut impl Mcus,
 ) -> Result<usize, Error> {
@@ -124,15 +116,9 @@ fn segment(
         if !window.ended() && window.bits() - at.min(window.bits()) < window.bits() / 2 {
             at = window.advance(at);
         }
-        let (alike, whole) = mcus.ahead();
-        let left = alike.min(count - got);
-        let goes_on = left < count - got;
         let input =
-            Input { data: window.bytes(), bits: window.bits(), ended: window.ended(), at, left, goes_on };
-        let chunk = match &mut entropy.whole {
-            Some(decoder) if whole => decoder.chunk(input, &mut Whole(mcus))?,
-            _ => entropy.usual.chunk(input, mcus)?,
-        };
+            Input { data: window.bytes(), bits: window.bits(), ended: window.ended(), at, left: count - got };
+        let chunk = entropy.chunk(input, mcus)?;
         got += chunk.count;
         // The first place is all that anyone is told, and to find one takes longer than an MCU.
         if let Some(bit) = chunk.dead.filter(|_| !told) {

@@ -8,7 +8,7 @@ use super::picture::Picture;
 use super::plain::{self, Entropy};
 use super::progressive::{self, Store};
 use super::rows::{Emitter, Samples, Target};
-use super::scan::{self, Decoders, Scan};
+use super::scan::{self, Scan};
 use super::segments::{NO_MORE, ScanHeader, Tables, Walker};
 use super::tables::Machine;
 use super::transform::Table;
@@ -117,15 +117,14 @@ impl Session<'_, '_, '_> {
         let (blocks, mcus_x, mcus_y) = self.layout.mcu(scan);
         let mcus = mcus_x * mcus_y;
         let bytes = self.file.len() - at.min(self.file.len());
-        let usual = if plain::suits(tables, &blocks, mcus, bytes) {
-            Entropy::Plain(plain::Decoder::new(tables, &blocks, mcus))
-        } else {
-            let machine = Machine::new(tables, &blocks, bytes);
-            Entropy::Lanes(lanes::Decoder::new(machine, self.options.lanes, mcus, bytes))
-        };
         let cut = self.layout.cut(scan);
         let whole = (cut.0 || cut.1).then(|| plain::Decoder::new(tables, &whole_blocks(&blocks), mcus));
-        let mut entropy = Decoders { usual, whole };
+        let mut entropy = if plain::suits(tables, &blocks, mcus, bytes) {
+            Entropy::Plain(plain::Decoder::new(tables, &blocks, mcus), whole)
+        } else {
+            let machine = Machine::new(tables, &blocks, bytes);
+            Entropy::Lanes(lanes::Decoder::new(machine, self.options.lanes, mcus, bytes, whole))
+        };
         let interval = usize::from(tables.restart_interval);
         let scan = Scan { file: self.file, at, mcus, interval, damage: self.options.damage };
         let mut picture = Picture::new(

@@ -6,7 +6,7 @@
 use super::*;
 use crate::decode::numbers::Numbers;
 use crate::decode::options::{Damage, Lanes};
-use crate::decode::scan::{Decoders, Noted, Scan, decode as scan};
+use crate::decode::scan::{Noted, Scan, decode as scan};
 use crate::decode::tables::Machine;
 use crate::decode::{Error, lanes};
 
@@ -86,8 +86,7 @@ fn codes_one_lane_and_four_give_the_same() {
         let magnitude = numbers.below(14);
         let mcus = 1 + numbers.below(1 << magnitude);
         let interval = [0, 1 + numbers.below(mcus)][numbers.below(2)];
-        let run = |usual: Entropy| {
-            let mut entropy = Decoders { usual, whole: None };
+        let run = |mut entropy: Entropy| {
             let mut collected = Collected { blocks: &blocks, given: Vec::new() };
             let mut noted: Noted = None;
             let described = Scan { file: &file, at: 0, mcus, interval, damage: Damage::Fill };
@@ -96,10 +95,10 @@ fn codes_one_lane_and_four_give_the_same() {
         };
         let by_states = |lanes| {
             let machine = Machine::new(&tables, &blocks, file.len());
-            run(Entropy::Lanes(lanes::Decoder::new(machine, lanes, mcus, file.len())))
+            run(Entropy::Lanes(lanes::Decoder::new(machine, lanes, mcus, file.len(), None)))
         };
         let [one, four] = [Lanes::One, Lanes::Four].map(by_states);
-        let plain = run(Entropy::Plain(Decoder::new(&tables, &blocks, mcus)));
+        let plain = run(Entropy::Plain(Decoder::new(&tables, &blocks, mcus), None));
         assert_eq!((&one.1, &one.2), (&four.1, &four.2), "case {case}: one lane and four");
         assert!(one.0 == four.0, "case {case}: one lane and four");
         assert_eq!((&plain.1, &plain.2), (&one.1, &one.2), "case {case}: codes and lanes");
