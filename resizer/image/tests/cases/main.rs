@@ -5,7 +5,6 @@
 //! 4 × 3 equal parts, premultiplied RGBA in hexadecimal digits. `files` has those of up to 6200 bytes. The others are looked at
 //! where the folder of all cases stands beside the repository.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, which may panic")]
-#![expect(clippy::print_stdout, reason = "the counts are to be seen")]
 
 use std::{fs, path::Path};
 

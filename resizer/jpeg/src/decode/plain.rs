@@ -258,7 +258,7 @@ pub(crate) enum Entropy {
     /// Code by code; those that are to be given [whole](Mcus::take_whole), if there are any, by the second.
     Plain(Decoder, Option<Decoder>),
     /// By state tables, one lane or four.
-    Lanes(super::lanes::Decoder),
+    Lanes(Box<super::lanes::Decoder>),
 }
 
 impl Entropy {
