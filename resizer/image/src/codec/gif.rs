@@ -5,7 +5,7 @@ use image::{ImageDecoder, codecs::gif::GifDecoder};
 use safelight_jpeg::decode::Scale;
 
 use self::header::Header;
-use super::{Decode, Decoded, decode_error, decode_with};
+use super::{Decode, Decoded, decode_error, decode_with, reader::CUT_OFF};
 use crate::{
     cancel::Cancel,
     error::ImageError,
@@ -51,13 +51,13 @@ impl Decode for Decoder {
         _view: &View,
         _cancel: &Cancel,
     ) -> Result<Decoded, ImageError> {
-        let file = header::shown(bytes, info.stored_size)?;
+        let (file, is_whole) = header::shown(bytes, info.stored_size)?;
         let mut decoder = GifDecoder::new(file).map_err(|error| decode_error(&error))?;
         let mut limits = image::Limits::no_limits();
         limits.max_alloc = Some(info.work.at(Scale::Full));
         decoder.set_limits(limits).map_err(|error| decode_error(&error))?;
         // GIF has no colour profiles but for an old private extension.
-        let (data, _) = decode_with(decoder, info)?;
+        let (data, _) = decode_with(decoder, info).map_err(|error| if is_whole { error } else { CUT_OFF })?;
         Ok(Decoded { pixels: Pixels::new(info.stored_size, Layout::Rgba, data)?, colour: None })
     }
 }

@@ -3,7 +3,7 @@
 //! Every decoder reads a whole picture or fails: a file that is cut off is an error and never half a picture. The exact
 //! rule is the same for all formats: **the end of the container must be there** (JPEG: the EOI marker of the
 //! picture; PNG: the IEND chunk; WebP: as many bytes as the RIFF header says; GIF, whose later frames nobody sees here: the
-//! first frame's last block). Bytes after the end are ignored, as every viewer does (phones append videos and depth maps to
+//! first frame's pixels). Bytes after the end are ignored, as every viewer does (phones append videos and depth maps to
 //! JPEG).
 
 use super::{

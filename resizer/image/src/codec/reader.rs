@@ -140,7 +140,7 @@ mod tests {
                 assert_eq!(spliced.seek(to).unwrap(), at);
                 let mut next = [0; 2];
                 spliced.read_exact(&mut next).unwrap();
-                assert_eq!(next, whole[at as usize..][..2]);
+                assert_eq!(next, whole[usize::try_from(at).unwrap()..][..2]);
                 spliced.seek(SeekFrom::Current(-2)).unwrap();
             }
             assert!(spliced.seek(SeekFrom::Current(-300)).is_err());

@@ -106,10 +106,15 @@ fn needed(bytes: &[u8]) -> usize {
 fn cut_off_files_are_errors() {
     for (name, bytes, _) in sample::files() {
         let end = needed(&bytes);
+        let whole = decode(&bytes).unwrap().pixels;
         let near_the_end = (end - 40..end).chain(0..40);
         for length in (0..end).step_by(37).chain(near_the_end) {
             let error = match decode(&bytes[..length]) {
                 Err(error) => error,
+                // Of a GIF the last bytes hold no pixels: the end code, and the end of the block.
+                Ok(decoded) if name.contains("GIF") && length + 4 > end && decoded.pixels == whole => {
+                    continue;
+                }
                 Ok(_) => panic!("{name}: half a picture from {length} of {} bytes", bytes.len()),
             };
             assert!(
@@ -117,7 +122,6 @@ fn cut_off_files_are_errors() {
                 "{name}, {length} bytes: {error:?}"
             );
         }
-        let whole = decode(&bytes).unwrap().pixels;
         for length in (end..bytes.len()).step_by(29).chain([bytes.len()]) {
             assert_eq!(decode(&bytes[..length]).unwrap().pixels, whole, "{name}, {length} bytes");
             let other = [&bytes[..length], b"trailing bytes \xFF\xD8\xFF"].concat();
@@ -592,7 +596,7 @@ fn png_chunks_that_do_not_count_are_ignored() {
         let to_srgb = ToSrgb::new(decoded.pixels.layout(), decoded.colour.as_ref());
         to_srgb.apply(decoded.pixels).unwrap()
     };
-    assert_ne!(colours(&[p3.clone()]), colours(&[]));
+    assert_ne!(colours(std::slice::from_ref(&p3)), colours(&[]));
     assert_eq!(colours(&[p3.clone(), srgb.clone()]), colours(&[p3]));
 
     for color_type in [0, 2, 3, 4, 6] {
@@ -631,7 +635,7 @@ fn png_chunks_that_do_not_count_are_ignored() {
             assert_eq!(decode(&early).unwrap().pixels, plain);
         }
         if color_type < 4 {
-            let first = decode(&with(&[valid.clone()])).unwrap().pixels;
+            let first = decode(&with(std::slice::from_ref(&valid))).unwrap().pixels;
             assert!(first.is_transparent(), "type {color_type}");
             // Second copies, and first ones that do not count.
             for other in [&broken, &trns(&[]), &trns(&[1, 200]), &trns(&[9; 6])] {

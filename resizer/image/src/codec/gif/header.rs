@@ -59,8 +59,8 @@ impl Header {
 }
 
 /// What a decoder reads: a start without zeros between blocks, whose screen is as large as the first frame needs, and the rest
-/// from that frame on, of which all blocks of the frame are there. What follows it, a trailer too, is not looked at.
-pub(super) fn shown<'a>(bytes: &'a [u8], canvas: Size) -> Result<Spliced<'a>, ImageError> {
+/// from that frame on. Also whether all blocks of the frame are there. What follows it, a trailer too, is not looked at.
+pub(super) fn shown(bytes: &[u8], canvas: Size) -> Result<(Spliced<'_>, bool), ImageError> {
     let whole = Reader::new(bytes);
     let mut reader = whole;
     screen(&mut reader)?;
@@ -78,13 +78,13 @@ pub(super) fn shown<'a>(bytes: &'a [u8], canvas: Size) -> Result<Spliced<'a>, Im
                 descriptor(&mut reader)?;
                 // The code size of LZW, then its data.
                 reader.u8()?;
-                skip_blocks(&mut reader)?;
+                let is_whole = skip_blocks(&mut reader).is_ok();
                 let sides = [canvas.width, canvas.height].map(|side| u16::try_from(side).unwrap_or(u16::MAX));
                 let targets = start.iter_mut().skip(SIGNATURE_LEN);
                 targets
                     .zip(sides.into_iter().flat_map(u16::to_le_bytes))
                     .for_each(|(target, byte)| *target = byte);
-                return Ok(Spliced::new(start, block.rest()));
+                return Ok((Spliced::new(start, block.rest()), is_whole));
             }
             TRAILER => return Err(ImageError::Corrupt("it has no picture data")),
             _ => return Err(UNKNOWN_BLOCK),
