@@ -5,7 +5,9 @@
 //! source and the options alone.
 
 use super::{
+    codec::{JPEG_MAX_SIDE, WEBP_MAX_SIDE},
     options::{FormatChoice, LOSSLESS_WEBP_QUALITY, Options},
+    size::Size,
     sniff::Format,
 };
 
@@ -70,9 +72,10 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Decides the encoding. `transparent`: whether a pixel of the finished output is not opaque.
+    /// Decides the encoding. `transparent`: whether a pixel of the finished output, which has this size, is not opaque. Where
+    /// the format is left open it is one that can hold the size.
     #[must_use]
-    pub fn choose(options: &Options, accepts: Accepts, transparent: bool) -> Self {
+    pub fn choose(options: &Options, accepts: Accepts, size: Size, transparent: bool) -> Self {
         let webp = if options.quality >= LOSSLESS_WEBP_QUALITY {
             Self::WebpLossless
         } else {
@@ -84,9 +87,9 @@ impl Encoding {
             FormatChoice::Webp => webp,
             FormatChoice::WebpLossless => Self::WebpLossless,
             FormatChoice::Auto => match accepts {
-                Accepts::Webp => webp,
-                Accepts::Classic if transparent => Self::Png,
-                Accepts::Classic => Self::Jpeg(options.quality),
+                Accepts::Webp if size.longest() <= WEBP_MAX_SIDE => webp,
+                _ if transparent || size.longest() > JPEG_MAX_SIDE => Self::Png,
+                _ => Self::Jpeg(options.quality),
             },
         }
     }
@@ -184,14 +187,46 @@ mod tests {
 
     #[test]
     fn auto_follows_viewer_and_pixels() {
+        let small = Size::new(10, 10);
         let auto = Options::default();
-        assert_eq!(Encoding::choose(&auto, Accepts::Webp, true), Encoding::Webp(85));
-        assert_eq!(Encoding::choose(&auto, Accepts::Classic, false), Encoding::Jpeg(85));
-        assert_eq!(Encoding::choose(&auto, Accepts::Classic, true), Encoding::Png);
+        assert_eq!(Encoding::choose(&auto, Accepts::Webp, small, true), Encoding::Webp(85));
+        assert_eq!(Encoding::choose(&auto, Accepts::Classic, small, false), Encoding::Jpeg(85));
+        assert_eq!(Encoding::choose(&auto, Accepts::Classic, small, true), Encoding::Png);
         let best = Options { quality: 100, ..Options::default() };
-        assert_eq!(Encoding::choose(&best, Accepts::Webp, false), Encoding::WebpLossless);
+        assert_eq!(Encoding::choose(&best, Accepts::Webp, small, false), Encoding::WebpLossless);
         let jpeg = Options { format: FormatChoice::Jpeg, ..Options::default() };
-        assert_eq!(Encoding::choose(&jpeg, Accepts::Webp, true), Encoding::Jpeg(85));
+        assert_eq!(Encoding::choose(&jpeg, Accepts::Webp, small, true), Encoding::Jpeg(85));
+    }
+
+    #[test]
+    fn auto_falls_back_to_a_format_that_holds_the_size() {
+        let auto = Options::default();
+        let webp = Options { format: FormatChoice::Webp, ..Options::default() };
+        for quality in [85, 100] {
+            let auto = Options { quality, ..auto.clone() };
+            for (side, accepts, transparent, format) in [
+                (16_383, Accepts::Webp, true, Format::Webp),
+                (16_384, Accepts::Webp, false, Format::Jpeg),
+                (16_384, Accepts::Webp, true, Format::Png),
+                (65_535, Accepts::Webp, false, Format::Jpeg),
+                (65_536, Accepts::Webp, false, Format::Png),
+                (65_535, Accepts::Classic, false, Format::Jpeg),
+                (65_536, Accepts::Classic, false, Format::Png),
+            ] {
+                for size in [Size::new(side, 1), Size::new(1, side)] {
+                    assert_eq!(
+                        Encoding::choose(&auto, accepts, size, transparent).format(),
+                        format,
+                        "{size}"
+                    );
+                }
+            }
+        }
+        // A format that was asked for stays.
+        assert_eq!(
+            Encoding::choose(&webp, Accepts::Webp, Size::new(20_000, 1), false).format(),
+            Format::Webp
+        );
     }
 
     #[test]

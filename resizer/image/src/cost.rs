@@ -56,7 +56,7 @@ pub fn encoded(jobs: &[Job]) -> u64 {
 
 /// How a job may be encoded: whether there is transparency, on which that may hang, is not known yet.
 fn encodings(job: &Job) -> [Encoding; 2] {
-    [false, true].map(|transparent| Encoding::choose(&job.options, job.accepts, transparent))
+    [false, true].map(|transparent| Encoding::choose(&job.options, job.accepts, job.plan.canvas, transparent))
 }
 
 /// One output's working memory besides the source, decoded at a scale.

@@ -8,6 +8,7 @@ use super::{
     pixels::{Layout, Pixels},
     plan::CropBox,
     size::Size,
+    strip::exif,
 };
 
 /// The EXIF `Orientation` tag (CIPA DC-008, 4.6.4 A): where the stored picture's first row and column are seen.
@@ -60,13 +61,11 @@ impl Orientation {
         }
     }
 
-    /// Reads the tag from an EXIF block (a TIFF structure, with or without `Exif\0\0` before it). A block that is damaged
-    /// or has no valid tag means upright.
+    /// Reads the tag from an EXIF block (a TIFF structure, with or without `Exif\0\0` before it), whatever type of integer it
+    /// has. A block that is damaged before the tag or has no valid one means upright.
     pub(crate) fn from_exif_block(block: &[u8]) -> Self {
-        let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
-        image::metadata::Orientation::from_exif_chunk(tiff)
-            .and_then(|orientation| Self::ALL.get(usize::from(orientation.to_exif()) - 1).copied())
-            .unwrap_or_default()
+        let value = exif::orientation(block).and_then(|value| value.checked_sub(1));
+        value.and_then(|index| Self::ALL.get(index).copied()).unwrap_or_default()
     }
 
     /// Whether width and height change places.
@@ -233,5 +232,33 @@ mod tests {
         }
         let unknown = [b'M', b'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 9, 0, 0];
         assert_eq!(Orientation::from_exif_block(&unknown), Orientation::Upright);
+    }
+    /// Readers take the tag whatever type of whole number it has; stripping goes by the same reader.
+    #[test]
+    fn reads_the_tag_of_any_integer_type() {
+        for (kind, little, big) in [
+            (1, [6, 0, 0, 0], [6, 0, 0, 0]),
+            (3, [6, 0, 0, 0], [0, 6, 0, 0]),
+            (4, [6, 0, 0, 0], [0, 0, 0, 6]),
+            (6, [6, 0, 0, 0], [6, 0, 0, 0]),
+            (8, [6, 0, 0, 0], [0, 6, 0, 0]),
+            (9, [6, 0, 0, 0], [0, 0, 0, 6]),
+        ] {
+            let little = [b"II*\0\x08\0\0\0\x01\0\x12\x01", &[kind, 0, 1, 0, 0, 0][..], &little].concat();
+            let big = [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0", &[kind, 0, 0, 0, 1][..], &big].concat();
+            for block in [little, big] {
+                assert_eq!(Orientation::from_exif_block(&block), Orientation::Rotate90, "type {kind}");
+                let mut two = block.clone();
+                two[9] |= 2; // the number of entries, of which the second is not there
+                two[8] |= 2;
+                assert_eq!(Orientation::from_exif_block(&two), Orientation::Rotate90, "type {kind}");
+            }
+        }
+        // A rational, text, and two numbers are none.
+        for (kind, count) in [(5, 1), (2, 1), (3, 2), (3, 0), (99, 1)] {
+            let block =
+                [b"II*\0\x08\0\0\0\x01\0\x12\x01", &[kind, 0, count, 0, 0, 0, 6, 0, 0, 0][..]].concat();
+            assert_eq!(Orientation::from_exif_block(&block), Orientation::Upright, "type {kind}, {count}");
+        }
     }
 }

@@ -83,9 +83,9 @@ pub fn process(
     cancel.check()?;
     let view = View::of(info, jobs);
     let start = Instant::now();
-    let Decoded { mut pixels, profile } = codec::decoder(info.format).decode(bytes, info, &view, cancel)?;
-    let to_srgb = ToSrgb::new(pixels.layout(), profile.as_deref());
-    drop(profile);
+    let Decoded { mut pixels, colour } = codec::decoder(info.format).decode(bytes, info, &view, cancel)?;
+    let to_srgb = ToSrgb::new(pixels.layout(), colour.as_ref());
+    drop(colour);
     let mut report = Report { decode: start.elapsed(), ..Report::default() };
 
     // Plain crops need the pixels as they are; the others need alpha premultiplied, which is done in place.
@@ -153,7 +153,7 @@ fn compose(mut pixels: Pixels, job: &Job) -> Result<(Pixels, Encoding), ImageErr
         pixels = extend(pixels, job.plan.canvas, job.plan.offset, background.unwrap_or(Color::WHITE))?;
     }
     let transparent = pixels.is_transparent();
-    let encoding = Encoding::choose(&job.options, job.accepts, transparent);
+    let encoding = Encoding::choose(&job.options, job.accepts, pixels.size(), transparent);
     pixels = match pixels.layout() {
         _ if transparent && encoding.format() == Format::Jpeg => blend(pixels, Color::WHITE)?,
         Layout::GrayAlpha if !transparent => pixels.into_layout(Layout::Gray)?,

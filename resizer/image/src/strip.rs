@@ -1,8 +1,8 @@
 //! Removing metadata from a stored picture without decoding it: what draws the picture is copied byte for byte.
 //!
 //! An [`Orientation`] other than upright stays in every case, if need be in an EXIF block that says nothing else, so that the
-//! picture is still shown the right way up. It is what [`probe`](super::probe::probe) reads: one that only other readers find (of
-//! another type, or in a PNG's text) goes. Only what is understood is kept: what is unknown, damaged or ambiguous goes.
+//! picture is still shown the right way up. It is what [`probe`](super::probe::probe) reads: one that only other readers find (in a
+//! PNG's text) goes. Only what is understood is kept: what is unknown, damaged or ambiguous goes.
 //!
 //! | | [`None`](Metadata::None) | [`NoLocation`](Metadata::NoLocation) |
 //! | --- | --- | --- |
@@ -44,7 +44,7 @@ use super::{
     sniff::{Format, sniff},
 };
 
-mod exif;
+pub(crate) mod exif;
 mod gif;
 mod jpeg;
 mod png;

@@ -74,6 +74,11 @@
 //! resampled full picture: on photographs by 0.8 dB on average (from −2, above 50 dB, to +3), on noise, lines and
 //! rings by 1 to 8 (`tests/decode/scaled.rs`).
 //!
+//! What lies beyond the picture's edge in its last MCUs is in no sample, whatever it is (`tests/decode/edges.rs`): blocks that
+//! the edge cuts are decoded whole, and a sample is the mean of those of its pixels that are inside. Sequential scans have
+//! that for the MCUs at the edge alone; in progressive ones no scan of a component with such blocks is skipped, and at 1/8
+//! all its coefficients are kept.
+//!
 //! # What it is not
 //! 12-bit, arithmetic, lossless and hierarchical files are refused. Colour is not managed: ICC profiles and EXIF
 //! payloads are handed out as they are. The compressed file must be in memory.

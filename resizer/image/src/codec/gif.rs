@@ -1,12 +1,11 @@
-//! GIF, first frame on its canvas: read by `image`. What the frame does not cover is transparent.
-
-use std::io::Cursor;
+//! GIF, first frame on its canvas: read by `image`. What the frame does not cover is transparent. What comes after the first
+//! frame is not looked at: it may be damaged or missing.
 
 use image::{ImageDecoder, codecs::gif::GifDecoder};
 use safelight_jpeg::decode::Scale;
 
 use self::header::Header;
-use super::{Decode, Decoded, decode_error, decode_with};
+use super::{Decode, Decoded, decode_error, decode_with, reader::CUT_OFF};
 use crate::{
     cancel::Cancel,
     error::ImageError,
@@ -26,7 +25,7 @@ pub(super) struct Decoder;
 
 impl Decode for Decoder {
     fn probe(&self, bytes: &[u8], limits: &Limits) -> Result<Info, ImageError> {
-        let Header { canvas, frame, animated } = Header::read(bytes)?;
+        let Header { canvas, frame, start, animated } = Header::read(bytes)?;
         // A frame may be larger than its canvas, and is decoded whole.
         limits.check_source(frame)?;
         let file_size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -40,7 +39,8 @@ impl Decode for Decoder {
             animated,
             bytes: file_size,
             layout: Layout::Rgba,
-            work: Work::Whole(frame_bytes(frame) + (1 << 20)),
+            // What comes before the frame is written anew, to a buffer that doubles.
+            work: Work::Whole(frame_bytes(frame) + (1 << 20) + start as u64 * 3),
         })
     }
 
@@ -51,14 +51,14 @@ impl Decode for Decoder {
         _view: &View,
         _cancel: &Cancel,
     ) -> Result<Decoded, ImageError> {
-        header::check_end(bytes)?;
-        let mut decoder = GifDecoder::new(Cursor::new(bytes)).map_err(|error| decode_error(&error))?;
+        let (file, is_whole) = header::shown(bytes, info.stored_size)?;
+        let mut decoder = GifDecoder::new(file).map_err(|error| decode_error(&error))?;
         let mut limits = image::Limits::no_limits();
         limits.max_alloc = Some(info.work.at(Scale::Full));
         decoder.set_limits(limits).map_err(|error| decode_error(&error))?;
         // GIF has no colour profiles but for an old private extension.
-        let (data, _) = decode_with(decoder, info)?;
-        Ok(Decoded { pixels: Pixels::new(info.stored_size, Layout::Rgba, data)?, profile: None })
+        let (data, _) = decode_with(decoder, info).map_err(|error| if is_whole { error } else { CUT_OFF })?;
+        Ok(Decoded { pixels: Pixels::new(info.stored_size, Layout::Rgba, data)?, colour: None })
     }
 }
 

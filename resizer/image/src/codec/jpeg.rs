@@ -11,7 +11,7 @@ use safelight_jpeg::{
 use super::{Decode, Decoded, Encode, JPEG_MAX_SIDE, JPEG_OWN_TABLES, reader::CUT_OFF};
 use crate::{
     cancel::Cancel,
-    colour::profile,
+    colour::{Embedded, profile},
     error::ImageError,
     limits::Limits,
     orient::Orientation,
@@ -82,12 +82,13 @@ impl Decode for Decoder {
         if !summary.ended {
             return Err(CUT_OFF);
         }
-        // Adobe's programs, and all others since, store inks inverted and say so by their marker.
-        if layout == Layout::Cmyk && header.app14().any(|segment| segment.starts_with(b"Adobe")) {
+        // Adobe's programs, and all others since, store inks inverted. Not all say so by Adobe's marker, and browsers, libvips
+        // and Pillow do not ask for it.
+        if layout == Layout::Cmyk {
             data.iter_mut().for_each(|ink| *ink = !*ink);
         }
-        let profile = icc::parts(header).map(|parts| parts.concat());
-        Ok(Decoded { pixels: Pixels::new(view.size, layout, data)?, profile })
+        let colour = icc::parts(header).map(|parts| Embedded::Icc(parts.concat()));
+        Ok(Decoded { pixels: Pixels::new(view.size, layout, data)?, colour })
     }
 }
 

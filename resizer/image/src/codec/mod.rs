@@ -2,12 +2,13 @@
 //!
 //! Every decoder reads a whole picture or fails: a file that is cut off is an error and never half a picture. The exact
 //! rule is the same for all formats: **the end of the container must be there** (JPEG: the EOI marker of the
-//! picture; PNG: the IEND chunk; WebP: as many bytes as the RIFF header says; GIF: the trailer). Bytes after the
-//! end are ignored, as every viewer does (phones append videos and depth maps to JPEG).
+//! picture; PNG: the IEND chunk; WebP: as many bytes as the RIFF header says; GIF, whose later frames nobody sees here: the
+//! first frame's pixels). Bytes after the end are ignored, as every viewer does (phones append videos and depth maps to
+//! JPEG).
 
 use super::{
-    accept::Encoding, cancel::Cancel, error::ImageError, limits::Limits, pixels::Pixels, probe::Info,
-    sniff::Format, view::View,
+    accept::Encoding, cancel::Cancel, colour::Embedded, error::ImageError, limits::Limits, pixels::Pixels,
+    probe::Info, sniff::Format, view::View,
 };
 
 pub(crate) mod gif;
@@ -48,8 +49,8 @@ pub(crate) trait Encode {
 /// A decoded picture as it is stored: not turned, in its own colours.
 pub(crate) struct Decoded {
     pub(crate) pixels: Pixels,
-    /// The embedded ICC profile.
-    pub(crate) profile: Option<Vec<u8>>,
+    /// What the file says of its colours.
+    pub(crate) colour: Option<Embedded>,
 }
 
 /// The decoder of a format.

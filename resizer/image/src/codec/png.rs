@@ -1,6 +1,5 @@
-//! PNG: read and written by `image`. Palettes and fewer bits are widened to 8 bits a channel, 16 are reduced.
-
-use std::io::Cursor;
+//! PNG: read and written by `image`. Palettes and fewer bits are widened to 8 bits a channel, 16 are reduced. Chunks that the
+//! standard says to ignore do not come to the decoder.
 
 use image::{
     ColorType, ExtendedColorType, ImageDecoder, ImageEncoder,
@@ -46,7 +45,7 @@ impl Decode for Decoder {
         } else {
             0
         };
-        let work = header.rows() + header.metadata_bytes * 2 + profile;
+        let work = header.rows() + header.metadata_bytes * 4 + profile;
         Ok(Info {
             format: Format::Png,
             stored_size: header.size,
@@ -69,10 +68,10 @@ impl Decode for Decoder {
         _cancel: &Cancel,
     ) -> Result<Decoded, ImageError> {
         header::check_end(bytes)?;
+        let (header, file) = Header::needed(bytes)?;
         let mut limits = image::Limits::no_limits();
-        limits.max_alloc = Some(Header::read(bytes)?.allowance());
-        let decoder =
-            PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(|error| decode_error(&error))?;
+        limits.max_alloc = Some(header.allowance());
+        let decoder = PngDecoder::with_limits(file, limits).map_err(|error| decode_error(&error))?;
         let color = decoder.color_type();
         let (mut data, profile) = decode_with(decoder, info)?;
         let layout = match color {
@@ -85,7 +84,10 @@ impl Decode for Decoder {
         if info.bit_depth > 8 {
             narrow(&mut data);
         }
-        Ok(Decoded { pixels: Pixels::new(info.stored_size, layout, data)?, profile })
+        Ok(Decoded {
+            pixels: Pixels::new(info.stored_size, layout, data)?,
+            colour: header.colors.choose(profile),
+        })
     }
 }
 

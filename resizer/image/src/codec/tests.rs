@@ -1,8 +1,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::*;
+use super::{reader::Reader, *};
 use crate::{
-    colour::ToSrgb,
+    colour::{ToSrgb, described::Space},
     error::Measure,
     orient::Orientation,
     pixels::Layout,
@@ -83,14 +83,38 @@ fn headers_are_read() {
     }
 }
 
-/// A file that is cut off anywhere before its end is an error; bytes after the end do not matter.
+/// The length of a file as far as it must be there.
+fn needed(bytes: &[u8]) -> usize {
+    if !bytes.starts_with(b"GIF") {
+        return bytes.len();
+    }
+    let mut reader = Reader::new(bytes);
+    gif::header::screen(&mut reader).unwrap();
+    while reader.u8().unwrap() == gif::header::EXTENSION {
+        reader.u8().unwrap();
+        gif::header::skip_blocks(&mut reader).unwrap();
+    }
+    gif::header::descriptor(&mut reader).unwrap();
+    reader.u8().unwrap();
+    gif::header::skip_blocks(&mut reader).unwrap();
+    bytes.len() - reader.rest().len()
+}
+
+/// A file that is cut off anywhere before its end (a GIF: before the first frame's) is an error; what comes after the end
+/// does not matter.
 #[test]
 fn cut_off_files_are_errors() {
     for (name, bytes, _) in sample::files() {
-        let near_the_end = (bytes.len() - 40..bytes.len()).chain(0..40);
-        for length in (0..bytes.len()).step_by(37).chain(near_the_end) {
+        let end = needed(&bytes);
+        let whole = decode(&bytes).unwrap().pixels;
+        let near_the_end = (end - 40..end).chain(0..40);
+        for length in (0..end).step_by(37).chain(near_the_end) {
             let error = match decode(&bytes[..length]) {
                 Err(error) => error,
+                // Of a GIF the last bytes hold no pixels: the end code, and the end of the block.
+                Ok(decoded) if name.contains("GIF") && length + 4 > end && decoded.pixels == whole => {
+                    continue;
+                }
                 Ok(_) => panic!("{name}: half a picture from {length} of {} bytes", bytes.len()),
             };
             assert!(
@@ -98,8 +122,11 @@ fn cut_off_files_are_errors() {
                 "{name}, {length} bytes: {error:?}"
             );
         }
-        let longer = [&bytes[..], b"trailing bytes \xFF\xD8\xFF"].concat();
-        assert_eq!(decode(&longer).unwrap().pixels, decode(&bytes).unwrap().pixels, "{name}");
+        for length in (end..bytes.len()).step_by(29).chain([bytes.len()]) {
+            assert_eq!(decode(&bytes[..length]).unwrap().pixels, whole, "{name}, {length} bytes");
+            let other = [&bytes[..length], b"trailing bytes \xFF\xD8\xFF"].concat();
+            assert_eq!(decode(&other).unwrap().pixels, whole, "{name}, other bytes behind {length}");
+        }
     }
 }
 
@@ -113,7 +140,7 @@ fn missing_data_before_the_end_is_an_error() {
             () if name.contains("JPEG") => b"\xFF\xD9",
             () => continue,
         };
-        let half = [&bytes[..bytes.len() / 2], end].concat();
+        let half = [&bytes[..needed(&bytes) / 2], end].concat();
         assert!(decode(&half).is_err(), "{name}");
     }
 }
@@ -273,14 +300,21 @@ fn jpeg_profiles_are_put_together() {
     let profile = |parts: &[Vec<u8>]| {
         let file = [&jpeg[..2], &parts.concat(), &jpeg[2..]].concat();
         assert_eq!(probe(&file, &Limits::default()).unwrap().has_icc_profile, !parts.is_empty());
-        decode(&file).unwrap().profile
+        decode(&file).unwrap().colour.map(|colour| match colour {
+            Embedded::Icc(profile) => profile,
+            Embedded::Described(_) => panic!("no profile"),
+        })
     };
     let (one, two, three) = (part(1, 3, b"ab"), part(2, 3, b"cd"), part(3, 3, b"e"));
     assert_eq!(profile(&[]), None);
     assert_eq!(profile(&[part(1, 1, b"all")]).as_deref(), Some(&b"all"[..]));
     assert_eq!(profile(&[three.clone(), one.clone(), two.clone()]).as_deref(), Some(&b"abcde"[..]));
     assert_eq!(profile(&[one.clone(), three.clone()]), None);
-    assert_eq!(profile(&[one, two.clone(), two, three]), None);
+    // The same twice is careless, two different ones leave the choice open.
+    let twice = [one.clone(), two.clone(), three.clone(), one.clone(), two.clone(), three.clone()];
+    assert_eq!(profile(&twice).as_deref(), Some(&b"abcde"[..]));
+    assert_eq!(profile(&[part(1, 1, b"all"), part(1, 1, b"all")]).as_deref(), Some(&b"all"[..]));
+    assert_eq!(profile(&[one, two, part(2, 3, b"xy"), three]), None);
     for (number, count) in [(0, 1), (2, 1), (1, 0), (0, 0)] {
         assert_eq!(profile(&[part(number, count, b"all")]), None, "{number} of {count}");
     }
@@ -447,5 +481,261 @@ fn quality_means_size() {
     for make in [Encoding::Jpeg as fn(u8) -> Encoding, Encoding::Webp] {
         let sizes: Vec<usize> = [10, 50, 80, 95].map(|q| encode(make(q), &pixels).unwrap().len()).into();
         assert!(sizes.is_sorted() && sizes[0] * 2 < sizes[3], "{sizes:?}");
+    }
+}
+
+/// Browsers and libraries take inks for inverted whether a segment of Adobe's says so or not.
+#[test]
+fn inks_are_inverted_without_a_word_of_adobe() {
+    let inks = drawing(24, 16, Layout::Cmyk);
+    let said = Jpeg { full_chroma: true, ..Jpeg::default() }.write(&inks);
+    let adobe = said.windows(2).position(|marker| marker == [0xFF, 0xEE]).unwrap();
+    let length = usize::from(u16::from_be_bytes([said[adobe + 2], said[adobe + 3]]));
+    let unsaid = [&said[..adobe], &said[adobe + 2 + length..]].concat();
+    let pixels = decode(&unsaid).unwrap().pixels;
+    assert_eq!(pixels, decode(&said).unwrap().pixels);
+    let far = pixels.data().iter().zip(inks.data()).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>();
+    assert!(far < 4 * pixels.data().len() as u32, "{far}");
+}
+
+/// The descriptor of a GIF's first frame.
+fn frame_at(file: &[u8], size: Size) -> usize {
+    let [width, height] = [size.width, size.height].map(|side| (side as u16).to_le_bytes());
+    let descriptor = [&[0x2C, 0, 0, 0, 0][..], &width, &height].concat();
+    file.windows(descriptor.len()).position(|bytes| bytes == descriptor).unwrap()
+}
+
+#[test]
+fn zeros_between_blocks_of_a_gif_are_nothing() {
+    let frame = drawing(20, 10, Layout::Rgba);
+    let file = sample::gif(&[frame.clone(), frame.clone()]);
+    let pixels = decode(&file).unwrap().pixels;
+    let frame = frame_at(&file, frame.size());
+    let first_block = file.iter().position(|byte| *byte == gif::header::EXTENSION).unwrap();
+    for at in [first_block, frame, needed(&file)] {
+        for zeros in [1, 7] {
+            let padded = [&file[..at], &vec![0; zeros], &file[at..]].concat();
+            assert_eq!(decode(&padded).unwrap().pixels, pixels, "{zeros} at {at}");
+            assert!(probe(&padded, &Limits::default()).unwrap().animated);
+        }
+    }
+}
+
+#[test]
+fn a_first_frame_enlarges_the_canvas_of_a_gif() {
+    let frame = drawing(20, 10, Layout::Rgba);
+    let file = sample::gif(std::slice::from_ref(&frame));
+    let whole = decode(&file).unwrap().pixels;
+    let descriptor = frame_at(&file, frame.size());
+    let screens = [((5, 3), (0, 0), (20, 10)), ((0, 0), (0, 0), (20, 10)), ((40, 3), (0, 0), (40, 10))];
+    let moved = [((5, 3), (2, 1), (22, 11)), ((20, 10), (5, 5), (20, 10)), ((21, 9), (1, 0), (21, 10))];
+    for (screen, at, canvas) in screens.into_iter().chain(moved) {
+        let mut file = file.clone();
+        for (place, value) in [(6, screen.0), (8, screen.1), (descriptor + 1, at.0), (descriptor + 3, at.1)] {
+            file[place..place + 2].copy_from_slice(&(value as u16).to_le_bytes());
+        }
+        let pixels = decode(&file).unwrap().pixels;
+        assert_eq!(pixels.size(), Size::new(canvas.0, canvas.1), "{screen:?} at {at:?}");
+        let (width, first) = (canvas.0 as usize, (at.1 * canvas.0 + at.0) as usize);
+        let shown = (frame.size().width as usize).min(width - at.0 as usize) * 4;
+        for (y, row) in whole.rows().enumerate().take((canvas.1 - at.1) as usize) {
+            assert_eq!(
+                &pixels.data()[(first + y * width) * 4..][..shown],
+                &row[..shown],
+                "{screen:?} row {y}"
+            );
+        }
+    }
+}
+
+/// A PNG chunk.
+fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let sum = png::header::crc(kind.iter().chain(data)).to_be_bytes();
+    [&(data.len() as u32).to_be_bytes()[..], kind, data, &sum].concat()
+}
+
+/// A PNG of 2 x 1 pixels: header, the chunks, picture data.
+fn small_png(bit_depth: u8, color_type: u8, chunks: &[Vec<u8>]) -> Vec<u8> {
+    let row: &[u8] = match color_type {
+        0 => &[10, 200],
+        2 => &[10, 20, 30, 200, 210, 220],
+        3 => &[0, 1],
+        4 => &[10, 255, 200, 255],
+        _ => &[10, 20, 30, 255, 200, 210, 220, 255],
+    };
+    let row = [&[0], row].concat();
+    // Zlib's header, one stored block, its length and the length's complement, and the checksum.
+    let (a, b) = row.iter().fold((1_u32, 0_u32), |(a, b), byte| {
+        let a = (a + u32::from(*byte)) % 65_521;
+        (a, (b + a) % 65_521)
+    });
+    let length = row.len() as u16;
+    let stored = [&[0x78, 1, 1][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &row].concat();
+    let data = [&stored[..], &(b << 16 | a).to_be_bytes()].concat();
+    let header = [0, 0, 0, 2, 0, 0, 0, 1, bit_depth, color_type, 0, 0, 0];
+    let ends = [png_chunk(b"IDAT", &data), png_chunk(b"IEND", &[])].concat();
+    [b"\x89PNG\r\n\x1A\n", &png_chunk(b"IHDR", &header)[..], &chunks.concat(), &ends].concat()
+}
+
+#[test]
+fn png_chunks_that_do_not_count_are_ignored() {
+    let palette = png_chunk(b"PLTE", &[10, 20, 30, 200, 210, 220]);
+    let trns = |data: &[u8]| png_chunk(b"tRNS", data);
+    let mut broken = trns(&[0, 10]);
+    *broken.last_mut().unwrap() ^= 1;
+    let [srgb, p3] = [moxcms::ColorProfile::new_srgb(), moxcms::ColorProfile::new_display_p3()];
+    let profile = |name: &str, profile: &moxcms::ColorProfile| {
+        let file = sample::png(&drawing(1, 1, Layout::Rgb), None, Some(profile.encode().unwrap()));
+        let at = file.windows(4).position(|kind| kind == b"iCCP").unwrap_or_else(|| panic!("{name}"));
+        let length = u32::from_be_bytes(file[at - 4..at].try_into().unwrap()) as usize;
+        file[at - 4..at + 8 + length].to_vec()
+    };
+    let (srgb, p3) = (profile("sRGB", &srgb), profile("Display P3", &p3));
+    let colours = |chunks: &[Vec<u8>]| {
+        let decoded = decode(&small_png(8, 2, chunks)).unwrap();
+        let to_srgb = ToSrgb::new(decoded.pixels.layout(), decoded.colour.as_ref());
+        to_srgb.apply(decoded.pixels).unwrap()
+    };
+    assert_ne!(colours(std::slice::from_ref(&p3)), colours(&[]));
+    assert_eq!(colours(&[p3.clone(), srgb.clone()]), colours(&[p3]));
+
+    for color_type in [0, 2, 3, 4, 6] {
+        let with = |chunks: &[Vec<u8>]| {
+            let own = if color_type == 3 { vec![palette.clone()] } else { Vec::new() };
+            small_png(8, color_type, &[&own, chunks].concat())
+        };
+        let plain = decode(&with(&[])).unwrap().pixels;
+        let mut ignored = vec![trns(&[]), trns(&[0, 1, 2]), trns(&[0; 300]), png_chunk(b"gAMA", &[1, 2, 3])];
+        ignored.extend([png_chunk(b"sRGB", &[]), png_chunk(b"cHRM", &[9; 31]), png_chunk(b"cICP", &[1])]);
+        if color_type != 3 {
+            // Palettes of other types are suggestions, whatever they hold.
+            ignored.extend([png_chunk(b"PLTE", &[1, 2, 3, 4]), png_chunk(b"PLTE", &[])]);
+        }
+        let valid = match color_type {
+            0 => trns(&[0, 10]),
+            2 => trns(&[0, 10, 0, 20, 0, 30]),
+            3 => trns(&[0]),
+            // Of types with alpha none is.
+            _ => trns(&[0; 6]),
+        };
+        ignored.push(broken.clone());
+        if matches!(color_type, 4 | 6) {
+            ignored.extend([valid.clone(), trns(&[0, 10])]);
+        }
+        for chunk in &ignored {
+            let file = with(std::slice::from_ref(chunk));
+            let info = probe(&file, &Limits::default()).unwrap();
+            assert_eq!(info.has_alpha, color_type >= 4, "type {color_type}, {chunk:?}");
+            let decoded = decode(&file).unwrap();
+            assert_eq!(decoded.pixels, plain, "type {color_type}, {chunk:?}");
+        }
+        // A palette's alpha comes after it.
+        if color_type == 3 {
+            let early = small_png(8, 3, &[valid.clone(), palette.clone()]);
+            assert_eq!(decode(&early).unwrap().pixels, plain);
+        }
+        if color_type < 4 {
+            let first = decode(&with(std::slice::from_ref(&valid))).unwrap().pixels;
+            assert!(first.is_transparent(), "type {color_type}");
+            // Second copies, and first ones that do not count.
+            for other in [&broken, &trns(&[]), &trns(&[1, 200]), &trns(&[9; 6])] {
+                let pixels = decode(&with(&[valid.clone(), other.clone()])).unwrap().pixels;
+                assert_eq!(pixels, first, "type {color_type}, {other:?}");
+            }
+            assert_eq!(decode(&with(&[broken.clone(), valid])).unwrap().pixels, first, "type {color_type}");
+        }
+    }
+}
+
+#[test]
+fn png_colors_are_taken_by_precedence() {
+    let numbers = |numbers: &[u32]| numbers.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>();
+    let cicp = |primaries, transfer| png_chunk(b"cICP", &[primaries, transfer, 0, 1]);
+    let (p3, hdr, tv) = (cicp(12, 13), cicp(9, 16), png_chunk(b"cICP", &[12, 13, 0, 0]));
+    let srgb = png_chunk(b"sRGB", &[0]);
+    let gama = png_chunk(b"gAMA", &numbers(&[100_000]));
+    let common = png_chunk(b"gAMA", &numbers(&[45_455]));
+    let chrm = png_chunk(b"cHRM", &numbers(&[31_270, 32_900, 68_000, 32_000, 26_500, 69_000, 15_000, 6_000]));
+    let same = png_chunk(b"cHRM", &numbers(&[31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000]));
+    let flat =
+        png_chunk(b"cHRM", &numbers(&[31_270, 32_900, 64_000, 33_000, 64_000, 33_000, 64_000, 33_000]));
+    let profile = |profile: moxcms::ColorProfile| {
+        let file = sample::png(&drawing(1, 1, Layout::Rgb), None, Some(profile.encode().unwrap()));
+        let at = file.windows(4).position(|kind| kind == b"iCCP").unwrap();
+        let length = u32::from_be_bytes(file[at - 4..at].try_into().unwrap()) as usize;
+        file[at - 4..at + 8 + length].to_vec()
+    };
+    let icc = profile(moxcms::ColorProfile::new_adobe_rgb());
+    let shown = |chunks: &[&Vec<u8>]| {
+        let chunks: Vec<_> = chunks.iter().map(|chunk| (*chunk).clone()).collect();
+        let decoded = decode(&small_png(8, 2, &chunks)).unwrap();
+        let to_srgb = ToSrgb::new(decoded.pixels.layout(), decoded.colour.as_ref());
+        to_srgb.apply(decoded.pixels).unwrap().data().to_vec()
+    };
+    let plain = shown(&[]);
+    assert_eq!(plain, [10, 20, 30, 200, 210, 220]);
+    // Linear light: 10/255 is sRGB 56, 200/255 is 228 (IEC 61966-2-1).
+    let linear = shown(&[&gama]);
+    assert!(linear.iter().zip([55, 79, 95, 228, 233, 238]).all(|(a, b)| a.abs_diff(b) <= 2), "{linear:?}");
+    // Display P3 by its numbers, sRGB's curve: as its code points say.
+    let near = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1);
+    assert!(near(&shown(&[&chrm]), &shown(&[&p3])) && shown(&[&p3]) != plain, "{:?}", shown(&[&chrm]));
+    for nothing in [&common, &same, &flat, &hdr, &tv, &cicp(1, 13), &cicp(2, 2), &srgb] {
+        assert_eq!(shown(&[nothing]), plain, "{nothing:?}");
+    }
+    assert_eq!(shown(&[&srgb, &gama, &chrm]), plain);
+    assert_eq!(shown(&[&gama, &srgb]), plain);
+    let by_profile = shown(&[&icc]);
+    assert_ne!(by_profile, plain);
+    assert_eq!(shown(&[&srgb, &gama, &icc]), by_profile);
+    assert_eq!(shown(&[&icc, &srgb, &p3, &gama]), shown(&[&p3]));
+    assert_eq!(shown(&[&hdr, &icc]), by_profile);
+    assert_eq!(shown(&[&hdr, &gama]), linear);
+    // Behind a palette, even a suggested one, it is too late.
+    assert_eq!(shown(&[&png_chunk(b"PLTE", &[0; 3]), &gama]), plain);
+    // Gray stays gray.
+    let gray = decode(&small_png(8, 0, &[gama, chrm])).unwrap();
+    let expected = Space::Measured { gamma: Some(1.0), chromaticities: None };
+    assert!(
+        matches!(gray.colour, Some(Embedded::Described(Space::Measured { gamma, .. })) if gamma == Some(1.0))
+    );
+    let shown = ToSrgb::new(Layout::Gray, gray.colour.as_ref()).apply(gray.pixels.clone()).unwrap();
+    let alone = ToSrgb::new(Layout::Gray, Some(&Embedded::Described(expected))).apply(gray.pixels).unwrap();
+    assert_eq!(shown, alone);
+    assert!(shown.data()[0].abs_diff(55) <= 2 && shown.data()[1].abs_diff(228) <= 2, "{:?}", shown.data());
+}
+
+#[test]
+fn flags_of_webp_are_not_believed() {
+    let (rgb, rgba) = (drawing(20, 10, Layout::Rgb), drawing(20, 10, Layout::Rgba));
+    let size = rgb.size();
+    for (pixels, lossless) in [(&rgb, false), (&rgb, true), (&rgba, false), (&rgba, true)] {
+        let simple = sample::webp(pixels, lossless);
+        let expected = decode(&simple).unwrap().pixels;
+        assert_eq!(expected.layout(), pixels.layout());
+        for flags in (0..=0x3F).step_by(2) {
+            let file = sample::extended_webp(&simple, size, flags, &[]);
+            let info = probe(&file, &Limits::default()).unwrap();
+            assert_eq!((info.has_alpha, info.animated), (pixels.layout().has_alpha(), false), "{flags:#x}");
+            assert_eq!(decode(&file).unwrap().pixels, expected, "{flags:#x}, lossless: {lossless}");
+
+            // A lossy picture with alpha is extended already.
+            let chunks = if simple[12..].starts_with(b"VP8X") { &simple[30..] } else { &simple[12..] };
+            let bare = [&simple[..12], chunks].concat();
+            // Animations: whether the frame covers the canvas counts too.
+            for canvas in [size, Size::new(30, 20)] {
+                let mut file = sample::animated_webp(&bare, canvas, size, (0, 0));
+                file[20] = flags;
+                let has_alpha = pixels.layout().has_alpha() || canvas != size;
+                let info = probe(&file, &Limits::default()).unwrap();
+                assert_eq!((info.has_alpha, info.animated), (has_alpha, true), "{flags:#x}");
+                let shown = decode(&file).unwrap().pixels;
+                let channels = shown.layout().channels();
+                let last = shown.data().rchunks_exact(channels).next().unwrap();
+                assert!(canvas == size || last[3] == 0, "{flags:#x}: {last:?}");
+                let first = shown.data()[..3].iter().zip(expected.data()).all(|(a, b)| a.abs_diff(*b) <= 3);
+                assert!(first || expected.data().get(3) == Some(&0), "{flags:#x}");
+            }
+        }
     }
 }

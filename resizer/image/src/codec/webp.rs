@@ -1,6 +1,5 @@
-//! WebP: read by `image`, written by libwebp.
-
-use std::io::Cursor;
+//! WebP: read by `image`, written by libwebp. Whether there is alpha or an animation is told by what is in the file, not by its
+//! flags.
 
 use image::codecs::webp::WebPDecoder;
 
@@ -8,7 +7,7 @@ use self::header::Header;
 use super::{Decode, Decoded, Encode, WEBP_MAX_SIDE, decode_error, decode_with};
 use crate::{
     cancel::Cancel,
-    colour::profile,
+    colour::{Embedded, profile},
     error::ImageError,
     limits::Limits,
     pixels::{Layout, Pixels},
@@ -55,10 +54,13 @@ impl Decode for Decoder {
         _view: &View,
         _cancel: &Cancel,
     ) -> Result<Decoded, ImageError> {
-        let file = header::whole(bytes)?;
-        let decoder = WebPDecoder::new(Cursor::new(file)).map_err(|error| decode_error(&error))?;
+        let file = header::honest(bytes)?;
+        let decoder = WebPDecoder::new(file).map_err(|error| decode_error(&error))?;
         let (data, profile) = decode_with(decoder, info)?;
-        Ok(Decoded { pixels: Pixels::new(info.stored_size, info.layout, data)?, profile })
+        Ok(Decoded {
+            pixels: Pixels::new(info.stored_size, info.layout, data)?,
+            colour: profile.map(Embedded::Icc),
+        })
     }
 }
 

@@ -4,8 +4,8 @@ use super::*;
 use crate::sample::plain;
 
 fn converted(layout: Layout, pixel: &[u8], profile: Option<&ColorProfile>) -> (Layout, Vec<u8>) {
-    let profile = profile.map(|profile| profile.encode().unwrap());
-    let pixels = ToSrgb::new(layout, profile.as_deref()).apply(plain(3, 2, layout, pixel)).unwrap();
+    let profile = profile.map(|profile| Embedded::Icc(profile.encode().unwrap()));
+    let pixels = ToSrgb::new(layout, profile.as_ref()).apply(plain(3, 2, layout, pixel)).unwrap();
     let length = pixels.layout().channels();
     assert_eq!(pixels.data(), pixels.data()[..length].repeat(6));
     (pixels.layout(), pixels.data()[..length].to_vec())
@@ -57,13 +57,20 @@ fn useless_profiles_are_ignored() {
     let rgb = plain(4, 4, Layout::Rgb, &[200, 100, 50]);
     let gray = plain(4, 4, Layout::Gray, &[200]);
     // Of another colour model.
-    assert_eq!(ToSrgb::new(Layout::Gray, Some(&p3)).apply(gray.clone()).unwrap(), gray);
+    assert_eq!(
+        ToSrgb::new(Layout::Gray, Some(&Embedded::Icc(p3.clone()))).apply(gray.clone()).unwrap(),
+        gray
+    );
     // Damaged anywhere.
     for length in (0..p3.len()).step_by(11) {
-        let _ = ToSrgb::new(Layout::Rgb, Some(&p3[..length])).apply(rgb.clone()).unwrap();
+        let _ =
+            ToSrgb::new(Layout::Rgb, Some(&Embedded::Icc(p3[..length].to_vec()))).apply(rgb.clone()).unwrap();
     }
     for garbage in [&[][..], b"not a profile", &[0; 500], &[255; 500]] {
-        assert_eq!(ToSrgb::new(Layout::Rgb, Some(garbage)).apply(rgb.clone()).unwrap(), rgb);
+        assert_eq!(
+            ToSrgb::new(Layout::Rgb, Some(&Embedded::Icc(garbage.to_vec()))).apply(rgb.clone()).unwrap(),
+            rgb
+        );
     }
 }
 
@@ -94,11 +101,50 @@ fn cmyk_profiles_are_used() {
     assert!(near(&gray, &[119; 3], 4), "{gray:?}");
 }
 
+/// A press whose black is a gray prints black all the same.
+#[test]
+fn the_black_of_a_press_becomes_black() {
+    // L* 25 is 0.0442 of white's light.
+    let profile = ink_profile(0x4000).encode().unwrap();
+    let shown = |ink: u8, version: u8| {
+        let mut profile = profile.clone();
+        profile[8] = version;
+        let pixels = plain(3, 2, Layout::Cmyk, &[0, 0, 0, ink]);
+        let shown = ToSrgb::new(Layout::Cmyk, Some(&Embedded::Icc(profile))).apply(pixels).unwrap();
+        shown.data()[..3].to_vec()
+    };
+    assert!(near(&shown(255, 2), &[0; 3], 2), "{:?}", shown(255, 2));
+    assert!(near(&shown(0, 2), &[255; 3], 1), "{:?}", shown(0, 2));
+    // Halfway L* is 62.5, that is 0.3092 of light; without the black's (0.3092 - 0.0442) / (1 - 0.0442) = 0.2773, sRGB 143.
+    assert!(near(&shown(128, 2), &[143; 3], 2), "{:?}", shown(128, 2));
+    // Version 4 says what black is: 0.0034731; L* 25 is 0.0409 above it, sRGB 56.
+    assert!(near(&shown(255, 4), &[56; 3], 2), "{:?}", shown(255, 4));
+}
+
+/// Of a Lab connection space a gray curve is L*: half of it is sRGB 119.
+#[test]
+fn gray_profiles_of_lightness_are_used() {
+    let mut profile = ColorProfile::new_gray_with_gamma(1.0);
+    profile.gray_trc = Some(ToneReprCurve::Parametric(vec![1.0]));
+    profile.pcs = DataColorSpace::Lab;
+    for (value, expected) in [(0, 0), (128, 119), (255, 255), (20, 23)] {
+        let (layout, found) = converted(Layout::Gray, &[value], Some(&profile));
+        assert!(layout == Layout::Gray && near(&found, &[expected], 1), "{value}: {found:?}");
+        let (_, found) = converted(Layout::GrayAlpha, &[value, 9], Some(&profile));
+        assert!(near(&found, &[expected, 9], 1), "{value}: {found:?}");
+    }
+}
+
 /// A profile of a printer of which only black is seen: L* is 100 without and 0 with it.
 fn black_only_profile() -> ColorProfile {
+    ink_profile(0)
+}
+
+/// A profile of a printer of which only black is seen: L* is 100 without and `black` (0xFF00 is 100) with it.
+fn ink_profile(black: u16) -> ColorProfile {
     let grid = 2usize;
     // Lab of 16 bits as ICC's lut16Type has it: L* 100 is 0xFF00, a* and b* 0 are 0x8000. The last ink changes fastest.
-    let table = [[0xFF00, 0x8000, 0x8000], [0, 0x8000, 0x8000u16]].as_flattened().repeat(grid.pow(3));
+    let table = [[0xFF00, 0x8000, 0x8000], [black, 0x8000, 0x8000u16]].as_flattened().repeat(grid.pow(3));
     let straight = [0, u16::MAX];
     let lut = moxcms::LutDataType {
         num_input_channels: 4,

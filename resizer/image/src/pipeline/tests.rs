@@ -281,3 +281,33 @@ fn the_smallest_pictures_work() {
         }
     }
 }
+
+/// A white picture with black beyond its edge, in its last MCUs, comes out white: turned any way, whole or cropped, and as
+/// small as each scale of the decoder.
+#[test]
+fn nothing_from_beyond_the_edge_is_seen() {
+    for (width, height) in [(321, 241), (327, 250), (334, 255), (329, 240)] {
+        let (full_width, full_height) = (u32::next_multiple_of(width, 16), u32::next_multiple_of(height, 16));
+        let at = |x: u32, y: u32| if x < width && y < height { [255; 3] } else { [0; 3] };
+        let data = (0..full_height).flat_map(|y| (0..full_width).flat_map(move |x| at(x, y))).collect();
+        let pixels = Pixels::new(Size::new(full_width, full_height), Layout::Rgb, data).unwrap();
+        for orientation in Orientation::ALL {
+            let jpeg = Jpeg { exif: Some(sample::exif(orientation.exif())), ..Jpeg::default() };
+            let mut file = jpeg.write(&pixels);
+            let frame = file.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
+            file[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes()[2..]);
+            file[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes()[2..]);
+            for divisor in [4, 8, 17] {
+                for fit in [Fit::ScaleDown, Fit::Cover] {
+                    let options = options(fit, width / divisor, height / divisor, FormatChoice::Png);
+                    let picture = rgba(&one(&file, &options));
+                    let darkest = picture.pixels().flat_map(|pixel| pixel.0).min().unwrap();
+                    assert!(
+                        darkest >= 250,
+                        "{width}x{height} {orientation:?} 1/{divisor} {fit:?}: {darkest}"
+                    );
+                }
+            }
+        }
+    }
+}

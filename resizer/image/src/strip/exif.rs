@@ -17,8 +17,12 @@ const ENTRY_LEN: usize = 12;
 /// Bytes of the last part of an entry, and of every offset.
 const FIELD_LEN: usize = 4;
 
+const BYTE: u16 = 1;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
+const SIGNED_BYTE: u16 = 6;
+const SIGNED_SHORT: u16 = 8;
+const SIGNED_LONG: u16 = 9;
 const IFD: u16 = 13;
 
 const ORIENTATION: u16 = 0x0112;
@@ -101,6 +105,24 @@ const EXIF_TAGS: [(u16, u16); 26] = [
 /// Kept tags of the interoperability directory: index, version, and the related picture's format and size.
 const INTEROP_TAGS: [u16; 5] = [0x0001, 0x0002, 0x1000, 0x1001, 0x1002];
 
+/// The value of the orientation tag of a block, with or without `Exif\0\0` before it: of the first one in the picture's
+/// directory, of any type of whole numbers. Entries that are cut off do no harm to those before.
+pub(crate) fn orientation(block: &[u8]) -> Option<usize> {
+    let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
+    let source = Source { tiff, order: Order::of(tiff)?, places: Vec::new() };
+    let at = source.offset(4)?;
+    let count = source.order.u16(*tiff.get(at..)?.first_chunk()?);
+    let (table, _) = tiff.get(at.checked_add(2)?..)?.as_chunks::<ENTRY_LEN>();
+    let mut entries = table.iter().take(count.into()).map(|entry| source.entry(*entry));
+    let entry = entries.find(|entry| entry.tag == ORIENTATION)?;
+    match (entry.kind, entry.count, entry.field) {
+        (BYTE | SIGNED_BYTE, 1, [value, ..]) => Some(value.into()),
+        (SHORT | SIGNED_SHORT, 1, [a, b, ..]) => Some(source.order.u16([a, b]).into()),
+        (LONG | SIGNED_LONG, 1, field) => usize::try_from(source.order.u32(field)).ok(),
+        _ => None,
+    }
+}
+
 /// A block that says nothing but the orientation.
 pub(super) fn minimal(orientation: Orientation) -> Vec<u8> {
     let entry = Entry::orientation(orientation, Order::Little);
@@ -133,6 +155,15 @@ enum Order {
 }
 
 impl Order {
+    /// What a TIFF structure begins with.
+    fn of(tiff: &[u8]) -> Option<Self> {
+        match tiff.get(..4)? {
+            b"II*\0" => Some(Self::Little),
+            b"MM\0*" => Some(Self::Big),
+            _ => None,
+        }
+    }
+
     fn u16(self, bytes: [u8; 2]) -> u16 {
         if self == Self::Little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }
     }
@@ -216,12 +247,7 @@ struct RawEntry {
 
 impl<'a> Source<'a> {
     fn new(tiff: &'a [u8]) -> Option<Self> {
-        let order = match tiff.get(..4)? {
-            b"II*\0" => Order::Little,
-            b"MM\0*" => Order::Big,
-            _ => return None,
-        };
-        let mut source = Self { tiff, order, places: Vec::new() };
+        let mut source = Self { tiff, order: Order::of(tiff)?, places: Vec::new() };
         source.places = source.find_places();
         Some(source)
     }

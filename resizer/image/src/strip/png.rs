@@ -3,7 +3,7 @@
 use super::{Keep, exif};
 use crate::{
     codec::{
-        png::header::{Chunk, SIGNATURE_LEN},
+        png::header::{Chunk, SIGNATURE_LEN, crc},
         reader::Reader,
     },
     error::ImageError,
@@ -55,7 +55,7 @@ pub(super) fn strip(bytes: &[u8], keep: Keep) -> Result<Vec<u8>, ImageError> {
     Ok(out)
 }
 
-/// The number of the one EXIF chunk that readers go by: the last before the picture data, else the first after it. Checks that
+/// The number of the one EXIF chunk that readers go by: the first before the picture data, else the first after it. Checks that
 /// the chunks that must be there are.
 fn effective_exif(mut reader: Reader<'_>) -> Result<Option<usize>, ImageError> {
     let (mut before, mut after) = (None, None);
@@ -69,7 +69,7 @@ fn effective_exif(mut reader: Reader<'_>) -> Result<Option<usize>, ImageError> {
             b"IDAT" => has_data = true,
             b"IEND" => break,
             b"eXIf" if has_data => after = after.or(Some(number)),
-            b"eXIf" => before = Some(number),
+            b"eXIf" => before = before.or(Some(number)),
             _ => {}
         }
     }
@@ -114,16 +114,4 @@ fn write(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Result<(), ImageError
     out.extend_from_slice(data);
     out.extend(crc(kind.iter().chain(data)).to_be_bytes());
     Ok(())
-}
-
-/// The checksum of kind and content (W3C PNG, annex D), bit by bit: the blocks are small.
-fn crc<'a>(bytes: impl Iterator<Item = &'a u8>) -> u32 {
-    !bytes.fold(u32::MAX, |crc, byte| {
-        (0..8).fold(
-            crc ^ u32::from(*byte),
-            |crc, _| {
-                if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 }
-            },
-        )
-    })
 }

@@ -59,7 +59,10 @@ fn damaged_files_pass_every_check() {
             for _ in 0..=random(4) {
                 let at = random(damaged.len());
                 match random(4) {
-                    0 => drop(damaged.drain(at..(at + random(40)).min(file.bytes.len() - 60).max(at))),
+                    0 => {
+                        let end = (at + random(40)).min(file.bytes.len() - 60).max(at).min(damaged.len());
+                        damaged.drain(at..end);
+                    }
                     1 => made::insert(&mut damaged, at, &file.bytes[at.min(80)..][..random(40)]),
                     2 => damaged[at] = [0, 1, 2, 8, 0x7F, 0x80, 0xFE, 0xFF][random(8)],
                     _ => damaged[at] = random(256) as u8,

@@ -120,16 +120,17 @@ fn a_block_of_places_alone_goes() {
     assert_eq!(without_location(b""), None);
 }
 
-/// An orientation is written as it is understood: nonsense, or one of another type, is upright.
+/// An orientation is written as it is understood: nonsense, or text, is upright; one of another type of number is kept.
 #[test]
 fn odd_orientations_are_upright() {
     let of = |value| tiff(Order::Big, &[(0x0110, Value::Text(b"Seven\0".to_vec())), (0x0112, value)], &[]);
     let upright = Some(of(Value::Short(1)));
-    for value in [Value::Short(0), Value::Short(9), Value::Short(0x0106), Value::Long(6)] {
+    for value in [Value::Short(0), Value::Short(9), Value::Short(0x0106), Value::Text(b"6\0".to_vec())] {
         assert_eq!(without_location(&of(value)), upright);
     }
     let six = of(Value::Short(6));
     assert_eq!(without_location(&six).as_ref(), Some(&six));
+    assert_eq!(without_location(&of(Value::Long(6))), Some(six));
 }
 
 /// Entries that refer to the bytes of the GPS directory, its values or a maker's note go, whatever they say they are.

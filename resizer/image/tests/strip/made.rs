@@ -337,8 +337,8 @@ pub fn png(exif: Option<&[u8]>, animated: bool) -> Vec<u8> {
     ];
     let later = chunks[2..].concat();
     if let Some(block) = exif {
-        chunks.insert(3, png_chunk(b"eXIf", &other_exif()));
-        chunks.insert(4, png_chunk(b"eXIf", block));
+        chunks.insert(3, png_chunk(b"eXIf", block));
+        chunks.insert(4, png_chunk(b"eXIf", &other_exif()));
     }
     insert(&mut file, end, &later);
     if animated {
@@ -489,7 +489,7 @@ pub fn files() -> Vec<Made> {
         made("progressive JPEG", Format::Jpeg, jpeg(Some(&exif[1]), true), true),
         made("JPEG without EXIF", Format::Jpeg, jpeg(None, false), true),
         made("PNG", Format::Png, png(Some(&exif[1]), false), true),
-        made("animated PNG", Format::Png, png(Some(&prefixed), true), true),
+        made("animated PNG", Format::Png, png(Some(&exif[0]), true), true),
         made("PNG without EXIF", Format::Png, png(None, false), true),
         made("WebP", Format::Webp, webp(Some(&exif[0]), false), true),
         made("animated WebP", Format::Webp, webp(Some(&prefixed), true), true),

@@ -28,7 +28,7 @@ pub enum Colour {
     YCbCr,
     /// Red, green and blue as they are (Adobe transform 0, or components named R, G and B).
     Rgb,
-    /// Four inks as they are. Adobe's files hold them inverted: 255 is no ink.
+    /// Four inks as they are. Nearly all files hold them inverted, as Adobe's do: 255 is no ink.
     Cmyk,
     /// Adobe transform 2: YCbCr of the inverted first three inks, and K.
     Ycck,
@@ -73,7 +73,7 @@ impl<'a> Header<'a> {
         self.segments(marker::APP0 + 2)
     }
 
-    /// APP14 payloads: Adobe's colour transform. With one, CMYK values are inverted.
+    /// APP14 payloads: Adobe's colour transform.
     pub fn app14(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.segments(marker::APP0 + 14)
     }

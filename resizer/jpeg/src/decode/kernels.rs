@@ -59,6 +59,44 @@ impl Kernels {
         }
     }
 
+    /// Transforms the lowest frequencies of one block of 64 coefficients into rows of `stride` samples.
+    pub(crate) fn lowest(self, job: &Job<'_>, out: &mut [u8], stride: usize) {
+        let (width, height) = (job.table.width, job.table.height);
+        if (width, height) == (8, 8) {
+            return self.block(job, out, stride);
+        }
+        let mut kept = [0; 64];
+        let lines = kept.chunks_exact_mut(width).zip(job.coefficients.chunks_exact(8));
+        for (line, from) in lines.take(height) {
+            line.copy_from_slice(&from[..width]);
+        }
+        let job = Job { coefficients: &kept[..width * height], table: job.table };
+        self.block(&job, out, stride);
+    }
+
+    /// Transforms one block of 64 coefficients that the picture's edge cuts: the means of boxes of the full transform, of
+    /// the samples `inside` (at least one in each direction) alone.
+    pub(crate) fn cut(self, job: &Job<'_>, inside: (usize, usize), out: &mut [u8], stride: usize) {
+        let mut samples = [[0; 64]; 2];
+        let coefficients = [job.coefficients, job.coefficients];
+        self.transform(Transform::<64>::new(coefficients, [job.table, job.table], &mut samples));
+        let full = samples[0].as_chunks::<8>().0;
+        let (width, height) = (job.table.width, job.table.height);
+        // Boxes beyond the edge, at which nobody looks, are given its last sample.
+        let extent = |number: usize, size: usize, inside: usize| {
+            (number * size).min(inside - 1)..((number + 1) * size).min(inside)
+        };
+        for y in 0..height {
+            for x in 0..width {
+                let (columns, rows) = (extent(x, 8 / width, inside.0), extent(y, 8 / height, inside.1));
+                let count = columns.len() * rows.len();
+                let sum: usize =
+                    full[rows].iter().flat_map(|row| &row[columns.clone()]).map(|s| usize::from(*s)).sum();
+                out[y * stride + x] = ((sum + count / 2) / count).to_le_bytes()[0];
+            }
+        }
+    }
+
     /// YCbCr to RGB.
     pub(crate) fn ycc_to_rgb(self, y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
         self.0.run(YccToRgb { planes: [y, cb, cr], out });

@@ -24,6 +24,9 @@ pub(crate) struct Plane {
     /// Blocks with the padding to whole MCUs.
     pub(crate) padded_x: usize,
     pub(crate) padded_y: usize,
+    /// Samples of the full-size component that belong to the picture (A.1.1).
+    pub(crate) full_width: usize,
+    pub(crate) full_height: usize,
     /// Whether the output needs it.
     pub(crate) wanted: bool,
 }
@@ -37,6 +40,29 @@ impl Plane {
     /// Rows of samples that one MCU row makes.
     pub(crate) const fn band(&self) -> usize {
         self.v * self.block_height
+    }
+
+    /// Samples of a full-size block that belong to the picture, horizontally and vertically: 0 to 8 each.
+    pub(crate) fn inside(&self, x: usize, y: usize) -> (usize, usize) {
+        (self.full_width.saturating_sub(8 * x).min(8), self.full_height.saturating_sub(8 * y).min(8))
+    }
+
+    /// Whether the last blocks of a row are cut by the picture's edge in a direction in which they are made smaller: their
+    /// low frequencies alone do not tell what is inside from what is beyond.
+    pub(crate) const fn cut_across(&self) -> bool {
+        self.wanted && self.block_width < 8 && !self.full_width.is_multiple_of(8)
+    }
+
+    /// The same of a column's last blocks.
+    pub(crate) const fn cut_down(&self) -> bool {
+        self.wanted && self.block_height < 8 && !self.full_height.is_multiple_of(8)
+    }
+
+    /// Whether a block is cut so.
+    pub(crate) fn is_cut(&self, x: usize, y: usize) -> bool {
+        let (across, down) = self.inside(x, y);
+        // Blocks wholly beyond the edge are not looked at.
+        across > 0 && down > 0 && (self.cut_across() && across < 8 || self.cut_down() && down < 8)
     }
 
     /// Coefficients kept of a block.
@@ -61,6 +87,15 @@ pub(crate) struct Block {
     pub(crate) keep_height: usize,
     /// Places it takes in the output: those kept and one that swallows the others.
     pub(crate) stride: usize,
+}
+
+/// The blocks of an MCU with every coefficient of those that the output needs.
+pub(crate) fn whole_blocks(blocks: &[Block]) -> Vec<Block> {
+    let whole = |block: &Block| match block.keep_width {
+        0 => *block,
+        _ => Block { keep_width: 8, keep_height: 8, stride: 64, ..*block },
+    };
+    blocks.iter().map(whole).collect()
 }
 
 /// Where coefficients go in a block that keeps the lowest frequencies.
@@ -169,6 +204,8 @@ impl Layout {
                     blocks_y: (height * v).div_ceil(8 * largest_v),
                     padded_x: mcus_x * h,
                     padded_y: mcus_y * v,
+                    full_width: (width * h).div_ceil(largest_h),
+                    full_height: (height * v).div_ceil(largest_v),
                     wanted: i == 0 || output != Output::Gray8 || header.colour == Colour::Rgb,
                 }
             })
@@ -183,6 +220,12 @@ impl Layout {
             largest_v,
             planes,
         }
+    }
+
+    /// Whether the last MCUs of a scan's rows have [cut](Plane::is_cut) blocks, and whether its last row of MCUs has.
+    pub(crate) fn cut(&self, scan: &ScanHeader) -> (bool, bool) {
+        let planes = || scan.components.iter().map(|c| &self.planes[c.index]);
+        (planes().any(Plane::cut_across), planes().any(Plane::cut_down))
     }
 
     /// The blocks of one MCU of a scan, and the scan's MCUs horizontally and vertically.

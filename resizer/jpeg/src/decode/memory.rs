@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::options::{Options, Output};
 use super::progressive::Store;
 use super::rows::{Emitter, Samples, pixel_bytes};
-use super::{lanes, scan, tables};
+use super::{lanes, plain, scan, tables};
 use crate::decode::entropy::PADDING;
 
 /// Lists of components, blocks, scan headers and small tables.
@@ -33,7 +33,9 @@ pub(crate) fn needed(header: &Header<'_>, file: usize, options: &Options<'_>) ->
     } else {
         // A scan may hold any of the components: at most all of them, interleaved.
         let mcu = layout.planes.iter().map(|plane| (plane.kept() + 1) * plane.h * plane.v).sum();
-        tables::LARGEST + lanes::Decoder::most_bytes(mcu)
+        let cut = layout.planes.iter().any(|plane| plane.cut_across() || plane.cut_down());
+        let whole = if cut { plain::MOST_BYTES + lanes::MARK_BYTES } else { 0 };
+        tables::LARGEST + lanes::Decoder::most_bytes(mcu) + whole
     };
     samples + out + window + entropy + Emitter::bytes(&layout) + SMALL
 }

@@ -56,6 +56,8 @@ pub(crate) struct Picture<'p, 'c> {
     mcu_places: usize,
     /// Blocks of an MCU, in each direction, for each component of the frame.
     spans: [(usize, usize); 4],
+    /// Whether the last MCU of each row, and the last row, have blocks that the picture's edge cuts.
+    cut: (bool, bool),
     mcus_x: usize,
     mcus_y: usize,
     x: usize,
@@ -74,6 +76,7 @@ impl<'p, 'c> Picture<'p, 'c> {
         options: &'p Options<'c>,
         kernels: Kernels,
         banded: bool,
+        cut: (bool, bool),
         (blocks, mcus_x, mcus_y): (&[Block], usize, usize),
     ) -> Self {
         let mut spans = [(1, 1); 4];
@@ -121,6 +124,7 @@ impl<'p, 'c> Picture<'p, 'c> {
             runs,
             mcu_places: at,
             spans,
+            cut,
             mcus_x,
             mcus_y,
             x: 0,
@@ -196,6 +200,33 @@ impl<'p, 'c> Picture<'p, 'c> {
         }
     }
 
+    /// Makes one MCU of blocks with all their coefficients.
+    fn whole(&mut self, mut coefficients: &mut [i16]) {
+        for number in 0..self.places.len() {
+            let own = self.places[number];
+            let plane = &self.layout.planes[own.component];
+            if own.kept == 0 {
+                coefficients = &mut coefficients[1..];
+                continue;
+            }
+            let (block, rest) = coefficients.split_at_mut(64);
+            coefficients = rest;
+            let dc = &mut self.predictions[own.component];
+            *dc = dc.wrapping_add(block[0]);
+            block[0] = *dc;
+            let (across, down) = self.spans[own.component];
+            let inside = plane.inside(self.x * across + own.x, self.y * down + own.y);
+            let job = Job { coefficients: block, table: &self.tables[own.component] };
+            let at = own.start + self.x * own.advance;
+            let bytes = &mut self.samples[own.component].bytes[at..];
+            if plane.is_cut(self.x * across + own.x, self.y * down + own.y) {
+                self.kernels.cut(&job, inside, bytes, own.stride);
+            } else {
+                self.kernels.lowest(&job, bytes, own.stride);
+            }
+        }
+    }
+
     /// Goes on behind so many MCUs of the row.
     fn step(&mut self, count: usize) -> Result<(), Error> {
         self.x += count;
@@ -255,6 +286,29 @@ impl Mcus for Picture<'_, '_> {
                 self.transform(self.pairs[number], batch);
             }
             self.step(count)?;
+        }
+        Ok(())
+    }
+
+    fn ahead(&self) -> (usize, bool) {
+        let (across, down) = self.cut;
+        let in_row = self.mcus_x - self.x;
+        if down && self.y + 1 == self.mcus_y {
+            (in_row, true)
+        } else if across {
+            if in_row == 1 { (1, true) } else { (in_row - 1, false) }
+        } else if down {
+            ((self.mcus_y - 1 - self.y) * self.mcus_x - self.x, false)
+        } else {
+            (usize::MAX, false)
+        }
+    }
+
+    fn take_whole(&mut self, coefficients: &mut [i16]) -> Result<(), Error> {
+        let places = self.places.iter().map(|place| if place.kept == 0 { 1 } else { 64 }).sum();
+        for mcu in coefficients.chunks_exact_mut(places) {
+            self.whole(mcu);
+            self.step(1)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::codes::{Bits, Lookup};
 use super::error::Error;
 use super::lanes::{Chunk, End, Input, LARGEST_MCU_BITS};
 use super::layout::{Block, Places};
-use super::scan::Mcus;
+use super::scan::{Mcus, Whole};
 use super::segments::{HuffmanSpec, STANDARD, Tables};
 use super::symbols::{self, ENDED, Forms, MOST_PASSED, PAST, PLAIN, RAW, SIZE, TAIL, standard_forms};
 use std::borrow::Cow;
@@ -22,6 +22,10 @@ const SMALL_SHORT: usize = 32 << 10;
 const SHORT: usize = 100;
 /// MCUs decoded at once.
 const MCUS: usize = 32;
+
+/// The most bytes that a decoder of any scan allocates: ten blocks an MCU, eight tables.
+pub(crate) const MOST_BYTES: u64 =
+    (MCUS * 10 * 65 * size_of::<i16>() + 8 * size_of::<Lookup>() + 10 * size_of::<Own>() + (1 << 10)) as u64;
 
 /// A scan's tables and the coefficients of a few MCUs.
 pub(crate) struct Decoder {
@@ -251,17 +255,22 @@ fn skip(bits: &mut Bits<'_>, ac: &Lookup, k: usize) -> Result<usize, Stop> {
 
 /// Which of the two decodes a scan.
 pub(crate) enum Entropy {
-    /// Code by code.
-    Plain(Decoder),
+    /// Code by code; those that are to be given [whole](Mcus::take_whole), if there are any, by the second.
+    Plain(Decoder, Option<Decoder>),
     /// By state tables, one lane or four.
-    Lanes(super::lanes::Decoder),
+    Lanes(Box<super::lanes::Decoder>),
 }
 
 impl Entropy {
     /// Decodes the next MCUs into `mcus`: at least one, unless the data ends.
     pub(crate) fn chunk(&mut self, input: Input<'_>, mcus: &mut impl Mcus) -> Result<Chunk, Error> {
         match self {
-            Self::Plain(decoder) => decoder.chunk(input, mcus),
+            Self::Plain(decoder, None) => decoder.chunk(input, mcus),
+            Self::Plain(decoder, Some(whole)) => {
+                let (alike, is_whole) = mcus.ahead();
+                let input = Input { left: alike.min(input.left), ..input };
+                if is_whole { whole.chunk(input, &mut Whole(mcus)) } else { decoder.chunk(input, mcus) }
+            }
             Self::Lanes(decoder) => decoder.chunk(input, mcus),
         }
     }

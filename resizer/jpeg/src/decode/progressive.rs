@@ -30,7 +30,7 @@ impl Store {
     const fn each(plane: &Plane) -> usize {
         match plane.kept() {
             0 => 0,
-            1 => 1,
+            1 if !plane.cut_across() && !plane.cut_down() => 1,
             _ => 64,
         }
     }
@@ -72,6 +72,10 @@ impl Store {
 fn wanted(plane: &Plane) -> u64 {
     if !plane.wanted {
         return 0;
+    }
+    // Codes of the blocks at the edge come after all others.
+    if plane.cut_across() || plane.cut_down() {
+        return u64::MAX;
     }
     NATURAL.iter().enumerate().fold(0, |set, (k, natural)| {
         let (x, y) = (usize::from(natural & 7), usize::from(natural >> 3));

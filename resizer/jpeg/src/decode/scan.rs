@@ -18,6 +18,31 @@ pub(crate) trait Mcus {
     fn take(&mut self, coefficients: &mut [i16]) -> Result<(), Error>;
     /// As many MCUs without data.
     fn missing(&mut self, count: usize) -> Result<(), Error>;
+    /// How many of the next MCUs are alike in whether they are to be given whole, and whether they are.
+    fn ahead(&self) -> (usize, bool) {
+        (usize::MAX, false)
+    }
+    /// The next MCUs, with every coefficient of the blocks that the output needs.
+    fn take_whole(&mut self, coefficients: &mut [i16]) -> Result<(), Error> {
+        self.take(coefficients)
+    }
+}
+
+/// MCUs that are given whole.
+pub(crate) struct Whole<'m, M>(pub(crate) &'m mut M);
+
+impl<M: Mcus> Mcus for Whole<'_, M> {
+    fn restart(&mut self) {
+        self.0.restart();
+    }
+
+    fn take(&mut self, coefficients: &mut [i16]) -> Result<(), Error> {
+        self.0.take_whole(coefficients)
+    }
+
+    fn missing(&mut self, count: usize) -> Result<(), Error> {
+        self.0.missing(count)
+    }
 }
 
 /// What one scan is.

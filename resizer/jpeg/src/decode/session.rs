@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::kernels::{Job, Kernels};
-use super::layout::Layout;
+use super::layout::{Layout, whole_blocks};
 use super::options::{Damage, Options};
 use super::picture::Picture;
 use super::plain::{self, Entropy};
@@ -117,11 +117,13 @@ impl Session<'_, '_, '_> {
         let (blocks, mcus_x, mcus_y) = self.layout.mcu(scan);
         let mcus = mcus_x * mcus_y;
         let bytes = self.file.len() - at.min(self.file.len());
+        let cut = self.layout.cut(scan);
+        let whole = (cut.0 || cut.1).then(|| plain::Decoder::new(tables, &whole_blocks(&blocks), mcus));
         let mut entropy = if plain::suits(tables, &blocks, mcus, bytes) {
-            Entropy::Plain(plain::Decoder::new(tables, &blocks, mcus))
+            Entropy::Plain(plain::Decoder::new(tables, &blocks, mcus), whole)
         } else {
             let machine = Machine::new(tables, &blocks, bytes);
-            Entropy::Lanes(lanes::Decoder::new(machine, self.options.lanes, mcus, bytes))
+            Entropy::Lanes(Box::new(lanes::Decoder::new(machine, self.options.lanes, mcus, bytes, whole)))
         };
         let interval = usize::from(tables.restart_interval);
         let scan = Scan { file: self.file, at, mcus, interval, damage: self.options.damage };
@@ -134,6 +136,7 @@ impl Session<'_, '_, '_> {
             self.options,
             self.kernels,
             banded,
+            cut,
             (&blocks, mcus_x, mcus_y),
         );
         scan::decode(&scan, &mut entropy, &mut self.noted, &mut picture)
@@ -267,31 +270,26 @@ impl Session<'_, '_, '_> {
         }
         let mut samples = self.samples(false);
         let tables = self.tables();
-        let mut kept = [0; 64];
         for band in 0..self.layout.mcus_y {
             self.options.check_cancel()?;
             for (c, plane) in self.layout.planes.iter().enumerate() {
                 if !plane.wanted || self.steps[c].is_none() {
                     continue;
                 }
-                let (width, height) = (plane.block_width, plane.block_height);
                 for y in band * plane.v..(band + 1) * plane.v {
                     for x in 0..plane.padded_x {
                         let block = stores[c].block(x, y);
-                        let block = if block.len() == 64 && (width, height) != (8, 8) {
-                            for (line, from) in
-                                kept.chunks_exact_mut(width).zip(block.chunks_exact(8)).take(height)
-                            {
-                                line.copy_from_slice(&from[..width]);
-                            }
-                            &kept[..width * height]
-                        } else {
-                            block
-                        };
                         let stride = samples[c].stride;
-                        let at = samples[c].at(y * height) + x * width;
+                        let at = samples[c].at(y * plane.block_height) + x * plane.block_width;
+                        let bytes = &mut samples[c].bytes[at..];
                         let job = Job { coefficients: block, table: &tables[c] };
-                        self.kernels.block(&job, &mut samples[c].bytes[at..], stride);
+                        if block.len() < 64 {
+                            self.kernels.block(&job, bytes, stride);
+                        } else if plane.is_cut(x, y) {
+                            self.kernels.cut(&job, plane.inside(x, y), bytes, stride);
+                        } else {
+                            self.kernels.lowest(&job, bytes, stride);
+                        }
                     }
                 }
             }

@@ -21,6 +21,7 @@ mod corpus;
 #[path = "../../fuzz/checks/counting.rs"]
 mod counting;
 mod damaged;
+mod edges;
 mod layouts;
 mod memory;
 mod oddities;

@@ -12,8 +12,9 @@ pub(super) fn is_embedded(header: &Header<'_>) -> bool {
     header.app2().any(|segment| segment.starts_with(NAME))
 }
 
-/// The parts of the profile, in order. `None`: there is no profile, a part is missing or there twice, or together they
-/// are larger than any that is used.
+/// The parts of the profile, in order. `None`: there is no profile, a part is missing or there twice with different bytes,
+/// or together they are larger than any that is used. Files that were written again by careless programs hold the same
+/// profile twice.
 pub(super) fn parts<'a>(header: &Header<'a>) -> Option<Vec<&'a [u8]>> {
     let mut parts: Vec<Option<&[u8]>> = Vec::new();
     let mut length = 0;
@@ -22,9 +23,14 @@ pub(super) fn parts<'a>(header: &Header<'a>) -> Option<Vec<&'a [u8]>> {
         if parts.is_empty() {
             parts.resize((*count).into(), None);
         }
-        length += part.len();
         let slot = parts.get_mut(usize::from(*number).checked_sub(1)?)?;
-        if length > profile::MAX_BYTES || slot.replace(part).is_some() {
+        match slot {
+            Some(first) if *first == part => continue,
+            Some(_) => return None,
+            None => *slot = Some(part),
+        }
+        length += part.len();
+        if length > profile::MAX_BYTES {
             return None;
         }
     }

@@ -1,7 +1,7 @@
 //! WebP's chunks (RFC 9649).
 
 use crate::{
-    codec::reader::{CUT_OFF, Reader},
+    codec::reader::{CUT_OFF, Reader, Spliced},
     error::ImageError,
     orient::Orientation,
     size::Size,
@@ -14,6 +14,9 @@ pub(super) struct Header {
     pub(super) has_icc_profile: bool,
     pub(super) animated: bool,
     pub(super) orientation: Orientation,
+    /// The flags of an extended file, as they should be: alpha and animation by what is there, and none for metadata, which a
+    /// decoder would miss. Many writers' flags lie.
+    flags: Option<u8>,
 }
 
 /// `RIFF`, size, `WEBP`.
@@ -25,6 +28,10 @@ pub(crate) const FRAME_HEADER_LEN: usize = 16;
 /// Flags of a VP8X chunk.
 const ANIMATION: u8 = 0x02;
 const ALPHA: u8 = 0x10;
+const ICC_PROFILE: u8 = 0x20;
+
+/// The flags' place in an extended file: behind the head of its first chunk.
+const FLAGS_AT: usize = RIFF_HEADER_LEN + 8;
 
 const MISMATCH: ImageError = ImageError::Corrupt("it gives its size twice, and not the same");
 
@@ -45,6 +52,7 @@ impl Header {
             has_icc_profile: false,
             animated: false,
             orientation: Orientation::Upright,
+            flags: None,
         })
     }
 
@@ -54,46 +62,70 @@ impl Header {
         let flags = features.u8()?;
         features.u24_le()?;
         let canvas = Size::new(features.u24_le()? + 1, features.u24_le()? + 1);
-        let mut header = Self {
-            canvas,
-            has_alpha: flags & ALPHA != 0,
-            has_icc_profile: false,
-            animated: flags & ANIMATION != 0,
-            orientation: Orientation::Upright,
-        };
         // EXIF comes after the picture, so all chunks are looked at; a file that is not all here ends the search.
-        let mut pictures = 0;
+        let mut has_alpha_chunk = false;
+        let mut still = None;
+        let mut first_frame = None;
+        let mut has_icc_profile = false;
+        let mut orientation = Orientation::Upright;
         while !reader.is_empty() {
             let mut inner = reader;
             let Ok((kind, length)) = chunk_head(&mut reader) else { break };
             match &kind {
-                b"VP8 " | b"VP8L" => {
-                    pictures += 1;
-                    match bitstream(&mut inner)? {
-                        // What is inside is allocated by its own size.
-                        Some((size, _)) if size != canvas && !header.animated => return Err(MISMATCH),
-                        _ => {}
+                b"ALPH" if still.is_none() => has_alpha_chunk = true,
+                b"VP8 " | b"VP8L" if still.is_none() => {
+                    if let Some((size, has_alpha)) = bitstream(&mut inner)? {
+                        let has_alpha = has_alpha || &kind == b"VP8 " && has_alpha_chunk;
+                        still = Some((size, has_alpha));
                     }
                 }
                 b"ANMF" => {
-                    pictures += 1;
-                    frame(inner, canvas)?;
+                    let opaque = frame(inner, canvas)?;
+                    first_frame.get_or_insert(opaque);
                 }
                 _ => {}
             }
             let Ok(data) = chunk_body(&mut reader, length) else { break };
             match &kind {
-                b"ICCP" => header.has_icc_profile = true,
-                b"EXIF" => header.orientation = Orientation::from_exif_block(data),
+                b"ICCP" => has_icc_profile = true,
+                b"EXIF" => orientation = Orientation::from_exif_block(data),
                 _ => {}
             }
         }
-        if pictures == 0 { Err(ImageError::Corrupt("it has no picture data")) } else { Ok(header) }
+        // A file of both is what its flag says.
+        let animated = match (still, first_frame) {
+            (None, None) => return Err(ImageError::Corrupt("it has no picture data")),
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            (Some(_), Some(_)) => flags & ANIMATION != 0,
+        };
+        let has_alpha = match (still, first_frame) {
+            // What is inside is allocated by its own size.
+            (Some((size, _)), _) if !animated && size != canvas => return Err(MISMATCH),
+            (Some((_, has_alpha)), _) if !animated => has_alpha,
+            (_, opaque) => opaque != Some(true),
+        };
+        let honest =
+            if has_alpha { ALPHA } else { 0 } | if animated { ANIMATION } else { 0 } | flags & ICC_PROFILE;
+        Ok(Self { canvas, has_alpha, has_icc_profile, animated, orientation, flags: Some(honest) })
     }
 }
 
-/// Checks a frame of an animation: it lies on the canvas, and the picture in it has its size.
-fn frame(mut reader: Reader<'_>, canvas: Size) -> Result<(), ImageError> {
+/// What a decoder reads: a file whose flags are those of what is in it. It must be as long as its header says.
+pub(super) fn honest(bytes: &[u8]) -> Result<Spliced<'_>, ImageError> {
+    let file = whole(bytes)?;
+    let Some(flags) = Header::read(bytes)?.flags else { return Ok(Spliced::new(Vec::new(), file)) };
+    let (start, rest) = file.split_at_checked(FLAGS_AT + 1).ok_or(CUT_OFF)?;
+    let mut start = start.to_vec();
+    if let Some(target) = start.last_mut() {
+        *target = flags;
+    }
+    Ok(Spliced::new(start, rest))
+}
+
+/// Checks a frame of an animation: it lies on the canvas, and the picture in it has its size. Whether it covers the canvas
+/// with pixels that have no alpha.
+fn frame(mut reader: Reader<'_>, canvas: Size) -> Result<bool, ImageError> {
     chunk_head(&mut reader)?;
     let mut header = Reader::new(reader.take(FRAME_HEADER_LEN)?);
     let (left, top) = (header.u24_le()? * 2, header.u24_le()? * 2);
@@ -102,12 +134,15 @@ fn frame(mut reader: Reader<'_>, canvas: Size) -> Result<(), ImageError> {
         return Err(ImageError::Corrupt("a frame is larger than the picture"));
     }
     // An alpha chunk may come before the picture.
+    let mut has_alpha = false;
     for _ in 0..2 {
         let mut inner = reader;
         match bitstream(&mut inner)? {
-            Some((inner, _)) => return if inner == size { Ok(()) } else { Err(MISMATCH) },
+            Some((inner, _)) if inner != size => return Err(MISMATCH),
+            Some((_, own_alpha)) => return Ok(size == canvas && !has_alpha && !own_alpha),
             None => {
-                let (_, length) = chunk_head(&mut reader)?;
+                let (kind, length) = chunk_head(&mut reader)?;
+                has_alpha |= &kind == b"ALPH";
                 chunk_body(&mut reader, length)?;
             }
         }

@@ -64,6 +64,7 @@ impl Decoder {
         loop {
             let rounds: [usize; LANES] = std::array::from_fn(|i| self.rounds(i, &lanes[i], targets[i]));
             let least = rounds.into_iter().filter(|rounds| *rounds > 0).min().unwrap_or(0).min(most);
+            let least = least.min(self.marks.apart);
             // Behind damage in the true lane nothing is met.
             if least == 0 || is_dead(lanes[0].state) || rounds[..LANES - 1].iter().all(|rounds| *rounds == 0)
             {
@@ -72,10 +73,11 @@ impl Decoder {
             let mut running: [Lane; LANES] =
                 std::array::from_fn(|i| if rounds[i] == 0 { Lane::PARKED } else { lanes[i] });
             run(&self.machine, input.data, self.room.all(), &mut running, least);
-            for ((lane, ran), _) in
-                lanes.iter_mut().zip(running).zip(rounds).filter(|(_, rounds)| *rounds > 0)
-            {
-                *lane = ran;
+            for (index, (lane, ran)) in lanes.iter_mut().zip(running).enumerate() {
+                if rounds[index] > 0 {
+                    *lane = ran;
+                    self.marks.note(index, lane);
+                }
             }
             most -= least;
         }
@@ -176,6 +178,7 @@ impl Decoder {
             if exact.lane.out >= self.room.limit(exact.index) {
                 self.hand_out(input, exact, chunk, mcus)?;
                 self.room.wipe(exact.index);
+                self.marks.forget(exact.index);
                 exact.from = self.room.base(exact.index);
                 exact.lane.out = exact.from;
             }

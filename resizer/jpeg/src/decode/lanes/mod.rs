@@ -7,7 +7,8 @@ mod room;
 use super::entropy::{Lane, ROUND_BITS, STEPS, Walk, run, walk};
 use super::error::Error;
 use super::options::Lanes;
-use super::scan::Mcus;
+use super::plain;
+use super::scan::{Mcus, Whole};
 use super::tables::{Machine, is_dead};
 use room::Room;
 
@@ -71,6 +72,54 @@ pub(crate) struct Decoder {
     mcu_bits: usize,
     /// Single-lane chunks still to go after damage.
     cautious: usize,
+    /// Decodes the MCUs that are to be given [whole](Mcus::take_whole), if there are any.
+    whole: Option<plain::Decoder>,
+    marks: Marks,
+}
+
+/// Where lanes have been, so that the start of any of their MCUs can be found again.
+struct Marks {
+    lanes: [Vec<Lane>; LANES],
+    /// Places of an MCU.
+    mcu: usize,
+    /// Rounds between two marks.
+    apart: usize,
+    /// Coefficients of a lane that looks for a place.
+    scratch: Vec<i16>,
+}
+
+/// The most bytes that marks take: of every second MCU that lanes hold, in lists that double; and the scratch.
+pub(crate) const MARK_BYTES: u64 =
+    (LANES * room::MOST_HELD * size_of::<Lane>() + (2 * 10 * 65 + room::SLACK) * size_of::<i16>()) as u64;
+
+/// Rounds between marks: about a thousand bits.
+const MARKED_ROUNDS: usize = 24;
+
+impl Marks {
+    /// For MCUs of so many places; `None`: nothing will be looked for.
+    fn new(mcu: Option<usize>) -> Self {
+        let (apart, scratch) = mcu.map_or((usize::MAX, 0), |mcu| (MARKED_ROUNDS, 2 * mcu + room::SLACK));
+        Self { lanes: Default::default(), mcu: mcu.unwrap_or(0), apart, scratch: vec![0; scratch] }
+    }
+
+    /// Marks a place, unless it is less than two MCUs behind the last mark.
+    fn note(&mut self, index: usize, lane: &Lane) {
+        let last = self.lanes[index].last().map_or(0, |mark| mark.out);
+        if self.apart < usize::MAX && lane.out >= last + 2 * self.mcu {
+            self.lanes[index].push(*lane);
+        }
+    }
+
+    fn forget(&mut self, index: usize) {
+        self.lanes[index].clear();
+    }
+
+    /// The last mark from one place on and before another, where a lane may be in the middle of the first block.
+    fn before(&self, index: usize, from: usize, to: usize) -> Option<Lane> {
+        let marks = &self.lanes[index];
+        let end = marks.partition_point(|mark| mark.out < to);
+        marks[..end].last().copied().filter(|mark| mark.out >= from && !is_dead(mark.state))
+    }
 }
 
 /// A lane that is known to be right.
@@ -89,16 +138,24 @@ impl Decoder {
     }
 
     /// For a scan of `total` MCUs in so many bytes.
-    pub(crate) fn new(machine: Machine, lanes: Lanes, total: usize, data_bytes: usize) -> Self {
+    pub(crate) fn new(
+        machine: Machine,
+        lanes: Lanes,
+        total: usize,
+        data_bytes: usize,
+        whole: Option<plain::Decoder>,
+    ) -> Self {
         let room = Room::new(machine.mcu, total);
+        let marks = Marks::new(whole.is_some().then_some(machine.mcu));
         let mcu_bits = (data_bytes * 8 / total.max(1)).max(1);
-        Self { machine, lanes, room, mcu_bits, cautious: 0 }
+        Self { machine, lanes, room, mcu_bits, cautious: 0, whole, marks }
     }
 
     /// Decodes the next MCUs into `mcus`: at least one, unless the data ends.
     pub(crate) fn chunk(&mut self, input: Input<'_>, mcus: &mut impl Mcus) -> Result<Chunk, Error> {
         for index in 0..LANES {
             self.room.wipe(index);
+            self.marks.forget(index);
         }
         let mut chunk = Chunk { count: 0, at: input.at, end: End::More, dead: None };
         match self.span(&input) {
@@ -153,7 +210,7 @@ impl Decoder {
         // A lane without a code that fits steps on in place: no longer than it has come.
         let mut most = FEW_ROUNDS;
         loop {
-            let rounds = self.rounds(exact.index, &exact.lane, target).min(most);
+            let rounds = self.rounds(exact.index, &exact.lane, target).min(most).min(self.marks.apart);
             if rounds == 0 {
                 return;
             }
@@ -161,6 +218,7 @@ impl Decoder {
             let mut only = [exact.lane];
             run(&self.machine, input.data, self.room.all(), &mut only, rounds);
             [exact.lane] = only;
+            self.marks.note(exact.index, &exact.lane);
         }
     }
 
@@ -221,11 +279,75 @@ impl Decoder {
         );
         let count = self.ready(input, exact).min(input.left - chunk.count);
         chunk.count += count;
+        // Where the first of them starts.
+        let at = chunk.at;
         chunk.at = exact.lane.at;
-        if count > 0 {
-            mcus.take(self.room.stretch(exact.from, count))?;
+        match self.whole.take() {
+            None if count > 0 => mcus.take(self.room.stretch(exact.from, count))?,
+            None => {}
+            Some(mut whole) => {
+                let given = self.hand_out_some_whole(input, exact, (at, count), &mut whole, mcus);
+                self.whole = Some(whole);
+                given?;
+            }
         }
         self.room.leave(exact.index, exact.lane.out);
         Ok(())
+    }
+
+    /// Hands out `count` MCUs that a lane has finished, the first of which starts at bit `at`. Those that are wanted whole are
+    /// decoded again.
+    fn hand_out_some_whole(
+        &mut self,
+        input: &Input<'_>,
+        exact: &Exact,
+        (at, count): (usize, usize),
+        whole: &mut plain::Decoder,
+        mcus: &mut impl Mcus,
+    ) -> Result<(), Error> {
+        let mut done = 0;
+        while done < count {
+            let (alike, is_whole) = mcus.ahead();
+            let some = alike.min(count - done);
+            let place = exact.from + done * self.machine.mcu;
+            if is_whole {
+                let first = Lane { at, state: self.machine.start, out: exact.from };
+                let mut at = self.find(input, exact.index, first, place);
+                let mut left = some;
+                while left > 0 {
+                    // All of them are known to be there.
+                    let again = Input { at, left, ended: true, ..*input };
+                    let chunk = whole.chunk(again, &mut Whole(&mut *mcus))?;
+                    if chunk.count == 0 {
+                        mcus.missing(left)?;
+                        break;
+                    }
+                    at = chunk.at;
+                    left -= chunk.count;
+                }
+            } else {
+                mcus.take(self.room.stretch(place, some))?;
+            }
+            done += some;
+        }
+        Ok(())
+    }
+
+    /// The bit at which the MCU starts that a lane has put at `place`: from the last mark before on, or from `first`, the start
+    /// of an MCU before.
+    fn find(&mut self, input: &Input<'_>, index: usize, first: Lane, place: usize) -> usize {
+        let mut lane = self.marks.before(index, first.out, place).unwrap_or(first);
+        let behind = self.room.behind_start(index, lane.out);
+        let mut mcus = (place + behind - lane.out) / self.machine.mcu;
+        // What it writes is not looked at.
+        lane.out = behind;
+        while mcus > 0 {
+            if walk(&self.machine, input.data, input.bits, &mut self.marks.scratch, &mut lane) != Walk::Mcu {
+                break;
+            }
+            lane.out = 0;
+            mcus -= 1;
+        }
+        lane.at
     }
 }

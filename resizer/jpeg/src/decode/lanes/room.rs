@@ -11,8 +11,10 @@ const LARGEST_LANE: usize = 384;
 /// How many times as many it holds: flat parts of a picture take fewer bits than those before. Less where zeroing so much
 /// would take longer than a small scan gains by it.
 const SPREAD: usize = 4;
+/// The most MCUs that a lane holds, with the one that it ends behind them.
+pub(super) const MOST_HELD: usize = LARGEST_LANE * SPREAD + 1;
 /// Places behind a lane's last MCU that its steps may touch.
-const SLACK: usize = (STEPS + 2) * 65;
+pub(super) const SLACK: usize = (STEPS + 2) * 65;
 
 /// Coefficients of every lane, zero where no lane has been since they were wiped.
 pub(super) struct Room {
@@ -87,6 +89,11 @@ impl Room {
     pub(super) fn next_mcu(&self, index: usize, place: usize) -> usize {
         let base = self.base(index);
         base + (self.mcus(base, place) + 1) * self.mcu
+    }
+
+    /// How far a place is behind the start of its MCU.
+    pub(super) fn behind_start(&self, index: usize, place: usize) -> usize {
+        (place - self.base(index)) % self.mcu
     }
 
     /// So many MCUs.

@@ -4,6 +4,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "bytes from small numbers")]
 
 use super::*;
+use crate::decode::layout::whole_blocks;
 use crate::decode::numbers::Numbers;
 use crate::decode::options::{Damage, Lanes};
 use crate::decode::scan::{Noted, Scan, decode as scan};
@@ -16,12 +17,33 @@ enum Given {
     Restart,
     /// The kept coefficients of an MCU.
     Mcu(Vec<i16>),
+    /// All of them.
+    Whole(Vec<i16>),
     Missing(usize),
 }
 
 struct Collected<'b> {
     blocks: &'b [Block],
     given: Vec<Given>,
+    /// MCUs so far, and those of a row, of which the last is wanted whole.
+    count: usize,
+    row: Option<usize>,
+}
+
+/// The kept coefficients of MCUs of these blocks.
+fn kept(blocks: &[Block], coefficients: &[i16]) -> Vec<Vec<i16>> {
+    let places = blocks.iter().map(|block| block.stride).sum();
+    assert_eq!(coefficients.len() % places, 0);
+    let each = coefficients.chunks(places).map(|mut mcu| {
+        let mut kept = Vec::new();
+        for block in blocks {
+            let (own, rest) = mcu.split_at(block.stride);
+            kept.extend_from_slice(&own[..block.keep_width * block.keep_height]);
+            mcu = rest;
+        }
+        kept
+    });
+    each.collect()
 }
 
 impl Mcus for Collected<'_> {
@@ -30,22 +52,34 @@ impl Mcus for Collected<'_> {
     }
 
     fn take(&mut self, coefficients: &mut [i16]) -> Result<(), Error> {
-        let places = self.blocks.iter().map(|block| block.stride).sum();
-        assert_eq!(coefficients.len() % places, 0);
-        for mut mcu in coefficients.chunks(places) {
-            let mut kept = Vec::new();
-            for block in self.blocks {
-                let (own, rest) = mcu.split_at(block.stride);
-                kept.extend_from_slice(&own[..block.keep_width * block.keep_height]);
-                mcu = rest;
-            }
-            self.given.push(Given::Mcu(kept));
+        for mcu in kept(self.blocks, coefficients) {
+            assert!(!self.ahead().1, "wanted whole");
+            self.given.push(Given::Mcu(mcu));
+            self.count += 1;
+        }
+        Ok(())
+    }
+
+    fn ahead(&self) -> (usize, bool) {
+        match self.row.map(|row| row - self.count % row) {
+            None => (usize::MAX, false),
+            Some(1) => (1, true),
+            Some(left) => (left - 1, false),
+        }
+    }
+
+    fn take_whole(&mut self, coefficients: &mut [i16]) -> Result<(), Error> {
+        for mcu in kept(&whole_blocks(self.blocks), coefficients) {
+            assert!(self.ahead().1, "not wanted whole");
+            self.given.push(Given::Whole(mcu));
+            self.count += 1;
         }
         Ok(())
     }
 
     fn missing(&mut self, count: usize) -> Result<(), Error> {
         self.given.push(Given::Missing(count));
+        self.count += count;
         Ok(())
     }
 }
@@ -86,8 +120,10 @@ fn codes_one_lane_and_four_give_the_same() {
         let magnitude = numbers.below(14);
         let mcus = 1 + numbers.below(1 << magnitude);
         let interval = [0, 1 + numbers.below(mcus)][numbers.below(2)];
+        let row = (numbers.below(2) == 0).then(|| 1 + numbers.below(200));
+        let edge = || row.map(|_| Decoder::new(&tables, &whole_blocks(&blocks), mcus));
         let run = |mut entropy: Entropy| {
-            let mut collected = Collected { blocks: &blocks, given: Vec::new() };
+            let mut collected = Collected { blocks: &blocks, given: Vec::new(), count: 0, row };
             let mut noted: Noted = None;
             let described = Scan { file: &file, at: 0, mcus, interval, damage: Damage::Fill };
             let end = scan(&described, &mut entropy, &mut noted, &mut collected);
@@ -95,10 +131,10 @@ fn codes_one_lane_and_four_give_the_same() {
         };
         let by_states = |lanes| {
             let machine = Machine::new(&tables, &blocks, file.len());
-            run(Entropy::Lanes(lanes::Decoder::new(machine, lanes, mcus, file.len())))
+            run(Entropy::Lanes(Box::new(lanes::Decoder::new(machine, lanes, mcus, file.len(), edge()))))
         };
         let [one, four] = [Lanes::One, Lanes::Four].map(by_states);
-        let plain = run(Entropy::Plain(Decoder::new(&tables, &blocks, mcus)));
+        let plain = run(Entropy::Plain(Decoder::new(&tables, &blocks, mcus), edge()));
         assert_eq!((&one.1, &one.2), (&four.1, &four.2), "case {case}: one lane and four");
         assert!(one.0 == four.0, "case {case}: one lane and four");
         assert_eq!((&plain.1, &plain.2), (&one.1, &one.2), "case {case}: codes and lanes");
