@@ -15,6 +15,9 @@ mod marker {
     pub(super) const EOI: u8 = 0xD9;
     pub(super) const SOS: u8 = 0xDA;
     pub(super) const DQT: u8 = 0xDB;
+    pub(super) const DNL: u8 = 0xDC;
+    pub(super) const DRI: u8 = 0xDD;
+    pub(super) const DHP: u8 = 0xDE;
     pub(super) const EXP: u8 = 0xDF;
     pub(super) const APP0: u8 = 0xE0;
     pub(super) const APP1: u8 = 0xE1;
@@ -67,7 +70,11 @@ fn walk(bytes: &[u8], keep: Option<Keep>) -> Result<Vec<u8>, ImageError> {
             }
             // Frames, tables, and numbers of lines, in any scan.
             marker::SOF0..=marker::SOF15 if segment.code != marker::JPG => out.extend_from_slice(segment.raw),
-            marker::DQT..=marker::EXP => out.extend_from_slice(segment.raw),
+            marker::DQT | marker::DNL => out.extend_from_slice(segment.raw),
+            marker::DRI if segment.payload.len() == 2 => out.extend_from_slice(segment.raw),
+            marker::DRI => return Err(ImageError::Corrupt("a restart interval of another length")),
+            // Of hierarchical pictures, which are not read.
+            marker::DHP | marker::EXP => {}
             // Readers take no notice of others once a scan has begun.
             _ if !has_scan => header.segment(&segment, &mut out),
             _ => {}
