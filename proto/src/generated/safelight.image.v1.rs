@@ -238,8 +238,8 @@ impl FocalMode {
 pub enum Format {
     /// In a request: FORMAT_AUTO.
     Unspecified = 0,
-    /// Chosen from the request's `accept`: WebP where `image/webp` is accepted by name, otherwise JPEG for an
-    /// opaque picture and PNG for one with transparency. Never appears in a response.
+    /// Chosen from the request's `accept`: WebP where `image/webp` is accepted by name and no side has more than 16,383
+    /// pixels, otherwise JPEG for an opaque picture with sides up to 65,535 and PNG for others. Never appears in a response.
     Auto = 1,
     /// Baseline JPEG, 4:2:0.
     Jpeg = 2,
