@@ -57,7 +57,7 @@ func main() {
 		return http.StatusOK, answer{"id": made.GetImageId(), "upload_url": fill.Replace(env("SAFELIGHT_UPLOAD_URL"))}, err
 	})
 	serve("GET /pictures/{id}", func(ctx context.Context, r *http.Request) (int, answer, error) {
-		// Find out here whether the user may see this picture: whoever has the answer can. The URLs are the same for
+		// Find out here whether the user may see this picture: anyone who has the answer can. The URLs are the same for
 		// ten minutes, so that browsers have the pictures cached.
 		request := &signerv1.BatchSignUrlsRequest{Key: env("SAFELIGHT_KEY"), ExpiryWindow: ttl}
 		for _, variant := range variants {

@@ -51,7 +51,7 @@ app.post("/upload-url", async (request, response) => {
 });
 
 app.get("/pictures/:id", async (request, response) => {
-    // Find out here whether the user may see this picture: whoever has the answer can.
+    // Find out here whether the user may see this picture: anyone who has the answer can.
     const { id } = request.params;
     const urls = VARIANTS.map((variant) => fill(env.SAFELIGHT_PICTURE_URL, { id, variant }));
     const { results } = await call(signer, "batchSignUrls", {

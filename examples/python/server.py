@@ -53,7 +53,7 @@ def upload_url():
 
 @app.get("/pictures/<id>")
 def picture(id):
-    # Find out here whether the user may see this picture: whoever has the answer can.
+    # Find out here whether the user may see this picture: anyone who has the answer can.
     urls = [env["SAFELIGHT_PICTURE_URL"].format(id=quote(id, safe=""), variant=name) for name in VARIANTS]
     request = signer_pb2.BatchSignUrlsRequest(
         key=env["SAFELIGHT_KEY"],

@@ -42,12 +42,10 @@ const DEFAULT_LEASE: u64 = 60;
 const LOOK_AFTER_LEASE: u64 = 10;
 /// When a token is asked for again that another attempt has reserved, in seconds.
 const RESERVED_PAUSE: u64 = 60;
-/// Longest entity tag that is kept, in bytes.
-const MAX_ETAG: usize = 256;
 /// Most bytes of the tasks of an answer, about.
 const MAX_TASK_BYTES: usize = 1 << 20;
-/// Longest cause of a failure that is kept, in bytes.
-const MAX_CAUSE: usize = 500;
+/// Longest text of a resizer or a store that is kept, in bytes.
+const MAX_TEXT: usize = 500;
 
 /// An attempt at an upload, whose PUT is about to be signed.
 pub(super) struct Attempt<'a> {
@@ -121,8 +119,7 @@ impl Signer {
             // It has been told.
             None => return Ok(()),
         };
-        let etag = stored.etag.get(..MAX_ETAG).unwrap_or(&stored.etag);
-        journal.keep(&id, outcome::stored(entry, etag, now)).await.map_err(refusal::store)
+        journal.keep(&id, outcome::stored(entry, cut(&stored.etag), now)).await.map_err(refusal::store)
     }
 
     /// An attempt is over, and nothing stored, as far as its resizer knows. `is_stored` says that its token's file is stored, by
@@ -297,7 +294,7 @@ impl Signer {
             Outcome::Found(found) if is_looked_for => {
                 let is_of_upload = found.upload_id == entry.facts.upload_id;
                 if is_of_upload && found.sha256 == entry.facts.sha256 {
-                    self.found(&rule, entry, &found.etag, now).await?
+                    self.found(&rule, entry, cut(&found.etag), now).await?
                 } else if is_of_upload || rule.overwrites() {
                     // Another attempt of this upload has stored another file, or another upload has replaced this one's: they
                     // have outcomes of their own.
@@ -378,10 +375,10 @@ fn tell_failure(rule: &Rule, kept: &Kept, next: &Next, cause: &str) {
     }
 }
 
-/// At most [`MAX_CAUSE`] bytes, without control characters.
+/// At most [`MAX_TEXT`] bytes, up to the first control character.
 fn cut(text: &str) -> &str {
     let text = text.split(char::is_control).next().unwrap_or_default();
-    let end = (0..=MAX_CAUSE.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    let end = (0..=MAX_TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 

@@ -10,6 +10,8 @@ use crate::upload::journal::{Entry, Facts};
 const MAX_SENDING: u64 = 72 * 3600;
 /// How long an object is looked for where its store does not answer, in seconds.
 const MAX_LOOKING: u64 = 24 * 3600;
+/// Attempts at a task before it is given up, however old it is.
+const MIN_ATTEMPTS: u32 = 4;
 /// How long an object may still come that is not there, in seconds: a PUT must begin within 15 min of its signature.
 const MAX_COMING: u64 = 20 * 60;
 /// When it is looked for again, in seconds.
@@ -145,14 +147,14 @@ pub fn absent(entry: Entry, has_come: bool, now: u64) -> (Next, Option<Entry>) {
     (Next::Keep(Box::new(Entry { due, attempts: 0, facts, ..entry })), told)
 }
 
-/// Whether an entry has had all its time.
+/// Whether an entry has had all its time, and some attempts in it: resizers may have been away for days.
 #[must_use]
 pub const fn is_over(entry: &Entry, now: u64) -> bool {
     let (since, longest) = match entry.facts.ended {
         Some(ended) => (ended, MAX_SENDING),
         None => (entry.facts.created, MAX_LOOKING),
     };
-    now.saturating_sub(since) >= longest
+    entry.attempts >= MIN_ATTEMPTS && now.saturating_sub(since) >= longest
 }
 
 /// The task could not be done.

@@ -35,7 +35,7 @@ const MAX_PICTURES: usize = 24;
 /// Who may see an uploaded picture in variants that are public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Privacy {
-    /// Whoever has a signed URL.
+    /// Anyone who has a signed URL.
     Private,
     /// Anyone.
     Public,
