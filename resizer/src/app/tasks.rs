@@ -1,7 +1,7 @@
-//! What is left to do of uploads: objects of which nobody has told, and outcomes that are sent to callbacks.
+//! What is left to do of uploads: objects whose upload was never ended, and outcomes that are sent to callbacks.
 //!
-//! The signer keeps these tasks durably, and signs what they need. Each resizer asks it for some: every few seconds, and at
-//! once when it has ended an upload itself.
+//! The signer keeps these tasks durably, and signs what they need. Each resizer asks it for those of each rule: every 5 to 30
+//! seconds, and at once when it has ended an upload with a callback itself.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -1,8 +1,9 @@
 //! The journal of uploads: what is left to do of each, from the moment that its PUT is signed until its outcome is known and
 //! has been told.
 //!
-//! An entry is written before a PUT is signed. Where the resizer that asked for it is gone, the entry stays, and another
-//! resizer looks for the object. So no object is stored that nobody is told of.
+//! An entry is written before a resizer gets a signed PUT, for a token or by a rule with a callback. Where that resizer is gone,
+//! the entry stays, and another looks for the object: its token is redeemed, and its callback sent. Of forms and grants without a
+//! callback there is none: only their client could be told.
 
 use std::sync::Arc;
 

@@ -186,7 +186,7 @@ fn check(example: &Example) {
     assert!(url.contains("/local/a%3Fb%23%7Bvariant%7D/card?exp="), "{url}");
     drop(backend);
 
-    // Who is not let in says so to nobody but its own log.
+    // A backend that is not let in has the cause in its own log alone.
     let token = example.place.path().join("wrong-token");
     fs::write(&token, "wrong").unwrap();
     let backend = example.start(&shown, &[("SAFELIGHT_TOKEN_FILE", token.into())]);
