@@ -42,6 +42,14 @@ pub struct Options {
     /// The colour behind transparent pixels and in the bars of [`Fit::Pad`]. Unset: bars and JPEG use opaque white
     /// and transparency stays in formats that have it.
     pub background: Option<Color>,
+    /// How much time an output may take, for its looks and its bytes.
+    pub quality_profile: QualityProfile,
+    /// How many colour samples a JPEG has.
+    pub chroma: Chroma,
+    /// What is averaged when pixels are: light, or the numbers in the file.
+    pub light: Light,
+    /// The resampling filter. Unset: the profile's, which is Lanczos3 for all.
+    pub kernel: Option<Kernel>,
 }
 
 impl Default for Options {
@@ -56,6 +64,10 @@ impl Default for Options {
             quality: DEFAULT_QUALITY,
             format: FormatChoice::default(),
             background: None,
+            quality_profile: QualityProfile::default(),
+            chroma: Chroma::default(),
+            light: Light::default(),
+            kernel: None,
         }
     }
 }
@@ -131,6 +143,58 @@ pub enum FormatChoice {
     Webp,
     /// WebP, lossless at any quality.
     WebpLossless,
+}
+
+/// How far a decoder may reduce a picture itself, and how hard encoders try.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum QualityProfile {
+    /// Least time.
+    Fast,
+    /// Best looks and bytes for little time.
+    #[default]
+    Balanced,
+    /// Fewest bytes and best looks, for several times the time.
+    Best,
+}
+
+/// Colour samples of a JPEG for each pixel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Chroma {
+    /// By quality, and by whether the picture has sharp edges of colour.
+    #[default]
+    Auto,
+    /// One for four pixels (4:2:0).
+    Quarter,
+    /// One for each pixel (4:4:4).
+    Full,
+}
+
+/// What is averaged when pixels are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Light {
+    /// Light: what an eye does that sees the picture from farther away.
+    #[default]
+    Linear,
+    /// The numbers in the file, as most programs do it. Fine bright detail becomes darker.
+    Srgb,
+}
+
+/// A resampling filter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Kernel {
+    /// Lanczos of three lobes: sharpest.
+    #[default]
+    Lanczos3,
+    /// Mitchell and Netravali's cubic, B = C = 1/3: no halos to speak of.
+    Mitchell,
+    /// Catmull and Rom's cubic.
+    CatmullRom,
+    /// A triangle.
+    Bilinear,
+    /// The plain mean of what a pixel covers.
+    Box,
+    /// The nearest pixel.
+    Nearest,
 }
 
 /// One option that cannot be met.

@@ -1,7 +1,5 @@
 //! What a source's header says, read without decoding.
 
-use safelight_jpeg::decode::Scale;
-
 use super::{
     codec,
     error::ImageError,
@@ -10,6 +8,7 @@ use super::{
     pixels::Layout,
     size::Size,
     sniff::{Format, sniff},
+    view::Scale,
 };
 
 /// A source picture's header, within the limits it was [probed](probe) with.

@@ -3,14 +3,46 @@
 //! JPEG can be decoded at 1/2, 1/4 and 1/8 of its size in a fraction of the time and memory, row by row. One decode serves
 //! all outputs of a request, so its scale is the one that the largest of them still looks good from.
 
-use safelight_jpeg::decode::Scale;
-
 use super::{
     pipeline::Job,
     plan::{CropBox, Plan},
     probe::{Info, Work},
     size::Size,
 };
+
+/// How small a decoder makes a picture: a decoded pixel is the mean of a box of stored ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// 1/1.
+    #[default]
+    Full,
+    /// 1/2.
+    Half,
+    /// 1/4.
+    Quarter,
+    /// 1/8.
+    Eighth,
+}
+
+impl Scale {
+    /// Every scale, largest picture first.
+    pub(crate) const ALL: [Self; 4] = [Self::Full, Self::Half, Self::Quarter, Self::Eighth];
+
+    /// What width and height are divided by.
+    pub(crate) const fn divisor(self) -> u32 {
+        match self {
+            Self::Full => 1,
+            Self::Half => 2,
+            Self::Quarter => 4,
+            Self::Eighth => 8,
+        }
+    }
+
+    /// A side at this scale, rounded up.
+    pub(crate) const fn apply(self, side: u32) -> u32 {
+        side.div_ceil(self.divisor())
+    }
+}
 
 /// How many decoded pixels each output pixel has at least in both directions, where fewer than all are decoded: a
 /// decoder's scaling is a plain mean of pixels, and with what is left the resampler's filter decides how the output looks.

@@ -130,6 +130,7 @@ fn options(message: proto::TransformOptions) -> Result<Options, Vec<(String, Str
             proto::Format::Unspecified | proto::Format::Auto | proto::Format::Gif => FormatChoice::Auto,
         },
         background: background.flatten(),
+        ..default
     };
     if let Err(more) = options.validate() {
         violations.extend(more.into_iter().map(|violation| (violation.field, violation.description)));

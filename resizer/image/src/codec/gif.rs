@@ -2,8 +2,6 @@
 //! frame is not looked at: it may be damaged or missing.
 
 use image::{ImageDecoder, codecs::gif::GifDecoder};
-use safelight_jpeg::decode::Scale;
-
 use self::header::Header;
 use super::{Decode, Decoded, decode_error, decode_with, reader::CUT_OFF};
 use crate::{
@@ -15,7 +13,7 @@ use crate::{
     probe::{Info, Work},
     size::Size,
     sniff::Format,
-    view::View,
+    view::{Scale, View},
 };
 
 pub(crate) mod header;

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use safelight_jpeg::{
-    decode::{self, Colour, Header, Options, Output, Rows, Scale},
+    decode::{self, Colour, Header, Options, Output, Rows},
     encode::{EncodeError, Huffman, PixelLayout, Settings},
 };
 
@@ -19,7 +19,7 @@ use crate::{
     probe::{Info, Work},
     size::Size,
     sniff::Format,
-    view::View,
+    view::{Scale, View},
 };
 
 mod icc;
@@ -38,7 +38,7 @@ impl Decode for Decoder {
         });
         // The profile is put together and used after decoding.
         let work = Scale::ALL
-            .map(|scale| decoder.memory(&Options { scale, output, ..Options::default() }).max(profile));
+            .map(|scale| decoder.memory(&Options { scale: scaled(scale), output, ..Options::default() }).max(profile));
         Ok(Info {
             format: Format::Jpeg,
             stored_size: size(header),
@@ -61,10 +61,10 @@ impl Decode for Decoder {
             return Err(ImageError::Internal("header of another source"));
         }
         let stop = || cancel.check().is_err();
-        let options = Options { scale: view.scale, output, cancel: Some(&stop), ..Options::default() };
+        let options = Options { scale: scaled(view.scale), output, cancel: Some(&stop), ..Options::default() };
         let mut data = vec![0; byte_len(view.size, layout)?];
         let stride = row_bytes(view.size.width, layout);
-        let all = decoder.size(view.scale) == (view.size.width, view.size.height);
+        let all = decoder.size(scaled(view.scale)) == (view.size.width, view.size.height);
         let summary = if all {
             decoder.picture(&options, &mut data, stride)
         } else {
@@ -121,6 +121,15 @@ const fn layout(colour: Colour) -> Result<(Layout, Output), ImageError> {
         Colour::YCbCr | Colour::Rgb => Ok((Layout::Rgb, Output::Rgb8)),
         Colour::Cmyk | Colour::Ycck => Ok((Layout::Cmyk, Output::Cmyk8)),
         _ => Err(RARE),
+    }
+}
+
+const fn scaled(scale: Scale) -> decode::Scale {
+    match scale {
+        Scale::Full => decode::Scale::Full,
+        Scale::Half => decode::Scale::Half,
+        Scale::Quarter => decode::Scale::Quarter,
+        Scale::Eighth => decode::Scale::Eighth,
     }
 }
 

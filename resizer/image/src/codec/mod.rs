@@ -15,6 +15,7 @@ pub(crate) mod gif;
 mod jpeg;
 pub(crate) mod png;
 pub(crate) mod reader;
+pub(crate) mod rows;
 pub(crate) mod webp;
 
 /// The longest side that a JPEG can have.
