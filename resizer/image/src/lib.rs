@@ -21,13 +21,12 @@
 pub const ENGINE: u32 = 2;
 
 pub mod accept;
-mod background;
 pub mod cancel;
 pub mod codec;
 pub mod color;
 mod colour;
-pub mod cost;
 pub mod error;
+mod light;
 pub mod limits;
 pub mod options;
 pub mod orient;
@@ -36,9 +35,11 @@ mod pixels;
 pub mod plan;
 pub mod preview;
 pub mod probe;
+pub mod render;
 mod resample;
 pub mod size;
 pub mod sniff;
+mod step;
 pub mod strip;
 mod view;
 

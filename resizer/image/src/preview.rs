@@ -2,7 +2,6 @@
 //! (evanw.github.io/thumbhash).
 
 use super::{
-    cancel::Cancel,
     codec,
     error::ImageError,
     limits::Limits,
@@ -31,8 +30,7 @@ pub fn thumbhash(file: &[u8]) -> Result<Vec<u8>, ImageError> {
     let limits = Limits { max_source_side: MAX_SIDE, ..Limits::default() };
     let info = probe::probe(file, &limits)?;
     let view = View::whole(info.stored_size);
-    let decoded = codec::decoder(info.format).decode(file, &info, &view, &Cancel::new())?;
-    let pixels = decoded.pixels.into_layout(Layout::Rgba)?;
+    let pixels = codec::decode_whole(file, &info, &view)?.pixels.into_layout(Layout::Rgba)?;
     if pixels.layout() != Layout::Rgba {
         return Err(ImageError::Internal("layout of a preview"));
     }

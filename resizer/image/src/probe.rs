@@ -64,6 +64,11 @@ impl Info {
         self.orientation.turn(self.stored_size)
     }
 
+    /// Whether decoded samples have 16 bits.
+    pub(crate) const fn is_wide(&self) -> bool {
+        false
+    }
+
     /// Bytes of a decoded pixel.
     pub(crate) const fn channels(&self) -> u64 {
         self.layout.channels() as u64

@@ -29,6 +29,12 @@ impl Format {
         }
     }
 
+    /// Whether pictures of it can be transparent.
+    #[must_use]
+    pub const fn holds_alpha(self) -> bool {
+        !matches!(self, Self::Jpeg)
+    }
+
     /// The usual file name extension, without a dot.
     #[must_use]
     pub const fn extension(self) -> &'static str {

@@ -5,20 +5,25 @@ use std::ops::ControlFlow;
 
 use safelight_jpeg::{
     decode::{self, Colour, Header, Options, Output, Rows},
-    encode::{EncodeError, Huffman, PixelLayout, Settings},
+    encode::{Huffman, PixelLayout, Settings},
 };
 
-use super::{Decode, Decoded, Encode, JPEG_MAX_SIDE, JPEG_OWN_TABLES, reader::CUT_OFF};
+use super::{
+    Decode, Encode, JPEG_MAX_SIDE, JPEG_OWN_TABLES, Writer,
+    reader::CUT_OFF,
+    rows::{RowSink, RowSource, Samples},
+};
 use crate::{
     cancel::Cancel,
     colour::{Embedded, profile},
     error::ImageError,
     limits::Limits,
     orient::Orientation,
-    pixels::{Layout, Pixels, byte_len},
+    pixels::{Layout, Pixels},
     probe::{Info, Work},
     size::Size,
     sniff::Format,
+    step::Shape,
     view::{Scale, View},
 };
 
@@ -52,43 +57,79 @@ impl Decode for Decoder {
             work: Work::Scaled(work),
         })
     }
+}
 
-    fn decode(&self, bytes: &[u8], info: &Info, view: &View, cancel: &Cancel) -> Result<Decoded, ImageError> {
+impl RowSource for Decoder {
+    fn decode_rows(
+        &self,
+        bytes: &[u8],
+        info: &Info,
+        view: &View,
+        cancel: &Cancel,
+        sink: &mut dyn RowSink,
+    ) -> Result<(), ImageError> {
         let decoder = open(bytes)?;
         let header = decoder.header();
         let (layout, output) = layout(header.colour)?;
         if size(header) != info.stored_size || layout != info.layout {
             return Err(ImageError::Internal("header of another source"));
         }
+        sink.begin(icc::parts(header).map(|parts| Embedded::Icc(parts.concat())))?;
         let stop = || cancel.check().is_err();
-        let options = Options { scale: scaled(view.scale), output, cancel: Some(&stop), ..Options::default() };
-        let mut data = vec![0; byte_len(view.size, layout)?];
-        let stride = row_bytes(view.size.width, layout);
-        let all = decoder.size(scaled(view.scale)) == (view.size.width, view.size.height);
-        let summary = if all {
-            decoder.picture(&options, &mut data, stride)
-        } else {
-            let left = row_bytes(view.left, layout);
-            let mut targets = data.chunks_exact_mut(stride);
-            decoder.rows(&options, |rows| {
-                keep(&rows, view, left, &mut targets);
-                ControlFlow::Continue(())
-            })
+        let options =
+            Options { scale: scaled(view.scale), output, cancel: Some(&stop), ..Options::default() };
+        let mut failed = None;
+        let mut part = Part { view, layout, kept: Vec::new() };
+        let summary = decoder.rows(&options, |rows| match part.hand_out(&rows, sink) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        });
+        let summary = match (failed, summary) {
+            (Some(error), _) => return Err(error),
+            (None, Err(error)) => return Err(cancel.check().err().unwrap_or_else(|| decode_error(&error))),
+            (None, Ok(summary)) => summary,
         };
-        let summary = summary.map_err(|error| match cancel.check() {
-            Ok(()) => decode_error(&error),
-            Err(stopped) => stopped,
-        })?;
-        if !summary.ended {
-            return Err(CUT_OFF);
+        if summary.ended { Ok(()) } else { Err(CUT_OFF) }
+    }
+}
+
+/// The part of decoded rows that is wanted.
+struct Part<'v> {
+    view: &'v View,
+    layout: Layout,
+    kept: Vec<u8>,
+}
+
+impl Part<'_> {
+    fn hand_out(&mut self, rows: &Rows<'_>, sink: &mut dyn RowSink) -> Result<(), ImageError> {
+        let view = self.view;
+        let bottom = view.top.saturating_add(view.size.height);
+        let first = view.top.max(rows.y).saturating_sub(rows.y).min(rows.count);
+        let end = bottom.max(rows.y).saturating_sub(rows.y).min(rows.count);
+        if first >= end {
+            return Ok(());
+        }
+        let at = |row: u32| usize::try_from(row).unwrap_or(usize::MAX).saturating_mul(rows.stride);
+        let wanted = rows.bytes.get(at(first)..at(end)).ok_or(ImageError::Internal("JPEG rows"))?;
+        let width = row_bytes(view.size.width, self.layout);
+        let inverted = self.layout == Layout::Cmyk;
+        if width == rows.stride && !inverted {
+            return sink.rows(Samples::Bits8(wanted));
+        }
+        let left = row_bytes(view.left, self.layout);
+        self.kept.clear();
+        for row in wanted.chunks_exact(rows.stride.max(1)) {
+            self.kept.extend_from_slice(row.get(left..left + width).ok_or(ImageError::Internal("JPEG row"))?);
         }
         // Adobe's programs, and all others since, store inks inverted. Not all say so by Adobe's marker, and browsers, libvips
         // and Pillow do not ask for it.
-        if layout == Layout::Cmyk {
-            data.iter_mut().for_each(|ink| *ink = !*ink);
+        if inverted {
+            self.kept.iter_mut().for_each(|ink| *ink = !*ink);
         }
-        let colour = icc::parts(header).map(|parts| Embedded::Icc(parts.concat()));
-        Ok(Decoded { pixels: Pixels::new(view.size, layout, data)?, colour })
+        sink.rows(Samples::Bits8(&self.kept))
     }
 }
 
@@ -149,23 +190,6 @@ fn row_bytes(width: u32, layout: Layout) -> usize {
     usize::try_from(width).unwrap_or(usize::MAX).saturating_mul(layout.channels())
 }
 
-/// Copies what lies in the view from rows that were decoded to the next ones to keep.
-fn keep<'t>(rows: &Rows<'_>, view: &View, left: usize, targets: &mut impl Iterator<Item = &'t mut [u8]>) {
-    let below = (view.top + view.size.height).saturating_sub(rows.y);
-    let wanted = rows.bytes.chunks_exact(rows.stride).zip(0..below);
-    let above = usize::try_from(view.top.saturating_sub(rows.y)).unwrap_or(usize::MAX);
-    for (row, _) in wanted.skip(above) {
-        if let Some(target) = targets.next()
-            && let Some(part) = row.get(left..left + target.len())
-        {
-            target.copy_from_slice(part);
-        }
-    }
-}
-
-/// Rows that are encoded between two looks at whether to stop.
-const ROWS_AT_ONCE: usize = 256;
-
 /// Writes baseline JPEG, 4:2:0, in one scan, with quantisation scaled by libjpeg's rule and, up to
 /// [`JPEG_OWN_TABLES`], Huffman tables made for the picture. (A progressive file would have 2 to 3 % fewer bytes for
 /// four times the encoder's time.)
@@ -174,27 +198,48 @@ pub(super) struct Encoder {
     pub(super) quality: u8,
 }
 
-impl Encode for Encoder {
-    fn encode(&self, pixels: &Pixels, cancel: &Cancel) -> Result<Vec<u8>, ImageError> {
-        let layout = match pixels.layout() {
+impl Encoder {
+    /// Begins a file of a picture that has no alpha.
+    pub(super) fn begin(&self, shape: Shape) -> Result<Box<dyn Writer>, ImageError> {
+        let layout = match shape.layout {
             Layout::Gray => PixelLayout::Gray8,
             Layout::Rgb => PixelLayout::Rgb8,
             _ => return Err(ImageError::Internal("JPEG of these pixels")),
         };
-        let size = pixels.size();
+        let size = shape.size;
         if size.longest() > JPEG_MAX_SIDE {
             return Err(ImageError::FormatTooSmall { format: Format::Jpeg, max_side: JPEG_MAX_SIDE });
         }
         let huffman = if size.area() <= JPEG_OWN_TABLES { Huffman::Optimised } else { Huffman::Standard };
         let settings = Settings { quality: self.quality, huffman, ..Settings::default() };
-        let failed = |_: EncodeError| ImageError::Internal("JPEG encoder");
-        let mut encoder =
-            safelight_jpeg::encode::Encoder::new(Vec::new(), size.width, size.height, layout, &settings)
-                .map_err(failed)?;
-        for rows in pixels.data().chunks(pixels.stride().saturating_mul(ROWS_AT_ONCE)) {
+        let encoder =
+            safelight_jpeg::encode::Encoder::new(Vec::new(), size.width, size.height, layout, &settings);
+        Ok(Box::new(Written(encoder.map_err(|_| FAILED)?)))
+    }
+}
+
+const FAILED: ImageError = ImageError::Internal("JPEG encoder");
+
+/// A file that is being written.
+struct Written(safelight_jpeg::encode::Encoder<Vec<u8>>);
+
+impl Writer for Written {
+    fn rows(&mut self, rows: &[u8]) -> Result<(), ImageError> {
+        self.0.push_rows(rows).map_err(|_| FAILED)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<u8>, ImageError> {
+        self.0.finish().map_err(|_| FAILED)
+    }
+}
+
+impl Encode for Encoder {
+    fn encode(&self, pixels: &Pixels, cancel: &Cancel) -> Result<Vec<u8>, ImageError> {
+        let mut file = self.begin(Shape { size: pixels.size(), layout: pixels.layout() })?;
+        for rows in pixels.data().chunks(pixels.stride().saturating_mul(256)) {
             cancel.check()?;
-            encoder.push_rows(rows).map_err(failed)?;
+            file.rows(rows)?;
         }
-        encoder.finish().map_err(failed)
+        file.finish()
     }
 }

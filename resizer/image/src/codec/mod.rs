@@ -6,8 +6,10 @@
 //! first frame's pixels). Bytes after the end are ignored, as every viewer does (phones append videos and depth maps to
 //! JPEG).
 
+use self::rows::{RowSink, Samples};
 use super::{
-    accept::Encoding, cancel::Cancel, colour::Embedded, error::ImageError, limits::Limits, pixels::Pixels,
+    step::Shape,
+    accept::Encoding, cancel::Cancel, colour::{Embedded, straight::narrow}, error::ImageError, limits::Limits, pixels::Pixels,
     probe::Info, sniff::Format, view::View,
 };
 
@@ -29,15 +31,10 @@ pub(crate) const JPEG_OWN_TABLES: u64 = 1 << 20;
 pub const WEBP_MAX_SIDE: u32 = 16_383;
 
 /// Reads one format.
-pub(crate) trait Decode {
+pub(crate) trait Decode: rows::RowSource {
     /// Reads the header. Sizes are the caller's to check against the limits, but for those of parts (frames) that would
     /// be allocated.
     fn probe(&self, bytes: &[u8], limits: &Limits) -> Result<Info, ImageError>;
-
-    /// Decodes a file whose header said `info`. Pixels are in the layout that `info` says and those of `view`, which
-    /// is the [whole](View::whole) picture unless `info` says that the decoder can make [less](super::probe::Work::Scaled). A
-    /// decoder that can take seconds looks at `cancel` on the way, if it can.
-    fn decode(&self, bytes: &[u8], info: &Info, view: &View, cancel: &Cancel) -> Result<Decoded, ImageError>;
 }
 
 /// Writes one format.
@@ -45,6 +42,15 @@ pub(crate) trait Encode {
     /// Writes gray or RGB pixels, with alpha where the format has it. No metadata is written. An encoder that can take
     /// seconds looks at `cancel` on the way.
     fn encode(&self, pixels: &Pixels, cancel: &Cancel) -> Result<Vec<u8>, ImageError>;
+}
+
+/// Writes a picture row by row.
+pub(crate) trait Writer: Send {
+    /// Takes the next rows, one or more whole ones.
+    fn rows(&mut self, rows: &[u8]) -> Result<(), ImageError>;
+
+    /// Ends the file and gives it.
+    fn finish(self: Box<Self>) -> Result<Vec<u8>, ImageError>;
 }
 
 /// A decoded picture as it is stored: not turned, in its own colours.
@@ -72,6 +78,49 @@ pub(crate) fn encode(encoding: Encoding, pixels: &Pixels, cancel: &Cancel) -> Re
         Encoding::Webp(quality) => webp::Encoder::Lossy { quality }.encode(pixels, cancel),
         Encoding::WebpLossless => webp::Encoder::Lossless.encode(pixels, cancel),
     }
+}
+
+/// Whether [`begin`] can write this.
+pub(crate) const fn streams(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::Jpeg(_))
+}
+
+/// Begins a file that takes its rows one after another.
+pub(crate) fn begin(encoding: Encoding, shape: Shape, _cancel: &Cancel) -> Result<Box<dyn Writer>, ImageError> {
+    match encoding {
+        Encoding::Jpeg(quality) => jpeg::Encoder { quality }.begin(shape),
+        _ => Err(ImageError::Internal("rows of this format")),
+    }
+}
+
+/// Hands whole pixels on as rows.
+fn hand_out(decoded: Decoded, sink: &mut dyn RowSink) -> Result<(), ImageError> {
+    sink.begin(decoded.colour)?;
+    let pixels = decoded.pixels;
+    let rows = (64_usize << 10).div_ceil(pixels.stride().max(1));
+    pixels.data().chunks(pixels.stride() * rows).try_for_each(|rows| sink.rows(Samples::Bits8(rows)))
+}
+
+/// Decodes a small picture into memory, 8 bits a channel.
+pub(crate) fn decode_whole(bytes: &[u8], info: &Info, view: &View) -> Result<Decoded, ImageError> {
+    struct Whole(Vec<u8>, Option<Embedded>);
+    impl RowSink for Whole {
+        fn begin(&mut self, colour: Option<Embedded>) -> Result<(), ImageError> {
+            self.1 = colour;
+            Ok(())
+        }
+
+        fn rows(&mut self, rows: Samples<'_>) -> Result<(), ImageError> {
+            match rows {
+                Samples::Bits8(rows) => self.0.extend_from_slice(rows),
+                Samples::Bits16(rows) => self.0.extend(rows.iter().map(|sample| narrow(*sample))),
+            }
+            Ok(())
+        }
+    }
+    let mut whole = Whole(Vec::new(), None);
+    decoder(info.format).decode_rows(bytes, info, view, &Cancel::new(), &mut whole)?;
+    Ok(Decoded { pixels: Pixels::new(view.size, info.layout, whole.0)?, colour: whole.1 })
 }
 
 /// Translates an error of `image`'s decoders. Their texts are not for callers.

@@ -7,7 +7,7 @@ use image::{
 };
 
 use self::header::Header;
-use super::{Decode, Decoded, Encode, decode_error, decode_with};
+use super::{rows::{RowSink, RowSource}, hand_out, Decode, Decoded, Encode, decode_error, decode_with};
 use crate::{
     cancel::Cancel,
     colour::profile,
@@ -59,14 +59,17 @@ impl Decode for Decoder {
             work: Work::Whole(work.saturating_add(reduced)),
         })
     }
+}
 
-    fn decode(
+impl RowSource for Decoder {
+    fn decode_rows(
         &self,
         bytes: &[u8],
         info: &Info,
         _view: &View,
         _cancel: &Cancel,
-    ) -> Result<Decoded, ImageError> {
+        sink: &mut dyn RowSink,
+    ) -> Result<(), ImageError> {
         header::check_end(bytes)?;
         let (header, file) = Header::needed(bytes)?;
         let mut limits = image::Limits::no_limits();
@@ -84,10 +87,11 @@ impl Decode for Decoder {
         if info.bit_depth > 8 {
             narrow(&mut data);
         }
-        Ok(Decoded {
+        let decoded = Decoded {
             pixels: Pixels::new(info.stored_size, layout, data)?,
             colour: header.colors.choose(profile),
-        })
+        };
+        hand_out(decoded, sink)
     }
 }
 

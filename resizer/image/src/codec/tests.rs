@@ -16,7 +16,7 @@ fn encode(encoding: Encoding, pixels: &Pixels) -> Result<Vec<u8>, ImageError> {
 }
 
 fn decode_whole(bytes: &[u8], info: &Info) -> Result<Decoded, ImageError> {
-    decoder(info.format).decode(bytes, info, &View::whole(info.stored_size), &Cancel::new())
+    super::decode_whole(bytes, info, &View::whole(info.stored_size))
 }
 
 fn decode(bytes: &[u8]) -> Result<Decoded, ImageError> {

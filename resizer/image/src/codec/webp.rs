@@ -4,7 +4,7 @@
 use image::codecs::webp::WebPDecoder;
 
 use self::header::Header;
-use super::{Decode, Decoded, Encode, WEBP_MAX_SIDE, decode_error, decode_with};
+use super::{rows::{RowSink, RowSource}, hand_out, Decode, Decoded, Encode, WEBP_MAX_SIDE, decode_error, decode_with};
 use crate::{
     cancel::Cancel,
     colour::{Embedded, profile},
@@ -46,21 +46,25 @@ impl Decode for Decoder {
             work: Work::Whole(header.canvas.area() * per_pixel + file_size + profile + (4 << 20)),
         })
     }
+}
 
-    fn decode(
+impl RowSource for Decoder {
+    fn decode_rows(
         &self,
         bytes: &[u8],
         info: &Info,
         _view: &View,
         _cancel: &Cancel,
-    ) -> Result<Decoded, ImageError> {
+        sink: &mut dyn RowSink,
+    ) -> Result<(), ImageError> {
         let file = header::honest(bytes)?;
         let decoder = WebPDecoder::new(file).map_err(|error| decode_error(&error))?;
         let (data, profile) = decode_with(decoder, info)?;
-        Ok(Decoded {
+        let decoded = Decoded {
             pixels: Pixels::new(info.stored_size, info.layout, data)?,
             colour: profile.map(Embedded::Icc),
-        })
+        };
+        hand_out(decoded, sink)
     }
 }
 
