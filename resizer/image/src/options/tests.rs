@@ -28,6 +28,7 @@ fn reads_a_full_list() {
             quality: 80,
             format: FormatChoice::Webp,
             background: Some(Color::new(255, 0, 0, 255)),
+            ..Options::default()
         }
     );
 }
@@ -163,6 +164,7 @@ proptest! {
             }),
             dpr, quality, format,
             background: background.map(|[r, g, b, a]| Color::new(r, g, b, a)),
+            ..Options::default()
         };
         prop_assert_eq!(Options::parse(&options.to_string()), Ok(options));
     }
