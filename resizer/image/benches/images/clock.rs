@@ -14,7 +14,8 @@ pub(crate) fn thread_cpu() -> f64 {
 /// What a process has used of CPU time, user and system, all threads, in milliseconds. `None`: there is no such process,
 /// or this system has no such clock.
 pub(crate) fn process_cpu(pid: u32) -> Option<f64> {
-    let pid = i32::try_from(pid).ok().filter(|&pid| pid > 0)?;
+    // Linux has at most 2^22; the clock's number has room for 29 bits, and 0 would be this process.
+    let pid = i32::try_from(pid).ok().filter(|pid| (1..1 << 28).contains(pid))?;
     process::read(pid).map(milliseconds)
 }
 
