@@ -17,7 +17,7 @@ const FACTORS: [f64; 6] = [1.5, 2.0, 3.0, 5.0, 8.0, 15.0];
 /// Widths of which qualities are compared.
 const WIDTHS: [u32; 2] = [800, 512];
 /// Runs of which the median is taken.
-const RUNS: usize = 3;
+const RUNS: usize = 5;
 
 /// What one program made of one output.
 #[derive(Clone, Copy)]
@@ -27,6 +27,12 @@ struct Point {
     score: f64,
 }
 
+/// Times of a program's runs for one output, and the file.
+type Runs = (Vec<f64>, Option<Vec<u8>>);
+
+/// Sums over pictures: CPU milliseconds, bytes, score. `None` where one was not made.
+type Sums = Vec<Option<(f64, f64, f64)>>;
+
 /// Programs' names, in the order of [`points`].
 fn names(peers: &[Box<dyn Peer>]) -> Vec<String> {
     let ours = PROFILES.iter().map(|(name, _)| format!("ours, {name}"));
@@ -35,37 +41,44 @@ fn names(peers: &[Box<dyn Peer>]) -> Vec<String> {
     ours.chain(theirs).collect()
 }
 
-/// What every program makes of one output; `None` where it cannot, or makes another size.
+/// What every program makes of each output; `None` where it cannot, or makes another size. The outputs take turns as the
+/// programs do, so that what else the machine does meets all of them.
 fn points(
     args: &Args,
     picture: &Picture,
-    want: &Want,
+    wants: &[Want],
     peers: &mut [Box<dyn Peer>],
     scores: &mut Scores,
-) -> Vec<Option<Point>> {
-    let mut times = vec![Vec::new(); PROFILES.len() + peers.len()];
-    let mut files = vec![None; times.len()];
+) -> Vec<Vec<Option<Point>>> {
+    let programs = PROFILES.len() + peers.len();
+    let mut runs = vec![vec![(Vec::new(), None); programs]; wants.len()];
     for _ in 0..RUNS {
-        for (index, (_, profile)) in PROFILES.into_iter().enumerate() {
-            let manner = Manner { profile, light: args.light };
-            let mut made = make(picture, std::slice::from_ref(want), manner);
-            times[index].push(made.cpu);
-            files[index] = made.files.pop();
-        }
-        for (index, peer) in (PROFILES.len()..).zip(peers.iter_mut()) {
-            if let Some((cpu, file)) = peer.run(picture, want) {
-                times[index].push(cpu);
-                files[index] = Some(file);
+        for (want, runs) in wants.iter().zip(&mut runs) {
+            let (ours, theirs) = runs.split_at_mut(PROFILES.len());
+            for ((times, file), (_, profile)) in ours.iter_mut().zip(PROFILES) {
+                let manner = Manner { profile, light: args.light };
+                let mut made = make(picture, std::slice::from_ref(want), manner);
+                times.push(made.cpu);
+                *file = made.files.pop();
+            }
+            for ((times, file), peer) in theirs.iter_mut().zip(peers.iter_mut()) {
+                if let Some((cpu, made)) = peer.run(picture, want) {
+                    times.push(cpu);
+                    *file = Some(made);
+                }
             }
         }
     }
-    let (crop, size) = cases::geometry(picture, want);
-    let point = |(times, file): (Vec<f64>, Option<Vec<u8>>)| {
-        let file = file?;
-        let score = scores.of(picture, crop, size, &file)?;
-        Some(Point { cpu: median(times), bytes: file.len(), score })
+    let mut rate = |(want, runs): (&Want, Vec<Runs>)| {
+        let (crop, size) = cases::geometry(picture, want);
+        let point = |(times, file): Runs| {
+            let file = file?;
+            let score = scores.of(picture, crop, size, &file)?;
+            Some(Point { cpu: median(times), bytes: file.len(), score })
+        };
+        runs.into_iter().map(point).collect()
     };
-    times.into_iter().zip(files).map(point).collect()
+    wants.iter().zip(runs).map(&mut rate).collect()
 }
 
 /// Measures and shows everything.
@@ -93,11 +106,11 @@ fn factors(args: &Args, picture: &Picture, peers: &mut [Box<dyn Peer>], scores: 
     let names = names(peers);
     let full = cases::geometry(picture, &Want::wide(u32::MAX, Format::Png)).1.width;
     for format in [Format::Png, Format::Jpeg] {
-        let mut lines: Vec<Series> = names.iter().map(named).collect();
-        for factor in FACTORS {
-            let want = Want::wide((f64::from(full) / factor).round() as u32, format);
+        let mut lines: Vec<Series> = names.iter().map(|name| named(name)).collect();
+        let wants = FACTORS.map(|factor| Want::wide((f64::from(full) / factor).round() as u32, format));
+        let made = points(args, picture, &wants, peers, scores);
+        for (factor, points) in FACTORS.into_iter().zip(made) {
             let case = format!("{} ÷ {factor} {}", picture.name, format.name());
-            let points = points(args, picture, &want, peers, scores);
             for ((name, point), line) in names.iter().zip(points).zip(&mut lines) {
                 let Some(point) = point else { continue };
                 say(args, &case, name, point);
@@ -130,11 +143,12 @@ fn qualities(
 ) {
     let names = names(peers);
     let levels: Vec<u8> = (50..=95).step_by(5).collect();
-    let mut sums = vec![vec![Some((0.0, 0.0, 0.0)); levels.len()]; names.len()];
+    let mut sums: Vec<Sums> = vec![vec![Some((0.0, 0.0, 0.0)); levels.len()]; names.len()];
     for picture in sources {
-        for (level, &quality) in levels.iter().enumerate() {
-            let want = Want { quality, ..Want::wide(width, Format::Jpeg) };
-            let points = points(args, picture, &want, peers, scores);
+        let want = |&quality| Want { quality, ..Want::wide(width, Format::Jpeg) };
+        let wants: Vec<Want> = levels.iter().map(want).collect();
+        let made = points(args, picture, &wants, peers, scores);
+        for ((level, quality), points) in levels.iter().enumerate().zip(made) {
             let case = format!("{} → {width} JPEG, quality {quality}", picture.name);
             for ((name, point), sums) in names.iter().zip(points).zip(&mut sums) {
                 sums[level] = sums[level].zip(point).map(|((cpu, bytes, score), point)| {
@@ -146,15 +160,17 @@ fn qualities(
     }
     let count = sources.len() as f64;
     let line = |x: &dyn Fn(f64, f64) -> f64| {
-        let of = |(name, sums): (&String, &Vec<Option<(f64, f64, f64)>>)| {
+        let of = |(name, sums): (&String, &Sums)| {
             let points = sums.iter().flatten().map(|(cpu, bytes, score)| (x(*cpu, *bytes), score / count));
             Series { name: name.clone(), points: points.collect() }
         };
         names.iter().zip(&sums).map(of).collect::<Vec<_>>()
     };
+    let of =
+        if let [picture] = sources { picture.name.clone() } else { format!("means of {count} pictures") };
     let plot = |title: &str, x: &str, log, series| Plot {
         title: format!("JPEG to JPEG, {width} pixels wide: {title}"),
-        subtitle: format!("Points are qualities 50, 55 … 95; means of {count} pictures"),
+        subtitle: format!("Points are qualities 50, 55 … 95; {of}"),
         x: x.to_owned(),
         y: "SSIMULACRA2, higher is better".to_owned(),
         log,
@@ -171,8 +187,8 @@ fn qualities(
     save(args.svg.as_deref(), &format!("cpu-{width}"), &cpu);
 }
 
-fn named(name: &String) -> Series {
-    Series { name: name.clone(), points: Vec::new() }
+fn named(name: &str) -> Series {
+    Series { name: name.to_owned(), points: Vec::new() }
 }
 
 fn say(args: &Args, case: &str, program: &str, point: Point) {

@@ -191,13 +191,15 @@ fn compare(
         .iter_mut()
         .filter_map(|peer| run(peer.as_mut()).map(|(_, files)| (peer, files, Vec::new())))
         .collect();
-    let (mut times, mut firsts, mut alones) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+    let (mut times, mut firsts, mut alones) = (Vec::new(), Vec::new(), [(Vec::new(), 0), (Vec::new(), 0)]);
     for _ in rounds() {
         let made = make(picture, &case.wants, manner);
         times.push(made.cpu);
         firsts.push(made.first.1);
         for (want, times) in alone.iter().flatten().zip(&mut alones) {
-            times.push(make(picture, &[*want], manner).cpu);
+            let made = make(picture, &[*want], manner);
+            times.0.push(made.cpu);
+            times.1 = made.files.iter().map(Vec::len).sum();
         }
         for (peer, _, times) in &mut theirs {
             times.extend(run(peer.as_mut()).map(|(cpu, _)| cpu));
@@ -225,7 +227,9 @@ fn compare(
             peers: wants
                 .iter()
                 .zip(alones)
-                .map(|(want, times)| plain(format!("ours {name}, {} wide alone", want.width), times, 0))
+                .map(|(want, (times, bytes))| {
+                    plain(format!("ours {name}, {} wide alone", want.width), times, bytes)
+                })
                 .collect(),
         });
     }

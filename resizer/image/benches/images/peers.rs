@@ -23,6 +23,9 @@ pub(crate) trait Peer {
     fn run(&mut self, picture: &Picture, want: &Want) -> Option<(f64, Vec<u8>)>;
 }
 
+/// Starts a peer that is in a folder, for a light.
+type Start = fn(&Path, Light) -> Option<Box<dyn Peer>>;
+
 /// Starts those that are there (and in `only`, if that is given), and says which are not and how they are installed.
 pub(crate) fn start(only: Option<&str>, light: Light) -> Vec<Box<dyn Peer>> {
     let folder = std::env::var_os("SAFELIGHT_BENCH").map_or_else(
@@ -30,8 +33,7 @@ pub(crate) fn start(only: Option<&str>, light: Light) -> Vec<Box<dyn Peer>> {
         PathBuf::from,
     );
     let mut peers: Vec<Box<dyn Peer>> = Vec::new();
-    let starts: [(&str, fn(&Path, Light) -> Option<Box<dyn Peer>>); 3] =
-        [("sharp", sharp), ("oximg", oximg), ("imgproxy", imgproxy)];
+    let starts: [(&str, Start); 3] = [("sharp", sharp), ("oximg", oximg), ("imgproxy", imgproxy)];
     for (name, start) in starts {
         if only.is_none_or(|only| only.split(',').any(|word| word == name)) {
             match start(&folder, light) {

@@ -57,8 +57,7 @@ impl Decoded {
         let rows = weights(crop.top, crop.height, height, self.height);
         let channels = self.channels;
         let top = f64::from(self.top);
-        let values: Vec<f64> =
-            (0..=self.top).map(|sample| light.to_linear(f64::from(sample) / top)).collect();
+        let values: Vec<f64> = (0..=self.top).map(|sample| light.linear(f64::from(sample) / top)).collect();
 
         // Across, for the rows that any output row weighs.
         let mut narrow = vec![0.0; self.height * width * channels];
@@ -108,7 +107,7 @@ impl Decoded {
 
 impl Light {
     /// IEC 61966-2-1, from 0 to 1.
-    fn to_linear(self, value: f64) -> f64 {
+    fn linear(self, value: f64) -> f64 {
         match self {
             Self::Srgb => value,
             Self::Linear if value <= 0.040_45 => value / 12.92,
@@ -116,7 +115,7 @@ impl Light {
         }
     }
 
-    fn from_linear(self, value: f64) -> f64 {
+    fn encode(self, value: f64) -> f64 {
         match self {
             Self::Srgb => value,
             Self::Linear if value <= 0.003_130_8 => value * 12.92,
@@ -128,7 +127,7 @@ impl Light {
     fn finish(self, sums: &[f64]) -> [f64; 4] {
         let alpha = sums.get(3).map_or(1.0, |alpha| alpha.clamp(0.0, 1.0));
         let color = |sum: f64| {
-            if alpha > 0.0 { self.from_linear((sum / alpha).clamp(0.0, 1.0)) } else { 0.0 }
+            if alpha > 0.0 { self.encode((sum / alpha).clamp(0.0, 1.0)) } else { 0.0 }
         };
         [color(sums[0]), color(sums[1]), color(sums[2]), alpha]
     }

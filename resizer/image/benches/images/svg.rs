@@ -45,8 +45,13 @@ impl Axis {
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
         let (low, high) = if low < high { (low, high) } else { (low.min(1.0), low.max(1.0) + 1.0) };
         if log {
+            let steps: &[f64] = match high / low {
+                ..6.0 => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
+                ..30.0 => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
+                _ => &[1.0, 2.0, 5.0],
+            };
             let ticks: Vec<f64> = (-3..6)
-                .flat_map(|power| [1.0, 2.0, 3.0, 5.0, 7.0].map(|step| step * 10_f64.powi(power)))
+                .flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)))
                 .filter(|tick| (low / 1.15..=high * 1.15).contains(tick))
                 .collect();
             return Self { low: low / 1.15, high: high * 1.15, log, ticks };
