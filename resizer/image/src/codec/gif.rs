@@ -1,7 +1,6 @@
 //! GIF, first frame on its canvas: read by `image`. What the frame does not cover is transparent. What comes after the first
 //! frame is not looked at: it may be damaged or missing.
 
-use image::{ImageDecoder, codecs::gif::GifDecoder};
 use self::header::Header;
 use super::{Decode, Decoded, decode_error, decode_with, reader::CUT_OFF};
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     sniff::Format,
     view::{Scale, View},
 };
+use image::{ImageDecoder, codecs::gif::GifDecoder};
 
 pub(crate) mod header;
 
