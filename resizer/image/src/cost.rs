@@ -1,14 +1,8 @@
 //! What a picture takes of memory, estimated before anything is decoded.
 
 use super::{
-    accept::Encoding,
-    codec::JPEG_OWN_TABLES,
-    color::Color,
-    pipeline::Job,
-    probe::Info,
-    size::Size,
-    sniff::Format,
-    view::{Scale, View},
+    accept::Encoding, codec::JPEG_OWN_TABLES, color::Color, pipeline::Job, probe::Info, size::Size,
+    sniff::Format, view::{Scale, View},
 };
 
 /// Tables, stacks of codecs, allocator slack: what does not grow with the picture.

@@ -1,6 +1,7 @@
 //! GIF, first frame on its canvas: read by `image`. What the frame does not cover is transparent. What comes after the first
 //! frame is not looked at: it may be damaged or missing.
 
+use image::{ImageDecoder, codecs::gif::GifDecoder};
 use self::header::Header;
 use super::{Decode, Decoded, decode_error, decode_with, reader::CUT_OFF};
 use crate::{
@@ -14,7 +15,6 @@ use crate::{
     sniff::Format,
     view::{Scale, View},
 };
-use image::{ImageDecoder, codecs::gif::GifDecoder};
 
 pub(crate) mod header;
 

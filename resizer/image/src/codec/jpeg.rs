@@ -37,9 +37,8 @@ impl Decode for Decoder {
             length + profile::memory(length)
         });
         // The profile is put together and used after decoding.
-        let work = Scale::ALL.map(|scale| {
-            decoder.memory(&Options { scale: scaled(scale), output, ..Options::default() }).max(profile)
-        });
+        let work = Scale::ALL
+            .map(|scale| decoder.memory(&Options { scale: scaled(scale), output, ..Options::default() }).max(profile));
         Ok(Info {
             format: Format::Jpeg,
             stored_size: size(header),
@@ -62,8 +61,7 @@ impl Decode for Decoder {
             return Err(ImageError::Internal("header of another source"));
         }
         let stop = || cancel.check().is_err();
-        let options =
-            Options { scale: scaled(view.scale), output, cancel: Some(&stop), ..Options::default() };
+        let options = Options { scale: scaled(view.scale), output, cancel: Some(&stop), ..Options::default() };
         let mut data = vec![0; byte_len(view.size, layout)?];
         let stride = row_bytes(view.size.width, layout);
         let all = decoder.size(scaled(view.scale)) == (view.size.width, view.size.height);

@@ -34,7 +34,9 @@ fn wide(pixels: &Pixels) -> Vec<u8> {
 /// Encodes with every profile; both decoders see the pixels that went in. The kind of pixels that was written.
 fn round_trip(pixels: &Pixels) -> (u8, u8) {
     let files = PROFILES.map(|profile| encode(pixels, profile, &Cancel::new()).unwrap());
-    for file in &files {
+    for (file, profile) in files.iter().zip(PROFILES) {
+        let held = encoder::memory(pixels.size(), pixels.layout().channels() as u64, profile);
+        assert!(file.capacity() as u64 <= held);
         assert_eq!(rgba(file), wide(pixels), "{} {:?}", pixels.size(), pixels.layout());
         let info = probe(file, &Limits::default()).unwrap();
         let ours = Decoder.decode(file, &info, &View::whole(info.stored_size), &Cancel::new()).unwrap();
