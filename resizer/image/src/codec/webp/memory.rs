@@ -26,7 +26,7 @@ const GROUPS: u64 = 2600;
 const GROUP_BITS: u64 = 20;
 
 /// What does not grow with the picture: structures, stacks of codes, the allocator's slack.
-const FIXED: u64 = 256 << 10;
+const FIXED: u64 = 1 << 20;
 
 /// Bytes that decoding holds at most besides the pixels that it hands out.
 pub(super) fn decoding(header: &Header<'_>, scale: Scale) -> u64 {

@@ -82,8 +82,6 @@ impl<'d> Decoder<'d> {
         let half = c_int::try_from(columns.div_ceil(2)).ok()?;
         let (luma, chroma) = (columns * rows, columns.div_ceil(2) * rows.div_ceil(2));
 
-        let mut buffer = vec![0_u8; length].into_boxed_slice();
-        let start = buffer.as_mut_ptr();
         config.output.width = c_int::try_from(width).ok()?;
         config.output.height = c_int::try_from(height).ok()?;
         config.output.is_external_memory = 1;
@@ -92,7 +90,7 @@ impl<'d> Decoder<'d> {
         config.options.alpha_dithering_strength = 0;
         config.options.no_fancy_upsampling = 0;
         // From here on the two allocations are raw: `Drop` gives them back.
-        std::mem::forget(buffer);
+        let start = Box::into_raw(vec![0_u8; length].into_boxed_slice()).cast::<u8>();
         match output {
             Output::Rgb | Output::Rgba => {
                 config.output.colorspace =
