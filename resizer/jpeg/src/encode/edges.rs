@@ -2,9 +2,9 @@
 
 use super::settings::PixelLayout;
 
-/// Range of `red - green` or `blue - green` inside 2×2 pixels, levels, from which 4:2:0 shows: about half of that in
-/// Cr or Cb, which the mean takes away.
-const RANGE: i16 = 96;
+/// Range of `red - green` or `blue - green` inside 2×2 pixels, levels, from which a cell counts: about half of that in
+/// Cr or Cb is what their mean hides. At 96, flowers of a photograph have as many cells as sparse colored text.
+const RANGE: i16 = 160;
 
 /// Counts the 2×2 cells of a picture in which color changes sharply. Any sample of its pairs of rows will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,7 +16,8 @@ pub struct ColorEdges {
 }
 
 impl ColorEdges {
-    /// Share of sharp cells, parts in a million, from which 4:4:4 is worth its bytes. Measured: see [`Self::is_sharp`].
+    /// Share of sharp cells, parts in a million, from which 4:4:4 is worth its bytes. Measured: ten photographs at 512
+    /// and 800 pixels have 0 to 2,705, red text on white has 64,666, small drawings have 11,250 to 32,083.
     const MANY: u64 = 5000;
 
     /// Nothing seen yet.

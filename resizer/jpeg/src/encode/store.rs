@@ -22,7 +22,7 @@ pub(super) struct Store {
     /// As many as the frame has.
     pub(super) components: Vec<Blocks>,
     /// How often AC symbols of luma and chroma occur among rounded levels; counted while coefficients are kept raw.
-    pub(super) counts: [[u32; 256]; 2],
+    pub(super) counts: Box<[[u32; 256]; 2]>,
 }
 
 impl Store {
@@ -30,7 +30,7 @@ impl Store {
     pub(super) fn new(frame: &Frame) -> Self {
         let blocks = |count| Blocks { levels: vec![[0; 64]; count], masks: vec![0; count] };
         let components = frame.components.iter().map(|c| blocks(c.stride * c.v * frame.mcus_high)).collect();
-        Self { components, counts: [[0; 256]; 2] }
+        Self { components, counts: Box::new([[0; 256]; 2]) }
     }
 
     /// Gives the blocks that only fill up an MCU the DC level of the block before them and nothing else: they cost
