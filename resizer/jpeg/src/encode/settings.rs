@@ -66,7 +66,7 @@ pub enum Process {
     /// for every scan; holds the coefficients of the whole picture.
     Progressive,
     /// Progressive with scans chosen for the picture: each component is coded in several ways, and the one of the
-    /// fewest bytes is taken. About twice the time of [`Process::Progressive`].
+    /// fewest bytes is taken. About 1.5 times the time of [`Process::Progressive`].
     ProgressiveBest,
 }
 
@@ -88,7 +88,7 @@ pub enum Steps {
     Robidoux,
     /// Steps that grow with a frequency's distance from DC, much less than Annex K's do. On photographs of 512 and 800
     /// pixels 11 % fewer bytes at equal SSIMULACRA2 with rounded levels, 18 % with the trellis. Scaled so that a
-    /// quality scores at least what it does with libjpeg's tables.
+    /// quality scores on average what it does with libjpeg's tables.
     Radial,
 }
 
@@ -107,7 +107,8 @@ pub enum Effort {
 pub enum Profile {
     /// Least time: one pass in constant memory.
     Fast,
-    /// Fewest bytes for a score at about twice the time of optimised Huffman tables: a baseline file.
+    /// Fewest bytes for a score at about three times the time of optimised Huffman tables alone: a
+    /// baseline file.
     #[default]
     Balanced,
     /// Fewest bytes for a score: a progressive file.
@@ -150,8 +151,8 @@ pub struct Settings<'a> {
 }
 
 impl Settings<'_> {
-    /// The settings of a profile: 4:2:0 without restart markers and metadata. At each quality a photograph scores in
-    /// SSIMULACRA2 at least what it does with libjpeg's tables.
+    /// The settings of a profile: 4:2:0 without restart markers and metadata. From quality 60 to 92, ten photographs
+    /// at 800 pixels scored in SSIMULACRA2, on average, no less than with libjpeg's tables (the least: 0.01 below).
     #[must_use]
     pub fn profile(profile: Profile, quality: u8) -> Self {
         let (huffman, process, effort) = match profile {
