@@ -16,7 +16,8 @@
 //! # Memory
 //! With standard tables one row of MCUs is held (16 rows of samples for 4:2:0) and 16 KiB of codes. Optimised tables
 //! hold four bytes a symbol until the last row, about seven times the file. A progressive file or the trellis
-//! holds every coefficient: 136 bytes a block, about 3.2 bytes a pixel of 4:2:0.
+//! holds every coefficient: 136 bytes a block, about 3.2 bytes a pixel of 4:2:0 and 6.4 of 4:4:4, and while a scan is
+//! written its symbols, four bytes each.
 //!
 //! # How a row of MCUs becomes bytes
 //! ```text
@@ -42,9 +43,11 @@
 //! * `sequential`: blocks to bits, or to `tokens` whose tables come later.
 //! * `store`, `progressive`: levels of the whole picture, and their scans.
 //! * `trellis`: levels by rate and distortion.
+//! * `edges`: whether a picture needs every chroma sample.
 //! * `markers`: everything between scans.
 
 mod bits;
+mod edges;
 mod error;
 mod frame;
 mod huffman;
@@ -61,8 +64,9 @@ mod trellis;
 
 use std::io::Write;
 
+pub use edges::ColorEdges;
 pub use error::EncodeError;
-pub use settings::{Effort, Huffman, Instructions, PixelLayout, Process, Sampling, Settings, Steps};
+pub use settings::{Effort, Huffman, Instructions, PixelLayout, Process, Profile, Sampling, Settings, Steps};
 
 use crate::common::simd::Processor;
 use frame::Frame;
@@ -149,7 +153,7 @@ impl<W: Write> Encoder<W> {
             Instructions::Portable => Processor::Base,
         };
         let frame = Frame::new(w, h, layout, settings.sampling);
-        let quantisers = Quantiser::pair(settings.steps, settings.quality);
+        let quantisers = Quantiser::pair(settings.steps, settings.quality, settings.effort);
         let gray = frame.components.len() == 1;
 
         let mut out = Vec::with_capacity(4096);
@@ -169,12 +173,12 @@ impl<W: Write> Encoder<W> {
             .iter()
             .map(|c| FrameComponent { factors: (c.h, c.v), table: u8::from(c.table != 0) })
             .collect();
-        markers::frame(&mut out, settings.process == Process::Progressive, (w, h), &components);
+        markers::frame(&mut out, settings.process.is_progressive(), (w, h), &components);
         if settings.restart_interval != 0 {
             markers::restart_interval(&mut out, settings.restart_interval);
         }
         let scan = Scan::new(settings.restart_interval);
-        let stage = if settings.process == Process::Progressive || settings.effort == Effort::Trellis {
+        let stage = if settings.process.is_progressive() || settings.effort == Effort::Trellis {
             Stage::Keep(Store::new(&frame), settings.effort, settings.process)
         } else if settings.huffman == Huffman::Optimised {
             Stage::Count(scan, Box::new(Tokens::new()))
@@ -243,8 +247,8 @@ impl<W: Write> Encoder<W> {
                 self.processor.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink });
             }
             Stage::Keep(store, effort, _) => {
-                let quantisers = (*effort == Effort::Plain).then_some(quantisers);
-                self.processor.run(StoreStrip { frame, mcu_y, planes, quantisers, store });
+                let raw = *effort == Effort::Trellis;
+                self.processor.run(StoreStrip { frame, mcu_y, planes, quantisers, raw, store });
             }
         }
         self.mcu_y += 1;
@@ -268,7 +272,8 @@ impl<W: Write> Encoder<W> {
             Stage::Count(_, tokens) => write_scan(frame, &tokens, out),
             Stage::Keep(mut store, effort, process) => {
                 if effort == Effort::Trellis {
-                    trellis::quantise(frame, &mut store, &self.quantisers);
+                    let quantisers = &self.quantisers;
+                    self.processor.run(trellis::Quantise { frame, store: &mut store, quantisers });
                 }
                 store.fill_outside(frame);
                 if process == Process::Baseline {
@@ -281,7 +286,8 @@ impl<W: Write> Encoder<W> {
                     return Ok(self.sink);
                 }
                 let sink = &mut self.sink;
-                progressive::write(frame, &store, self.interval, out, |out| {
+                let best = process == Process::ProgressiveBest;
+                progressive::write(frame, &store, self.interval, best, out, |out| {
                     sink.write_all(out)?;
                     out.clear();
                     Ok::<(), EncodeError>(())

@@ -294,13 +294,13 @@ fn code_wide<'a, O: Order>(
     bits
 }
 
-/// The AC symbols of a block (F.1.2.2): each with its further bits and their number.
+/// Adds the AC symbols of a block in the transform's order to how often they occur.
 #[inline(always)]
-pub(super) fn for_each_symbol(block: &Block, mask: Mask, put: impl FnMut(u8, u32, u32)) {
-    symbols::<Zigzag>(block, mask, put);
+pub(super) fn count_symbols(block: &Block, mask: Mask, counts: &mut [u32; 256]) {
+    symbols::<Transposed>(block, mask & !WIDE, |symbol, _, _| counts[usize::from(symbol)] += 1);
 }
 
-/// [`for_each_symbol`] of a block in any order.
+/// The AC symbols of a block (F.1.2.2): each with its further bits and their number.
 #[inline(always)]
 fn symbols<O: Order>(block: &Block, mut mask: Mask, mut put: impl FnMut(u8, u32, u32)) {
     let mut previous = 0;

@@ -31,6 +31,8 @@ fn settings() -> Vec<Settings<'static>> {
             (Huffman::Standard, Process::Progressive, Effort::Plain),
             (Huffman::Optimised, Process::Baseline, Effort::Trellis),
             (Huffman::Optimised, Process::Progressive, Effort::Trellis),
+            (Huffman::Optimised, Process::ProgressiveBest, Effort::Plain),
+            (Huffman::Optimised, Process::ProgressiveBest, Effort::Trellis),
         ] {
             all.push(Settings { sampling, huffman, process, effort, quality: 90, ..Settings::default() });
         }
@@ -101,10 +103,14 @@ fn tables_and_scans_do_not_change_the_pixels() {
                 let standard = encode(base);
                 let optimised = encode(Settings { huffman: Huffman::Optimised, ..base });
                 let progressive = encode(Settings { process: Process::Progressive, ..base });
+                let best = encode(Settings { process: Process::ProgressiveBest, ..base });
                 assert!(optimised.len() <= standard.len());
+                // libjpeg's script splits components otherwise only in their order.
+                assert!(best.len() <= progressive.len(), "{width}x{height} {base:?}");
                 let (_, _, expected) = with_both(&standard);
                 assert!(with_both(&optimised).2 == expected);
                 assert!(with_both(&progressive).2 == expected, "{width}x{height} {base:?}");
+                assert!(with_both(&best).2 == expected, "{width}x{height} {base:?}");
             }
         }
     }
