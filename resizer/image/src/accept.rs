@@ -5,70 +5,95 @@
 //! source and the options alone.
 
 use super::{
-    codec::{JPEG_MAX_SIDE, WEBP_MAX_SIDE},
-    options::{FormatChoice, LOSSLESS_WEBP_QUALITY, Options},
+    options::{Chroma, FormatChoice, LOSSLESS_WEBP_QUALITY, Options, QualityProfile},
     size::Size,
     sniff::Format,
 };
 
-/// What an `Accept` header (RFC 9110, section 12.5.1) means for the output format.
+/// The formats that an `Accept` header (RFC 9110, section 12.5.1) names beyond those that every viewer shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Accepts {
-    /// WebP is accepted by name.
-    Webp,
-    /// JPEG and PNG only: what every viewer shows.
-    #[default]
-    Classic,
-}
+pub struct Accepts(u32);
 
 impl Accepts {
+    /// Those alone that every viewer shows: JPEG, PNG and GIF.
+    pub const CLASSIC: Self = Self(0);
+
+    /// Every set that makes a difference.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let chosen: Vec<_> = Format::all().filter(|format| Self::must_be_named(*format)).collect();
+        (0..1_u32 << chosen.len()).map(move |set| {
+            let named = chosen.iter().enumerate().filter(|(place, _)| set >> place & 1 == 1);
+            named.fold(Self::CLASSIC, |set, (_, format)| set.with(*format))
+        })
+    }
+
+    /// These formats too.
+    #[must_use]
+    pub const fn with(self, format: Format) -> Self {
+        Self(self.0 | 1 << format as u32)
+    }
+
+    /// Whether a viewer shows a format.
+    #[must_use]
+    pub const fn shows(self, format: Format) -> bool {
+        !Self::must_be_named(format) || self.0 & 1 << format as u32 != 0
+    }
+
+    const fn must_be_named(format: Format) -> bool {
+        !matches!(format, Format::Jpeg | Format::Png | Format::Gif)
+    }
+
     /// Reads an `Accept` header; empty when the request has none. Several header lines are joined with commas.
     ///
-    /// WebP counts when `image/webp` is named with a quality above 0, and nowhere with quality 0. Ranges such as
+    /// A format counts when its media type is named with a quality above 0, and nowhere with quality 0. Ranges such as
     /// `*/*` and `image/*` do not imply it: browsers without WebP send them too. A malformed element is ignored.
     #[must_use]
     pub fn from_header(header: &str) -> Self {
-        let mut webp = false;
+        let (mut named, mut refused) = (Self::CLASSIC, Self::CLASSIC);
         for element in split_unquoted(header, ',') {
             let mut parts = split_unquoted(element, ';').map(str::trim);
-            if !parts.next().is_some_and(|range| range.eq_ignore_ascii_case("image/webp")) {
+            let range = parts.next().unwrap_or_default();
+            let Some(format) = Format::all()
+                .find(|format| Self::must_be_named(*format) && range.eq_ignore_ascii_case(format.media_type()))
+            else {
                 continue;
-            }
+            };
             match parts.try_fold(1000, |weight, parameter| match parameter.split_once('=') {
                 Some((name, value)) if name.trim_end().eq_ignore_ascii_case("q") => {
                     weight_of(value.trim_start())
                 }
                 _ => Some(weight),
             }) {
-                Some(0) => return Self::Classic,
-                Some(_) => webp = true,
+                Some(0) => refused = refused.with(format),
+                Some(_) => named = named.with(format),
                 None => {}
             }
         }
-        if webp { Self::Webp } else { Self::Classic }
+        Self(named.0 & !refused.0)
     }
 
-    /// A stable word for it, for identities and logs.
+    /// Stable words for it, for identities and logs.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Webp => "webp",
-            Self::Classic => "classic",
-        }
+    pub fn name(self) -> String {
+        let named = Format::all().filter(|format| Self::must_be_named(*format) && self.shows(*format));
+        let words: Vec<_> = named.map(Format::extension).collect();
+        if words.is_empty() { "classic".to_owned() } else { words.join("+") }
     }
 }
 
 /// How an output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    /// Baseline JPEG of this quality, 1 to 100.
-    Jpeg(u8),
-    /// PNG.
-    Png,
-    /// Lossy WebP of this quality, 1 to 99.
-    Webp(u8),
-    /// Lossless WebP.
-    WebpLossless,
+pub struct Encoding {
+    /// The format of the file.
+    pub format: Format,
+    /// 1 to 100, where the format has loss.
+    pub quality: u8,
+    /// Whether a format that can have loss has none.
+    pub lossless: bool,
+    /// Color samples of a JPEG.
+    pub chroma: Chroma,
+    /// Time for bytes.
+    pub profile: QualityProfile,
 }
 
 impl Encoding {
@@ -76,32 +101,28 @@ impl Encoding {
     /// the format is left open it is one that can hold the size.
     #[must_use]
     pub fn choose(options: &Options, accepts: Accepts, size: Size, transparent: bool) -> Self {
-        let webp = if options.quality >= LOSSLESS_WEBP_QUALITY {
-            Self::WebpLossless
-        } else {
-            Self::Webp(options.quality)
+        let (format, lossless) = match options.format {
+            FormatChoice::Jpeg => (Format::Jpeg, false),
+            FormatChoice::Png => (Format::Png, true),
+            FormatChoice::Webp => (Format::Webp, options.quality >= LOSSLESS_WEBP_QUALITY),
+            FormatChoice::WebpLossless => (Format::Webp, true),
+            FormatChoice::Auto => {
+                let holds = |format: &Format| {
+                    accepts.shows(*format)
+                        && format.is_written()
+                        && size.longest() <= format.max_side()
+                        && (!transparent || format.holds_alpha())
+                };
+                let format = Format::all().find(holds).unwrap_or(Format::Png);
+                let lossless = match format {
+                    Format::Webp => options.quality >= LOSSLESS_WEBP_QUALITY,
+                    format => format == Format::Png,
+                };
+                (format, lossless)
+            }
         };
-        match options.format {
-            FormatChoice::Jpeg => Self::Jpeg(options.quality),
-            FormatChoice::Png => Self::Png,
-            FormatChoice::Webp => webp,
-            FormatChoice::WebpLossless => Self::WebpLossless,
-            FormatChoice::Auto => match accepts {
-                Accepts::Webp if size.longest() <= WEBP_MAX_SIDE => webp,
-                _ if transparent || size.longest() > JPEG_MAX_SIDE => Self::Png,
-                _ => Self::Jpeg(options.quality),
-            },
-        }
-    }
-
-    /// The format of the written file.
-    #[must_use]
-    pub const fn format(self) -> Format {
-        match self {
-            Self::Jpeg(_) => Format::Jpeg,
-            Self::Png => Format::Png,
-            Self::Webp(_) | Self::WebpLossless => Format::Webp,
-        }
+        let Options { quality, chroma, quality_profile: profile, .. } = *options;
+        Self { format, quality, lossless, chroma, profile }
     }
 }
 

@@ -66,7 +66,7 @@ impl Info {
 
     /// Whether decoded samples have 16 bits.
     pub(crate) const fn is_wide(&self) -> bool {
-        false
+        self.bit_depth > 8
     }
 
     /// Bytes of a decoded pixel.
@@ -90,7 +90,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Info, ImageError> {
     let format = sniff(bytes)?;
     let file_size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     limits.check_bytes(file_size)?;
-    let info = codec::decoder(format).probe(bytes, limits)?;
+    let info = codec::of(format).decoder.probe(bytes, limits)?;
     limits.check_source(info.stored_size)?;
     Ok(info)
 }

@@ -94,7 +94,7 @@ impl RenderPlan {
         cancel.check()?;
         let start = Instant::now();
         let mut source = source::Source::new(self, cancel);
-        codec::decoder(self.info.format).decode_rows(bytes, &self.info, &self.view, cancel, &mut source)?;
+        codec::of(self.info.format).decoder.decode_rows(bytes, &self.info, &self.view, cancel, &mut source)?;
         source.finish()?;
         let total = start.elapsed();
         let mut report = source.report();

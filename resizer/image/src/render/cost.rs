@@ -2,15 +2,14 @@
 
 use super::{Output, RenderPlan, Way, output};
 use crate::{
-    accept::Encoding,
-    codec::JPEG_OWN_TABLES,
+    accept::{Accepts, Encoding},
+    codec,
     colour::{from_light::FromLight, to_light::ToLight},
-    options::Light,
+    options::{FormatChoice, Light, Options},
     pipeline::Job,
     pixels::Layout,
     probe::Info,
     resample::{Resampler, ring::Ring, weights::Weights},
-    size::Size,
     step::Shape,
     view::Scale,
 };
@@ -64,12 +63,9 @@ impl RenderPlan {
     #[must_use]
     pub fn encoded(&self) -> u64 {
         let each = self.outputs.iter().map(|Output { job, .. }| {
-            let bytes = encodings(job).map(|encoding| match encoding {
-                Encoding::Jpeg(quality) | Encoding::Webp(quality) if quality <= 95 => 1,
-                Encoding::Jpeg(_) | Encoding::Webp(_) => 3,
-                Encoding::Png | Encoding::WebpLossless => 4,
-            });
-            job.plan.canvas.area() * bytes.into_iter().max().unwrap_or(0)
+            let shape = Shape { size: job.plan.canvas, layout: Layout::Rgba };
+            let lengths = encodings(job).map(|encoding| length(shape, &encoding));
+            lengths.into_iter().max().unwrap_or(0)
         });
         each.sum()
     }
@@ -87,11 +83,12 @@ impl RenderPlan {
         let row = |shape: Shape| u64::from(shape.size.width) * shape.layout.channels() as u64;
         let band = 3 * (output::BAND as u64 + 2 * row(shape)) * (1 + steps.len() as u64);
         let held = steps_held + band;
-        if let Some(encoding) = output::streamed(job, last) {
-            return (held + encoder(last, encoding), 0);
+        if let Some((encoding, looked_at)) = output::streamed(job, last) {
+            // A list that doubles.
+            return (held + 3 * looked_at.min(last.bytes()) + encoder(last, &encoding), 0);
         }
         // All rows, and then what an encoder needs; a copy without alpha, or on white.
-        let ends = encodings(job).map(|encoding| last.bytes() + encoder(last, encoding));
+        let ends = encodings(job).map(|encoding| last.bytes() + encoder(last, &encoding));
         (held + last.bytes(), ends.into_iter().max().unwrap_or(0))
     }
 }
@@ -101,7 +98,9 @@ impl RenderPlan {
 #[must_use]
 pub fn memory_at_source_size(info: &Info) -> u64 {
     let shape = Shape { size: info.size(), layout: info.layout };
-    FIXED + info.work.at(Scale::Full) + 2 * shape.bytes() + encoder(shape, Encoding::Webp(100))
+    let options = Options { format: FormatChoice::Webp, quality: 99, ..Options::default() };
+    let encoding = Encoding::choose(&options, Accepts::default(), shape.size, false);
+    FIXED + info.work.at(Scale::Full) + 2 * shape.bytes() + encoder(shape, &encoding)
 }
 
 /// How a job may be encoded: whether there is transparency, on which that may hang, is not known yet.
@@ -109,35 +108,11 @@ fn encodings(job: &Job) -> [Encoding; 2] {
     [false, true].map(|transparent| Encoding::choose(&job.options, job.accepts, job.plan.canvas, transparent))
 }
 
-/// A row of MCUs in the JPEG encoder, 16 pixels high: as planes and as coded bytes, which at worst are more than the
-/// samples.
-fn jpeg_strip(size: Size) -> u64 {
-    (u64::from(size.width) + 64) * 16 * 16
+/// An encoder's memory beside the finished pixels.
+fn encoder(shape: Shape, encoding: &Encoding) -> u64 {
+    codec::of(encoding.format).encoder.map_or(0, |encoder| encoder.memory(shape, encoding))
 }
 
-/// An encoder's memory beside the finished pixels.
-fn encoder(shape: Shape, encoding: Encoding) -> u64 {
-    let Shape { size, layout } = shape;
-    let channels = layout.channels() as u64;
-    match encoding {
-        // The file, whose buffer doubles as it grows (both are held for a moment): at quality 100 noise takes about 3
-        // bytes a pixel. Before it the symbols, 4 bytes for each sample at most, of which 4:2:0 has 1.5 a pixel, in a
-        // list that doubles too.
-        Encoding::Jpeg(quality) => {
-            let file = if quality > 95 { 9 } else { 6 };
-            // Narrow pictures are mostly padding: MCUs of 4:2:0 have 16 pixels a side.
-            let padded =
-                u64::from(size.width).next_multiple_of(16) * u64::from(size.height).next_multiple_of(16);
-            padded * if size.area() <= JPEG_OWN_TABLES { 18 + file } else { file } + jpeg_strip(size)
-        }
-        // Incompressible pixels are stored as they are, in a buffer that doubles and is then copied into the file,
-        // which doubles too.
-        Encoding::Png => size.area() * channels * 5,
-        // libwebp: YUV 4:2:0 (1.5), one record for a block of 16 x 16, the bit stream twice (measured: 4.5 for photographs).
-        // Alpha is compressed by the lossless encoder (measured: 32 for noise).
-        Encoding::Webp(_) => size.area() * if layout.has_alpha() { 40 } else { 10 },
-        // libwebp's lossless encoder holds ARGB twice, hash chains (8) and three lists of references (up to 8
-        // each); measured: 22 for photographs, 36 for noise.
-        Encoding::WebpLossless => size.area() * 48,
-    }
+fn length(shape: Shape, encoding: &Encoding) -> u64 {
+    codec::of(encoding.format).encoder.map_or(0, |encoder| encoder.length(shape, encoding))
 }

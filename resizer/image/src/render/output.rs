@@ -44,17 +44,21 @@ struct End<'p> {
 enum File {
     /// An encoder that takes rows.
     Rows(Encoding, Box<dyn Writer>),
+    /// The first rows, for an encoder that looks at so many bytes before it begins.
+    First(Encoding, u64, Vec<u8>),
     /// All rows, for an encoder that needs them at once, or until it is known whether a pixel is transparent.
     Whole(Vec<u8>),
 }
 
-/// How rows are encoded that are known to be opaque, by an encoder that takes them one after another.
-pub(super) fn streamed(job: &Job, shape: Shape) -> Option<Encoding> {
+/// How rows are encoded that are known to be opaque, by an encoder that takes them one after another; and how many bytes of
+/// them it looks at first.
+pub(super) fn streamed(job: &Job, shape: Shape) -> Option<(Encoding, u64)> {
     if shape.layout.has_alpha() {
         return None;
     }
     let encoding = Encoding::choose(&job.options, job.accepts, shape.size, false);
-    codec::streams(encoding).then_some(encoding)
+    let looked_at = codec::of(encoding.format).encoder?.looks_at(&encoding)?;
+    Some((encoding, looked_at))
 }
 
 /// What an output's rows are before its steps, and what they make of it.
@@ -82,7 +86,10 @@ impl<'p> Rows<'p> {
         let job = &output.job;
         let (shape, steps, last) = shapes(plan, job, &output.way, layout);
         let file = match streamed(job, last) {
-            Some(encoding) => File::Rows(encoding, codec::begin(encoding, last, cancel)?),
+            Some((encoding, looked_at)) => {
+                codec::encoder(&encoding, last)?;
+                File::First(encoding, looked_at, Vec::new())
+            }
             None => File::Whole(Vec::new()),
         };
         Ok(Self {
@@ -169,11 +176,20 @@ impl<'p> Rows<'p> {
 
 impl End<'_> {
     fn take(&mut self, band: Pixels) -> Result<(), ImageError> {
+        let shape = self.shape;
         match &mut self.file {
             File::Rows(_, writer) => writer.rows(band.data()),
+            File::First(encoding, looked_at, rows) => {
+                rows.extend_from_slice(band.data());
+                if rows.len() as u64 >= *looked_at {
+                    let (encoding, rows) = (*encoding, std::mem::take(rows));
+                    self.file = File::Rows(encoding, begun(encoding, shape, &rows)?);
+                }
+                Ok(())
+            }
             File::Whole(rows) => {
                 if rows.is_empty() {
-                    rows.reserve_exact(usize::try_from(self.shape.bytes()).unwrap_or_default());
+                    rows.reserve_exact(usize::try_from(shape.bytes()).unwrap_or_default());
                 }
                 rows.extend_from_slice(band.data());
                 Ok(())
@@ -185,15 +201,24 @@ impl End<'_> {
         let Self { job, shape, file } = self;
         let (encoding, bytes) = match file {
             File::Rows(encoding, writer) => (encoding, writer.finish()?),
+            File::First(encoding, _, rows) => (encoding, begun(encoding, shape, &rows)?.finish()?),
             File::Whole(rows) => {
                 let pixels = Pixels::new(shape.size, shape.layout, rows)?;
                 let (encoding, pixels) = settle(pixels, job)?;
                 cancel.check()?;
-                (encoding, codec::encode(encoding, &pixels, cancel)?)
+                let shape = Shape { size: shape.size, layout: pixels.layout() };
+                (encoding, codec::encoder(&encoding, shape)?.encode(&pixels, &encoding, cancel)?)
             }
         };
-        Ok(Encoded { format: encoding.format(), size: shape.size, bytes })
+        Ok(Encoded { format: encoding.format, size: shape.size, bytes })
     }
+}
+
+/// An encoder that has its first rows.
+fn begun(encoding: Encoding, shape: Shape, first: &[u8]) -> Result<Box<dyn Writer>, ImageError> {
+    let mut writer = codec::encoder(&encoding, shape)?.begin(shape, &encoding, first)?;
+    writer.rows(first)?;
+    Ok(writer)
 }
 
 /// The encoding of finished pixels, and whether they still need alpha.
@@ -201,7 +226,7 @@ fn settle(pixels: Pixels, job: &Job) -> Result<(Encoding, Pixels), ImageError> {
     let transparent = pixels.is_transparent();
     let encoding = Encoding::choose(&job.options, job.accepts, pixels.size(), transparent);
     let pixels = match pixels.layout() {
-        _ if transparent && !encoding.format().holds_alpha() => blend(pixels, Color::WHITE)?,
+        _ if transparent && !encoding.format.holds_alpha() => blend(pixels, Color::WHITE)?,
         Layout::GrayAlpha if !transparent => pixels.into_layout(Layout::Gray)?,
         Layout::Rgba if !transparent => pixels.into_layout(Layout::Rgb)?,
         _ => pixels,

@@ -8,13 +8,13 @@ use super::header::{self, Header};
 use crate::{
     cancel::Cancel,
     codec::{
-        Decode, Decoded,
+        Decode,
         rows::{RowSink, RowSource, Samples},
     },
-    colour::{Embedded, profile},
+    colour::profile,
     error::ImageError,
     limits::Limits,
-    pixels::{Layout, Pixels},
+    pixels::Layout,
     probe::{Info, Work},
     sniff::Format,
     view::{Scale, View},
@@ -27,7 +27,7 @@ const MAX_INFLATION: u64 = 64;
 const BAND: usize = 32 << 10;
 
 /// Reads PNG.
-pub(in crate::codec) struct Decoder;
+pub(super) struct Decoder;
 
 impl Decode for Decoder {
     fn probe(&self, bytes: &[u8], _limits: &Limits) -> Result<Info, ImageError> {
@@ -57,41 +57,6 @@ impl Decode for Decoder {
             work: Work::Whole(work.saturating_add(interlaced)),
         })
     }
-
-    fn decode(&self, bytes: &[u8], info: &Info, view: &View, cancel: &Cancel) -> Result<Decoded, ImageError> {
-        let length = view.size.area().saturating_mul(info.channels());
-        let length = usize::try_from(length).map_err(|_| ImageError::Internal("pixel buffer size"))?;
-        let mut whole = Whole { data: Vec::with_capacity(length), colour: None };
-        self.decode_rows(bytes, info, view, cancel, &mut whole)?;
-        Ok(Decoded { pixels: Pixels::new(view.size, info.layout, whole.data)?, colour: whole.colour })
-    }
-}
-
-/// Rows of 8 bits a channel, one below the other.
-struct Whole {
-    data: Vec<u8>,
-    colour: Option<Embedded>,
-}
-
-impl RowSink for Whole {
-    fn begin(&mut self, colour: Option<Embedded>) -> Result<(), ImageError> {
-        self.colour = colour;
-        Ok(())
-    }
-
-    fn rows(&mut self, rows: Samples<'_>) -> Result<(), ImageError> {
-        match rows {
-            Samples::Bits8(samples) => self.data.extend_from_slice(samples),
-            Samples::Bits16(samples) => self.data.extend(samples.iter().map(|sample| narrow(*sample))),
-        }
-        Ok(())
-    }
-}
-
-/// Reduces 16 bits to 8, rounded to nearest.
-pub(super) fn narrow(sample: u16) -> u8 {
-    // 65535 / 255 = 257.
-    u8::try_from((u32::from(sample) + 128) / 257).unwrap_or(u8::MAX)
 }
 
 impl RowSource for Decoder {

@@ -197,7 +197,6 @@ fn smallest(
 
 /// The most that [`encode`] holds besides the pixels, in bytes: the filtered rows, as many bytes again (and 5 for each 5,000)
 /// for the file, libdeflate's tables, and a few rows. The file itself, which is what is left in the end, is part of it.
-#[cfg_attr(not(test), expect(dead_code, reason = "for estimates that take a profile"))]
 pub(crate) fn memory(size: Size, channels: u64, profile: QualityProfile) -> u64 {
     let line = u64::from(size.width).saturating_mul(channels) + 1;
     let raw = line.saturating_mul(size.height.into());
@@ -205,6 +204,6 @@ pub(crate) fn memory(size: Size, channels: u64, profile: QualityProfile) -> u64 
     let tables = if profile == QualityProfile::Best { 10 << 20 } else { 2 << 20 };
     // The sample's file is made while the buffer for all rows is held, and a sample has one row at least.
     let sample = if profile == QualityProfile::Best { SAMPLE_BEST } else { SAMPLE_EASY } as u64;
-    let file = raw + raw / 900;
+    let file = raw + raw / 8 + (1 << 10);
     raw + file.max(sample.min(file) + line) + 6 * line + tables
 }

@@ -7,8 +7,10 @@
 //! - `encoder`: pixels to files; `reduce`: the smallest kind of pixels that holds them all; `filter`: what is compressed in
 //!   place of them
 
-use super::Encode;
-use crate::{cancel::Cancel, error::ImageError, options::QualityProfile, pixels::Pixels};
+use super::{Codec, Encode};
+use crate::{
+    accept::Encoding, cancel::Cancel, error::ImageError, pixels::Pixels, sniff::Format, step::Shape,
+};
 
 mod decoder;
 mod encoder;
@@ -16,15 +18,36 @@ mod filter;
 pub(crate) mod header;
 mod reduce;
 
-pub(super) use self::decoder::Decoder;
-pub(crate) use self::encoder::encode;
+pub(super) static CODEC: Codec = Codec {
+    format: Format::Png,
+    name: "PNG",
+    media_type: "image/png",
+    extension: "png",
+    max_side: u32::MAX >> 1,
+    holds_alpha: true,
+    starts: |bytes| bytes.starts_with(b"\x89PNG\r\n\x1A\n"),
+    decoder: &decoder::Decoder,
+    encoder: Some(&Encoder),
+};
 
-/// Writes PNG with the balanced profile.
-pub(super) struct Encoder;
+/// Writes PNG.
+struct Encoder;
 
 impl Encode for Encoder {
-    fn encode(&self, pixels: &Pixels, cancel: &Cancel) -> Result<Vec<u8>, ImageError> {
-        encode(pixels, QualityProfile::Balanced, cancel)
+    fn memory(&self, shape: Shape, how: &Encoding) -> u64 {
+        encoder::memory(shape.size, shape.layout.channels() as u64, how.profile)
+    }
+
+    fn length(&self, shape: Shape, _how: &Encoding) -> u64 {
+        shape.bytes()
+    }
+
+    fn looks_at(&self, _how: &Encoding) -> Option<u64> {
+        None
+    }
+
+    fn encode(&self, pixels: &Pixels, how: &Encoding, cancel: &Cancel) -> Result<Vec<u8>, ImageError> {
+        encoder::encode(pixels, how.profile, cancel)
     }
 }
 

@@ -4,7 +4,7 @@
 use image::{ImageDecoder, codecs::gif::GifDecoder};
 use self::header::Header;
 use super::{
-    Decode, Decoded, decode_error, decode_with, hand_out,
+    Codec, Decode, Decoded, decode_error, decode_with, hand_out,
     reader::CUT_OFF,
     rows::{RowSink, RowSource},
 };
@@ -22,8 +22,20 @@ use crate::{
 
 pub(crate) mod header;
 
+pub(super) static CODEC: Codec = Codec {
+    format: Format::Gif,
+    name: "GIF",
+    media_type: "image/gif",
+    extension: "gif",
+    max_side: 65_535,
+    holds_alpha: true,
+    starts: |bytes| bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a"),
+    decoder: &Decoder,
+    encoder: None,
+};
+
 /// Reads GIF.
-pub(super) struct Decoder;
+struct Decoder;
 
 impl Decode for Decoder {
     fn probe(&self, bytes: &[u8], limits: &Limits) -> Result<Info, ImageError> {
