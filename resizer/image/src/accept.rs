@@ -177,6 +177,9 @@ fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample;
+
+    const WEBP: Accepts = Accepts::CLASSIC.with(Format::Webp);
 
     #[test]
     fn webp_only_by_name() {
@@ -201,7 +204,7 @@ mod tests {
             ("x=\"image/webp\"", false),
             ("text/html;x=\", image/webp", false),
         ] {
-            let expected = if webp { Accepts::Webp } else { Accepts::Classic };
+            let expected = if webp { WEBP } else { Accepts::CLASSIC };
             assert_eq!(Accepts::from_header(header), expected, "{header}");
         }
     }
@@ -210,13 +213,13 @@ mod tests {
     fn auto_follows_viewer_and_pixels() {
         let small = Size::new(10, 10);
         let auto = Options::default();
-        assert_eq!(Encoding::choose(&auto, Accepts::Webp, small, true), Encoding::Webp(85));
-        assert_eq!(Encoding::choose(&auto, Accepts::Classic, small, false), Encoding::Jpeg(85));
-        assert_eq!(Encoding::choose(&auto, Accepts::Classic, small, true), Encoding::Png);
+        assert_eq!(Encoding::choose(&auto, WEBP, small, true), sample::as_webp(85));
+        assert_eq!(Encoding::choose(&auto, Accepts::CLASSIC, small, false), sample::as_jpeg(85));
+        assert_eq!(Encoding::choose(&auto, Accepts::CLASSIC, small, true), sample::as_png());
         let best = Options { quality: 100, ..Options::default() };
-        assert_eq!(Encoding::choose(&best, Accepts::Webp, small, false), Encoding::WebpLossless);
+        assert_eq!(Encoding::choose(&best, WEBP, small, false), Encoding { quality: 100, ..sample::as_lossless_webp() });
         let jpeg = Options { format: FormatChoice::Jpeg, ..Options::default() };
-        assert_eq!(Encoding::choose(&jpeg, Accepts::Webp, small, true), Encoding::Jpeg(85));
+        assert_eq!(Encoding::choose(&jpeg, WEBP, small, true), sample::as_jpeg(85));
     }
 
     #[test]
@@ -226,17 +229,17 @@ mod tests {
         for quality in [85, 100] {
             let auto = Options { quality, ..auto.clone() };
             for (side, accepts, transparent, format) in [
-                (16_383, Accepts::Webp, true, Format::Webp),
-                (16_384, Accepts::Webp, false, Format::Jpeg),
-                (16_384, Accepts::Webp, true, Format::Png),
-                (65_535, Accepts::Webp, false, Format::Jpeg),
-                (65_536, Accepts::Webp, false, Format::Png),
-                (65_535, Accepts::Classic, false, Format::Jpeg),
-                (65_536, Accepts::Classic, false, Format::Png),
+                (16_383, WEBP, true, Format::Webp),
+                (16_384, WEBP, false, Format::Jpeg),
+                (16_384, WEBP, true, Format::Png),
+                (65_535, WEBP, false, Format::Jpeg),
+                (65_536, WEBP, false, Format::Png),
+                (65_535, Accepts::CLASSIC, false, Format::Jpeg),
+                (65_536, Accepts::CLASSIC, false, Format::Png),
             ] {
                 for size in [Size::new(side, 1), Size::new(1, side)] {
                     assert_eq!(
-                        Encoding::choose(&auto, accepts, size, transparent).format(),
+                        Encoding::choose(&auto, accepts, size, transparent).format,
                         format,
                         "{size}"
                     );
@@ -245,7 +248,7 @@ mod tests {
         }
         // A format that was asked for stays.
         assert_eq!(
-            Encoding::choose(&webp, Accepts::Webp, Size::new(20_000, 1), false).format(),
+            Encoding::choose(&webp, WEBP, Size::new(20_000, 1), false).format,
             Format::Webp
         );
     }
@@ -253,8 +256,8 @@ mod tests {
     #[test]
     fn identity_depends_on_accept_only_where_the_output_does() {
         let auto = Options::default();
-        assert_ne!(auto.identity(Accepts::Webp), auto.identity(Accepts::Classic));
+        assert_ne!(auto.identity(WEBP), auto.identity(Accepts::CLASSIC));
         let png = Options { format: FormatChoice::Png, ..Options::default() };
-        assert_eq!(png.identity(Accepts::Webp), png.identity(Accepts::Classic));
+        assert_eq!(png.identity(WEBP), png.identity(Accepts::CLASSIC));
     }
 }

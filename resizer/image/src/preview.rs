@@ -2,6 +2,7 @@
 //! (evanw.github.io/thumbhash).
 
 use super::{
+    cancel::Cancel,
     codec,
     error::ImageError,
     limits::Limits,
@@ -30,7 +31,7 @@ pub fn thumbhash(file: &[u8]) -> Result<Vec<u8>, ImageError> {
     let limits = Limits { max_source_side: MAX_SIDE, ..Limits::default() };
     let info = probe::probe(file, &limits)?;
     let view = View::whole(info.stored_size);
-    let pixels = codec::decode_whole(file, &info, &view)?.pixels.into_layout(Layout::Rgba)?;
+    let pixels = codec::decode_whole(file, &info, &view, &Cancel::new())?.pixels.into_layout(Layout::Rgba)?;
     if pixels.layout() != Layout::Rgba {
         return Err(ImageError::Internal("layout of a preview"));
     }
@@ -42,7 +43,7 @@ pub fn thumbhash(file: &[u8]) -> Result<Vec<u8>, ImageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cancel::Cancel, pipeline, plan, sample};
+    use crate::{pipeline, plan, sample};
 
     #[test]
     fn a_picture_of_one_color_has_that_color() {

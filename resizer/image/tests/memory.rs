@@ -17,12 +17,12 @@ use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
 use safelight_image::{
     accept::Accepts,
     cancel::Cancel,
-    cost,
     limits::Limits,
     options::{Fit, FormatChoice, Options},
     pipeline::{Job, process},
     plan::plan,
     probe::probe,
+    render::RenderPlan,
 };
 
 /// Counts what the current thread holds.
@@ -244,8 +244,8 @@ fn estimates_are_never_too_low() {
                 let (width, height) = (NonZeroU32::new(width), NonZeroU32::new(height));
                 let options = Options { width, height, fit, format, quality: 100, ..Options::default() };
                 let plan = plan(info.size(), &options, &[], &limits).unwrap();
-                let jobs = [Job { options, plan, accepts: Accepts::Classic }];
-                let estimate = cost::memory(&info, &jobs);
+                let jobs = [Job { options, plan, accepts: Accepts::CLASSIC }];
+                let estimate = RenderPlan::new(&info, &jobs).unwrap().memory();
                 let taken = peak(|| {
                     process(bytes, &info, &jobs, &Cancel::new(), |_, output| drop(output)).unwrap();
                 });
@@ -270,7 +270,7 @@ fn large_jpegs_made_small_take_little() {
         let (width, height) = (NonZeroU32::new(width), NonZeroU32::new(height));
         let options = Options { width, height, fit, format: FormatChoice::Jpeg, ..Options::default() };
         let plan = plan(info.size(), &options, &[], &limits).unwrap();
-        cost::memory(&info, &[Job { options, plan, accepts: Accepts::Classic }])
+        RenderPlan::new(&info, &[Job { options, plan, accepts: Accepts::CLASSIC }]).unwrap().memory()
     };
     let megabytes = [
         estimate(Fit::ScaleDown, 0, 0),
@@ -297,8 +297,8 @@ fn narrow_outputs_are_estimated_with_their_padding() {
         let info = probe(&bytes, &limits).unwrap();
         let options = Options { format: FormatChoice::Jpeg, quality: 100, ..Options::default() };
         let plan = plan(info.size(), &options, &[], &limits).unwrap();
-        let jobs = [Job { options, plan, accepts: Accepts::Classic }];
-        let estimate = cost::memory(&info, &jobs);
+        let jobs = [Job { options, plan, accepts: Accepts::CLASSIC }];
+        let estimate = RenderPlan::new(&info, &jobs).unwrap().memory();
         let taken = peak(|| {
             process(&bytes, &info, &jobs, &Cancel::new(), |_, output| drop(output)).unwrap();
         });

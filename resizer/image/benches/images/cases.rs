@@ -123,7 +123,7 @@ pub(crate) fn make(picture: &Picture, wants: &[Want], manner: Manner) -> Made {
     let job = |want: &Want| {
         let options = want.options(manner);
         let plan = plan::plan(info.size(), &options, &[], &limits).expect("a plan");
-        Job { options, plan, accepts: Accepts::Classic }
+        Job { options, plan, accepts: Accepts::CLASSIC }
     };
     let jobs: Vec<Job> = wants.iter().map(job).collect();
     let mut files = vec![Vec::new(); jobs.len()];

@@ -133,7 +133,7 @@ fn webp(picture: &Picture, kind: &str, format: FormatChoice) -> Picture {
     let info = probe(&picture.file, &limits).expect("a picture");
     let options = Options { format, quality: WEBP_QUALITY, ..Options::default() };
     let plan = plan(info.size(), &options, &[], &limits).expect("a plan");
-    let job = Job { options, plan, accepts: Accepts::Classic };
+    let job = Job { options, plan, accepts: Accepts::CLASSIC };
     let mut file = Vec::new();
     process(&picture.file, &info, &[job], &Cancel::new(), |_, output| file = output.bytes).expect("a WebP");
     let name = picture.name.replace("-q92", "");

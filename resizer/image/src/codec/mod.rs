@@ -122,7 +122,12 @@ fn hand_out(decoded: Decoded, sink: &mut dyn RowSink) -> Result<(), ImageError> 
 }
 
 /// Decodes a small picture into memory, 8 bits a channel.
-pub(crate) fn decode_whole(bytes: &[u8], info: &Info, view: &View) -> Result<Decoded, ImageError> {
+pub(crate) fn decode_whole(
+    bytes: &[u8],
+    info: &Info,
+    view: &View,
+    cancel: &Cancel,
+) -> Result<Decoded, ImageError> {
     struct Whole(Vec<u8>, Option<Embedded>);
     impl RowSink for Whole {
         fn begin(&mut self, colour: Option<Embedded>) -> Result<(), ImageError> {
@@ -139,7 +144,7 @@ pub(crate) fn decode_whole(bytes: &[u8], info: &Info, view: &View) -> Result<Dec
         }
     }
     let mut whole = Whole(Vec::new(), None);
-    of(info.format).decoder.decode_rows(bytes, info, view, &Cancel::new(), &mut whole)?;
+    of(info.format).decoder.decode_rows(bytes, info, view, cancel, &mut whole)?;
     Ok(Decoded { pixels: Pixels::new(view.size, info.layout, whole.0)?, colour: whole.1 })
 }
 

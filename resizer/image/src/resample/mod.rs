@@ -83,3 +83,12 @@ impl Resampler {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "test pictures of known sizes"
+)]
+mod tests;

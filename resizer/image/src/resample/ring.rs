@@ -27,11 +27,6 @@ impl Ring {
         planes * (width + 64) * 2 * capacity
     }
 
-    /// Samples of a row.
-    pub(crate) const fn width(&self) -> usize {
-        self.width
-    }
-
     /// Rows that there have been.
     pub(crate) const fn count(&self) -> usize {
         self.count

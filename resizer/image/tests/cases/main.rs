@@ -32,7 +32,7 @@ fn made(bytes: &[u8], options: &str) -> Result<RgbaImage, ImageError> {
     let info = probe(bytes, &limits)?;
     let options = Options::parse(options).unwrap();
     let plan = plan(info.size(), &options, &[], &limits).unwrap();
-    let job = Job { options, plan, accepts: Accepts::Classic };
+    let job = Job { options, plan, accepts: Accepts::CLASSIC };
     let mut file = Vec::new();
     process(bytes, &info, &[job], &Cancel::new(), |_, encoded| file = encoded.bytes)?;
     Ok(image::load_from_memory(&file).unwrap().to_rgba8())

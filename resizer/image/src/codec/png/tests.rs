@@ -1,13 +1,14 @@
 use proptest::prelude::*;
 
-use super::{header::crc, *};
+use super::{decoder::Decoder, encoder::encode, header::crc, *};
 use crate::{
     codec::{
-        Decode,
+        decode_whole,
         rows::{RowSink, RowSource, Samples},
     },
-    colour::Embedded,
+    colour::{Embedded, straight::narrow},
     limits::Limits,
+    options::QualityProfile,
     pixels::Layout,
     probe::{Info, probe},
     sample::{self, Random, drawing},
@@ -39,7 +40,7 @@ fn round_trip(pixels: &Pixels) -> (u8, u8) {
         assert!(file.capacity() as u64 <= held);
         assert_eq!(rgba(file), wide(pixels), "{} {:?}", pixels.size(), pixels.layout());
         let info = probe(file, &Limits::default()).unwrap();
-        let ours = Decoder.decode(file, &info, &View::whole(info.stored_size), &Cancel::new()).unwrap();
+        let ours = decode_whole(file, &info, &View::whole(info.stored_size), &Cancel::new()).unwrap();
         assert_eq!((ours.pixels.size(), wide(&ours.pixels)), (pixels.size(), wide(pixels)));
         assert_eq!(kind(file), kind(&files[0]));
     }
@@ -478,7 +479,7 @@ fn errors_of_sinks_come_back() {
 #[test]
 fn sixteen_bits_round_to_nearest() {
     let samples = [0_u16, 128, 129, 257, 32_767, 32_768, 65_406, 65_407, 65_535];
-    assert_eq!(samples.map(decoder::narrow), [0, 0, 1, 1, 127, 128, 254, 255, 255]);
+    assert_eq!(samples.map(narrow), [0, 0, 1, 1, 127, 128, 254, 255, 255]);
 }
 
 /// Interlaced pictures are held whole, others are not.

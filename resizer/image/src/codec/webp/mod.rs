@@ -11,7 +11,7 @@ use self::{
 };
 use super::{
     Codec, Decode, Encode,
-    rows::{RowSink, RowSource, Samples},
+    rows::{RowSink, RowSource},
 };
 use crate::{
     accept::Encoding,

@@ -4,8 +4,7 @@ use image::{ImageDecoder, codecs::webp::WebPDecoder};
 
 use super::*;
 use crate::{
-    accept::Encoding,
-    codec::encode as encode_as,
+    codec::{decode_whole, rows::Samples},
     probe::probe,
     sample::{self, drawing},
     size::Size,
@@ -13,7 +12,7 @@ use crate::{
 
 fn decode_view(file: &[u8], view: &View) -> Result<Pixels, ImageError> {
     let info = probe(file, &Limits::default())?;
-    Decoder.decode(file, &info, view, &Cancel::new()).map(|decoded| decoded.pixels)
+    decode_whole(file, &info, view, &Cancel::new()).map(|decoded| decoded.pixels)
 }
 
 fn decode(file: &[u8]) -> Pixels {
@@ -172,7 +171,7 @@ fn libwebp_and_image_webp_agree() {
             let lossless = sample::webp(&pixels, true);
             assert_eq!(decode(&lossless).data(), by_image_webp(&lossless));
             for quality in [5, 50, 90] {
-                let file = encode_as(Encoding::Webp(quality), &pixels, &Cancel::new()).unwrap();
+                let file = sample::encode(sample::as_webp(quality), &pixels, &Cancel::new()).unwrap();
                 let (mean, most) = difference(decode(&file).data(), &by_image_webp(&file));
                 println!("{width}x{height} {layout:?} q{quality}: {mean:.4} {most}");
                 assert!(mean < 0.2 && most <= 2, "{width}x{height} {layout:?} q{quality}: {mean} {most}");
@@ -190,7 +189,7 @@ fn damage_is_an_error_whatever_is_asked_for() {
         for scale in Scale::ALL {
             let view = View { scale, left: 0, top: 0, size: Size::new(1, 1) };
             for length in 0..file.len() {
-                let cut = Decoder.decode(&file[..length], &info, &view, &Cancel::new());
+                let cut = decode_whole(&file[..length], &info, &view, &Cancel::new());
                 assert_eq!(cut.err(), Some(crate::codec::reader::CUT_OFF), "{length}");
             }
             // A chunk that is shorter than its picture, in a file that is as long as it says.
@@ -200,7 +199,7 @@ fn damage_is_an_error_whatever_is_asked_for() {
                 let chunk = (short.len() as u32 - 20).to_le_bytes();
                 short[4..8].copy_from_slice(&riff);
                 short[16..20].copy_from_slice(&chunk);
-                let made = Decoder.decode(&short, &info, &view, &Cancel::new());
+                let made = decode_whole(&short, &info, &view, &Cancel::new());
                 assert_eq!(made.err(), Some(DAMAGED), "{scale:?} {length}");
             }
         }
@@ -227,7 +226,7 @@ fn cancelled_work_ends() {
     let cancel = Cancel::new();
     cancel.cancel();
     let view = View::whole(info.stored_size);
-    assert_eq!(Decoder.decode(&file, &info, &view, &cancel).err(), Some(ImageError::Cancelled));
+    assert_eq!(decode_whole(&file, &info, &view, &cancel).err(), Some(ImageError::Cancelled));
 
     // On the way too.
     let cancel = Cancel::new();
@@ -243,14 +242,14 @@ fn every_profile_writes_the_picture() {
         let pixels = drawing(61, 47, layout);
         for profile in [QualityProfile::Fast, QualityProfile::Balanced, QualityProfile::Best] {
             let cancel = Cancel::new();
-            let lossless = encode(&pixels, &Encoder::Lossless, profile, &cancel).unwrap();
+            let lossless = encode(&pixels, &Encoding { profile, ..sample::as_lossless_webp() }, &cancel).unwrap();
             let wide = if layout.has_alpha() { Layout::Rgba } else { Layout::Rgb };
             let stored = pixels.clone().into_layout(wide).unwrap();
             let read = decode(&lossless);
             if !layout.has_alpha() {
                 assert_eq!(read, stored, "{layout:?} {profile:?}");
             }
-            let lossy = encode(&pixels, &Encoder::Lossy { quality: 90 }, profile, &cancel).unwrap();
+            let lossy = encode(&pixels, &Encoding { profile, ..sample::as_webp(90) }, &cancel).unwrap();
             let (mean, _) = difference(decode(&lossy).data(), stored.data());
             assert!(mean < 6.0, "{layout:?} {profile:?}: {mean}");
         }
@@ -283,7 +282,7 @@ fn figures() {
             for (scale, times) in Scale::ALL.iter().zip(&mut times) {
                 let begin = cpu();
                 let view = whole_at(*scale, info.stored_size);
-                let made = Decoder.decode(&file, &info, &view, &Cancel::new()).unwrap();
+                let made = decode_whole(&file, &info, &view, &Cancel::new()).unwrap();
                 times.push(cpu() - begin);
                 drop(made);
             }
@@ -292,7 +291,7 @@ fn figures() {
             times.sort_by(f64::total_cmp);
         }
         let median: Vec<f64> = times.iter().map(|times| times[times.len() / 2]).collect();
-        let ours = Decoder.decode(&file, &info, &View::whole(info.stored_size), &Cancel::new()).unwrap();
+        let ours = decode_whole(&file, &info, &View::whole(info.stored_size), &Cancel::new()).unwrap();
         let likeness = difference(ours.pixels.data(), &by_image_webp(&file));
         let boxes: Vec<_> = Scale::ALL[1..].iter().map(|scale| error_of_boxes(&file, *scale)).collect();
         println!(
