@@ -3,10 +3,10 @@
 use super::Colors;
 use crate::{
     codec::rows::Samples,
-    light::{BITS, decoded, table},
+    light::{BITS, Parabolas, decoded, table},
     options::Light,
     pixels::Layout,
-    resample::kernels::Chunk,
+    resample::kernels::{Chunk, light},
 };
 
 /// What a row is converted by.
@@ -14,6 +14,8 @@ pub(crate) struct ToLight {
     layout: Layout,
     /// Of each channel, alpha too.
     tables: Vec<Vec<i16>>,
+    /// What the tables of colors were made of, if it can be computed.
+    curve: Option<&'static Parabolas>,
 }
 
 impl ToLight {
@@ -24,9 +26,11 @@ impl ToLight {
             _ if layout.has_alpha() && channel + 1 == layout.channels() => table(count, |value| value),
             (Light::Srgb, _) => table(count, |value| value),
             (Light::Linear, Colors::Curves(curves)) => table(count, curves.of_channel(channel)),
-            (Light::Linear, _) => table(count, decoded),
+            (Light::Linear, _) if wide => table(count, decoded),
+            (Light::Linear, _) => (0..=u8::MAX).map(|value| Parabolas::srgb().light(value)).collect(),
         });
-        Self { layout, tables: tables.collect() }
+        let is_srgb = light == Light::Linear && !wide && !matches!(colors, Colors::Curves(_));
+        Self { layout, tables: tables.collect(), curve: is_srgb.then(Parabolas::srgb) }
     }
 
     /// Bytes of the tables.
@@ -36,15 +40,41 @@ impl ToLight {
 
     /// Converts a row to planes of `plane` chunks each.
     pub(crate) fn row(&self, samples: Samples<'_>, planes: &mut [Chunk], plane: usize) {
-        let mut planes = planes.chunks_exact_mut(plane).map(<[Chunk]>::as_flattened_mut);
+        let mut planes = planes.chunks_exact_mut(plane);
+        if let (Some(curve), Samples::Bits8(row)) = (self.curve, samples) {
+            let mut next = || planes.next().unwrap_or_default();
+            match self.layout {
+                Layout::Gray => {
+                    let plane = next();
+                    let done = light(row, [&mut *plane], curve);
+                    let [table] = self.tables8();
+                    return one(after(plane, done), row.get(done..).unwrap_or_default(), table);
+                }
+                Layout::Rgb => {
+                    let planes = [next(), next(), next()];
+                    let [red, green, blue] = planes;
+                    let done = light(row, [&mut *red, &mut *green, &mut *blue], curve);
+                    let rest = row.get(3 * done..).unwrap_or_default();
+                    return three([red, green, blue].map(|plane| after(plane, done)), rest, self.tables8());
+                }
+                _ => {}
+            }
+        }
+        let mut planes = planes.map(<[Chunk]>::as_flattened_mut);
         let mut next = || planes.next().unwrap_or_default();
         match (self.layout, samples) {
-            (Layout::Gray, Samples::Bits8(row)) => split([next()], row, self.tables8()),
-            (Layout::Gray, Samples::Bits16(row)) => split([next()], row, self.tables16()),
+            (Layout::Gray, Samples::Bits8(row)) => {
+                let [table] = self.tables8();
+                one(next(), row, table);
+            }
+            (Layout::Gray, Samples::Bits16(row)) => {
+                let [table] = self.tables16();
+                one(next(), row, table);
+            }
             (Layout::GrayAlpha, Samples::Bits8(row)) => split_alpha([next(), next()], row, self.tables8()),
             (Layout::GrayAlpha, Samples::Bits16(row)) => split_alpha([next(), next()], row, self.tables16()),
-            (Layout::Rgb, Samples::Bits8(row)) => split([next(), next(), next()], row, self.tables8()),
-            (Layout::Rgb, Samples::Bits16(row)) => split([next(), next(), next()], row, self.tables16()),
+            (Layout::Rgb, Samples::Bits8(row)) => three([next(), next(), next()], row, self.tables8()),
+            (Layout::Rgb, Samples::Bits16(row)) => three([next(), next(), next()], row, self.tables16()),
             (_, Samples::Bits8(row)) => {
                 split_alpha([next(), next(), next(), next()], row, self.tables8());
             }
@@ -91,15 +121,20 @@ impl Sample for u16 {
     }
 }
 
-fn split<S: Sample, const N: usize>(planes: [&mut [i16]; N], row: &[S], tables: [&S::Table; N]) {
-    let pixels = row.as_chunks::<N>().0;
-    let mut channel = 0;
-    for (plane, table) in planes.into_iter().zip(tables) {
-        for (number, pixel) in plane.iter_mut().zip(pixels) {
-            *number = pixel.get(channel).map_or(0, |sample| sample.look(table));
-        }
-        channel += 1;
+/// The numbers of a plane from this one on.
+fn after(plane: &mut [Chunk], done: usize) -> &mut [i16] {
+    plane.as_flattened_mut().get_mut(done..).unwrap_or_default()
+}
+
+fn three<S: Sample>([red, green, blue]: [&mut [i16]; 3], row: &[S], [a, b, c]: [&S::Table; 3]) {
+    let numbers = red.iter_mut().zip(green).zip(blue);
+    for (((red, green), blue), [x, y, z]) in numbers.zip(row.as_chunks::<3>().0) {
+        (*red, *green, *blue) = (x.look(a), y.look(b), z.look(c));
     }
+}
+
+fn one<S: Sample>(plane: &mut [i16], row: &[S], table: &S::Table) {
+    plane.iter_mut().zip(row).for_each(|(number, sample)| *number = sample.look(table));
 }
 
 /// The last channel is alpha, which the others are multiplied by.

@@ -4,7 +4,7 @@
 //! group of weights may reach over its end.
 
 use super::weights::{GROUP, Weights};
-use crate::light::BITS;
+use crate::light::{BITS, Parabolas};
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -49,6 +49,15 @@ pub(super) fn halve(upper: &[Chunk], lower: &[Chunk], out: &mut [Chunk]) {
     portable::halve(upper, lower, out);
 }
 
+/// The light of the first pixels of a row of bytes, of `N` samples each, in planes: of as many pixels as this returns, which may
+/// be none.
+pub(crate) fn light<const N: usize>(row: &[u8], planes: [&mut [Chunk]; N], curve: &Parabolas) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    return avx2::light(row, planes, curve);
+    #[cfg(not(target_arch = "x86_64"))]
+    0
+}
+
 /// For any processor.
 mod portable {
     use super::{BITS, Chunk, GROUP, ROUND, Weights};
@@ -69,10 +78,11 @@ mod portable {
 
     pub(super) fn horizontal(plane: &[Chunk], weights: &Weights, out: &mut [i16]) {
         let samples = plane.as_flattened();
-        for (window, target) in weights.windows().iter().zip(out) {
+        let all = weights.groups().chunks_exact(weights.each());
+        for ((window, weights), target) in weights.windows().iter().zip(all).zip(out) {
             let groups = samples.get(window.first..).unwrap_or_default().as_chunks::<GROUP>().0;
             let mut sums = [0; GROUP];
-            for (samples, weights) in groups.iter().zip(weights.of(window)) {
+            for (samples, weights) in groups.iter().zip(weights) {
                 for ((sum, sample), weight) in sums.iter_mut().zip(samples).zip(weights) {
                     *sum += i32::from(*sample) * i32::from(*weight);
                 }

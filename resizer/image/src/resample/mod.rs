@@ -71,7 +71,7 @@ impl Resampler {
             if rows.len() != window.length {
                 return Err(ImageError::Internal("rows of the resampler"));
             }
-            kernels::vertical(&rows, self.rows.of(&window), &mut self.between);
+            kernels::vertical(&rows, self.rows.of(self.next), &mut self.between);
             let width = self.columns.windows().len().max(1);
             let planes = self.between.chunks_exact(self.plane).zip(self.row.chunks_exact_mut(width));
             for (plane, out) in planes.take(self.planes) {

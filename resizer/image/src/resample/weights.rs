@@ -23,11 +23,13 @@ pub(crate) struct Axis {
     pub(crate) boxed: u32,
 }
 
-/// The weights of each output sample of an axis.
+/// The weights of each output sample of an axis: as many groups for each.
 #[derive(Clone, Debug)]
 pub(crate) struct Weights {
     windows: Vec<Window>,
-    weights: Vec<i16>,
+    groups: Vec<[i16; GROUP]>,
+    /// Groups of each window.
+    each: usize,
 }
 
 /// The input samples that an output sample is made of.
@@ -37,7 +39,6 @@ pub(crate) struct Window {
     pub(crate) first: usize,
     /// How many.
     pub(crate) length: usize,
-    at: usize,
 }
 
 impl Window {
@@ -48,34 +49,30 @@ impl Window {
 }
 
 impl Weights {
-    /// Computes the weights of a filter.
+    /// Computes the weights of a filter. Groups may reach over the end of the axis by less than a [`GROUP`].
     pub(crate) fn new(kernel: Kernel, axis: &Axis) -> Self {
-        let mut made = Self { windows: Vec::new(), weights: Vec::new() };
+        let (mut windows, mut all) = (Vec::new(), Vec::new());
         let mut exact = Vec::new();
         for index in 0..axis.count {
             let first = weigh(kernel, axis, index, &mut exact);
-            made.push(first, &exact);
+            windows.push(rounded(first, &exact, &mut all));
         }
-        made
-    }
-
-    /// Adds an output sample: rounds its weights so that their sum is exact, and leaves zeros at the ends out.
-    #[expect(clippy::cast_possible_truncation, reason = "weights of a filter are below 2")]
-    fn push(&mut self, first: usize, exact: &[f64]) {
-        let sum: f64 = exact.iter().sum();
-        let scale = f64::from(SUM) / if sum.abs() < 1e-9 { 1.0 } else { sum };
-        let mut rounded: Vec<i32> = exact.iter().map(|weight| (weight * scale).round() as i32).collect();
-        let missing = SUM - rounded.iter().sum::<i32>();
-        if let Some(largest) = rounded.iter_mut().max_by_key(|weight| **weight) {
-            *largest += missing;
+        let longest = windows.iter().map(|window: &Window| window.length).max().unwrap_or(0);
+        let each = longest.div_ceil(GROUP).max(1);
+        let mut groups = vec![[0; GROUP]; each * windows.len()];
+        let room = (usize::try_from(axis.length).unwrap_or(usize::MAX).saturating_add(GROUP - 1) / GROUP).max(each);
+        let mut rest = all.as_slice();
+        for (window, groups) in windows.iter_mut().zip(groups.chunks_exact_mut(each)) {
+            let (weights, behind) = rest.split_at(window.length.min(rest.len()));
+            rest = behind;
+            // Not beyond what is there to be read: rather from before.
+            let first = window.first.min((room - each) * GROUP);
+            let zeros = window.first - first;
+            let targets = groups.as_flattened_mut().iter_mut().skip(zeros);
+            targets.zip(weights).for_each(|(target, weight)| *target = *weight);
+            *window = Window { first, length: window.length + zeros };
         }
-        let start = rounded.iter().position(|weight| *weight != 0).unwrap_or(0);
-        let end = rounded.iter().rposition(|weight| *weight != 0).map_or(start, |last| last + 1);
-        let kept = rounded.get(start..end).unwrap_or_default();
-        self.windows.push(Window { first: first + start, length: kept.len(), at: self.weights.len() });
-        self.weights.extend(kept.iter().map(|weight| (*weight).clamp(i16::MIN.into(), i16::MAX.into()) as i16));
-        let padded = self.weights.len().next_multiple_of(GROUP);
-        self.weights.resize(padded, 0);
+        Self { windows, groups, each }
     }
 
     /// The window of an output sample.
@@ -88,10 +85,19 @@ impl Weights {
         &self.windows
     }
 
-    /// The weights of a window, in groups of [`GROUP`].
-    pub(crate) fn of(&self, window: &Window) -> &[[i16; GROUP]] {
-        let length = window.length.next_multiple_of(GROUP);
-        self.weights.get(window.at..window.at + length).unwrap_or_default().as_chunks().0
+    /// Groups of each window.
+    pub(crate) const fn each(&self) -> usize {
+        self.each
+    }
+
+    /// The weights of every window, one after another.
+    pub(crate) fn groups(&self) -> &[[i16; GROUP]] {
+        &self.groups
+    }
+
+    /// The weights of a window.
+    pub(crate) fn of(&self, index: usize) -> &[[i16; GROUP]] {
+        self.groups.chunks_exact(self.each).nth(index).unwrap_or_default()
     }
 
     /// The longest window.
@@ -111,8 +117,25 @@ impl Weights {
         let taps = Self::taps(kernel, axis);
         let each = taps.next_multiple_of(GROUP as u64) * 2 + size_of::<Window>() as u64;
         // Lists that grow are held twice for a moment.
-        u64::from(axis.count) * each * 3 + taps * 32
+        u64::from(axis.count) * each * 4 + taps * 32
     }
+}
+
+/// Adds rounded weights whose sum is exact to `all`, without the zeros at the ends.
+#[expect(clippy::cast_possible_truncation, reason = "weights of a filter are below 2")]
+fn rounded(first: usize, exact: &[f64], all: &mut Vec<i16>) -> Window {
+    let sum: f64 = exact.iter().sum();
+    let scale = f64::from(SUM) / if sum.abs() < 1e-9 { 1.0 } else { sum };
+    let mut rounded: Vec<i32> = exact.iter().map(|weight| (weight * scale).round() as i32).collect();
+    let missing = SUM - rounded.iter().sum::<i32>();
+    if let Some(largest) = rounded.iter_mut().max_by_key(|weight| **weight) {
+        *largest += missing;
+    }
+    let start = rounded.iter().position(|weight| *weight != 0).unwrap_or(0);
+    let end = rounded.iter().rposition(|weight| *weight != 0).map_or(start, |last| last + 1);
+    let kept = rounded.get(start..end).unwrap_or_default();
+    all.extend(kept.iter().map(|weight| (*weight).clamp(i16::MIN.into(), i16::MAX.into()) as i16));
+    Window { first: first + start, length: kept.len() }
 }
 
 /// How far from its center a filter reaches, in output samples when it reduces and in input samples when it enlarges.

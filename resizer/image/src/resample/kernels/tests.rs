@@ -24,7 +24,7 @@ fn vertical_sums_are_exact() {
         let window = weights.window(0).unwrap();
         let rows: Vec<_> = (0..window.length).map(|_| row(&mut random, 3, extreme)).collect();
         let rows: Vec<&[Chunk]> = rows.iter().map(Vec::as_slice).collect();
-        let of = weights.of(&window);
+        let of = weights.of(0);
         let (mut found, mut plain) = ([[0; 32]; 3], [[0; 32]; 3]);
         vertical(&rows, of, &mut found);
         portable::vertical(&rows, of, &mut plain);
@@ -47,9 +47,9 @@ fn horizontal_sums_are_exact() {
         horizontal(&plane, &weights, &mut found);
         portable::horizontal(&plane, &weights, &mut plain);
         assert_eq!(found, plain, "{length} to {count}");
-        for (window, found) in weights.windows().iter().zip(&found) {
+        for (index, (window, found)) in weights.windows().iter().zip(&found).enumerate() {
             let samples = plane.as_flattened()[window.first..].iter().copied();
-            let of = weights.of(window).as_flattened().iter().copied();
+            let of = weights.of(index).as_flattened().iter().copied();
             assert_eq!(*found, exact(samples.zip(of)), "{length} to {count}");
         }
     }
@@ -74,6 +74,30 @@ fn means_are_exact() {
 }
 
 #[test]
+fn lights_are_those_of_the_parabolas() {
+    let mut random = Random::new(4);
+    let curve = Parabolas::srgb();
+    for width in [0, 1, 31, 32, 33, 64, 100, 300] {
+        let row: Vec<u8> = (0..3 * width).map(|_| random.below(256) as u8).collect();
+        let mut planes = [(); 3].map(|()| vec![[7; 32]; chunks(width)]);
+        let [red, green, blue] = &mut planes;
+        let done = light(&row, [red, green, blue], curve);
+        assert!(done <= width);
+        for (x, pixel) in row.as_chunks::<3>().0.iter().enumerate().take(done) {
+            for (plane, value) in planes.iter().zip(pixel) {
+                assert_eq!(plane.as_flattened()[x], curve.light(*value), "{x} of {width}");
+            }
+        }
+        let mut plane = vec![[7; 32]; chunks(3 * width)];
+        let done = light(&row, [&mut plane], curve);
+        for (number, value) in plane.as_flattened().iter().zip(&row).take(done) {
+            assert_eq!(*number, curve.light(*value));
+        }
+        light(&row, [&mut []], curve);
+    }
+}
+
+#[test]
 fn lengths_that_do_not_fit_do_no_harm() {
     let axis = Axis { length: 100, from: 0.0, span: 100.0, count: 9, boxed: 1 };
     let weights = Weights::new(Kernel::Lanczos3, &axis);
@@ -81,7 +105,7 @@ fn lengths_that_do_not_fit_do_no_harm() {
     horizontal(&short, &weights, &mut [0; 4]);
     horizontal(&[], &weights, &mut [0; 20]);
     horizontal(&short, &weights, &mut []);
-    vertical(&[&short, &[]], weights.of(&weights.windows()[0]), &mut [[0; 32]; 5]);
+    vertical(&[&short, &[]], weights.of(0), &mut [[0; 32]; 5]);
     vertical(&[], &[], &mut [[0; 32]; 2]);
     halve(&short, &[], &mut [[0; 32]; 3]);
     halve(&short, &short, &mut []);
