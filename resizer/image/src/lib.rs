@@ -18,7 +18,7 @@
 
 /// Which bytes the same source and the same options make. To be raised with every change that makes other ones: stored
 /// results and entity tags of the versions before are then not used any more.
-pub const ENGINE: u32 = 2;
+pub const ENGINE: u32 = 3;
 
 pub mod accept;
 pub mod cancel;

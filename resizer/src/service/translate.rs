@@ -34,9 +34,9 @@ use crate::{
 };
 use safelight_image::{
     color::Color,
-    cost,
     options::{Fit, FocalMode, FormatChoice, Gravity, Options},
     probe::Info,
+    render,
     sniff::Format,
 };
 
@@ -461,7 +461,7 @@ pub(super) fn image_info(info: &Info) -> proto::ImageInfo {
         has_alpha: info.has_alpha,
         has_icc_profile: info.has_icc_profile,
         size: info.bytes,
-        memory_estimate: cost::memory_at_source_size(info),
+        memory_estimate: render::memory_at_source_size(info),
     }
 }
 
