@@ -55,7 +55,7 @@ enum Way {
 /// filter decides how the output looks.
 pub(crate) const fn left_to_filter(profile: QualityProfile) -> f64 {
     match profile {
-        QualityProfile::Fast => 1.4,
+        QualityProfile::Fast => 1.2,
         QualityProfile::Balanced => 1.98,
         QualityProfile::Best => 3.98,
     }
