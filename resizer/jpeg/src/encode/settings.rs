@@ -52,6 +52,13 @@ pub enum Huffman {
     /// The typical tables of ITU-T T.81, Annex K.3: one pass, constant memory.
     #[default]
     Standard,
+    /// Tables trained on photographs at [`Steps::Radial`], by quality: one pass, constant memory, with the trellis too.
+    /// A progressive file has tables made for it all the same.
+    Trained,
+    /// Tables made for this picture, or for its beginning where it has many symbols: up to 1 MiB of them are held. Then
+    /// tables are made from these and the trained ones, and the rest is coded at once. The trellis works at once all the
+    /// time, with prices from the symbols so far.
+    Bounded,
     /// Tables made for this picture: the coefficients of the whole picture are held until the last row.
     Optimised,
 }
