@@ -4,24 +4,24 @@
 //! SAFELIGHT_PHOTOS="dir dir …" cargo test --release -p safelight-jpeg --lib train -- --ignored
 //! ```
 //!
-//! Every picture is reduced to 800 and to 400 pixels (Lanczos3) and coded 4:2:0 at each quality of a range with the
-//! trellis, whose prices are first the standard tables' and then those of the tables of the round before, three rounds
-//! in all. The shares of symbols in each file are averaged, so that files weigh the same, and every symbol that baseline files
-//! may hold is given one in 2¹⁷ more. The tables are the shortest codes of at most 16 bits for those.
+//! Every picture is reduced to 800 and to 400 pixels (Lanczos3) and coded 4:2:0 at each quality of a range, with radial
+//! steps and rounded levels. The shares of symbols in each file are averaged, so that files weigh the same, and every
+//! symbol that baseline files may hold is given one in 2¹⁷ more. The tables are the shortest codes of at most 16 bits for
+//! those.
 
 use super::super::super::frame::Frame;
 use super::super::super::quantisation::Quantiser;
-use super::super::super::sequential::{CodeStrip, Scan, TokenSink};
+use super::super::super::sequential::{CodeStrip, Rounded, Scan, TokenSink};
 use super::super::super::settings::{Effort, PixelLayout, Sampling, Steps};
 use super::super::super::strip::Strip;
 use super::super::super::tokens::Tokens;
-use super::super::super::trellis::{Chosen, Prices};
-use super::super::{Codes, STANDARD, Spec, optimal};
+use super::super::{Spec, optimal};
 use crate::common::simd::Processor;
 use std::fmt::Write;
 
 /// The first quality of every range but the first, and the qualities that each is trained at.
-const RANGES: [(u8, &[u8]); 4] = [(1, &[30, 45, 58]), (62, &[63, 70, 76]), (79, &[80, 83, 87]), (89, &[90, 93, 96])];
+const RANGES: [(u8, &[u8]); 4] =
+    [(1, &[30, 45, 58]), (62, &[63, 70, 76]), (79, &[80, 83, 87]), (89, &[90, 93, 96])];
 
 struct Picture {
     width: u16,
@@ -57,10 +57,10 @@ fn pictures() -> Vec<Picture> {
 }
 
 /// How often symbols occur, DC of luma and chroma, then AC.
-fn count(picture: &Picture, quality: u8, prices: &[Prices; 2]) -> [[u32; 256]; 4] {
+fn count(picture: &Picture, quality: u8) -> [[u32; 256]; 4] {
     let processor = Processor::detect();
     let frame = Frame::new(picture.width, picture.height, PixelLayout::Rgb8, Sampling::Quarter);
-    let quantisers = Quantiser::pair(Steps::Radial, quality, Effort::Trellis);
+    let quantisers = Quantiser::pair(Steps::Radial, quality, Effort::Plain);
     let mut strip = Strip::new(processor, &frame, PixelLayout::Rgb8, Sampling::Quarter);
     let (mut scan, mut tokens) = (Scan::new(0), Tokens::new());
     let mut rows = picture.pixels.as_slice();
@@ -75,7 +75,7 @@ fn count(picture: &Picture, quality: u8, prices: &[Prices; 2]) -> [[u32; 256]; 4
             mcu_y,
             planes: &strip.planes,
             quantisers: &quantisers,
-            choice: Chosen::new(prices),
+            choice: Rounded,
             scan: &mut scan,
             sink: TokenSink(&mut tokens),
         });
@@ -90,39 +90,32 @@ fn is_possible(symbol: usize, dc: bool) -> bool {
 }
 
 fn train(pictures: &[Picture], qualities: &[u8]) -> [Spec; 4] {
-    let mut prices = STANDARD.ac.each_ref().map(|ac| Prices::new(&ac.codes));
-    let mut specs = None;
-    for _ in 0..3 {
-        let mut shares = [[0.0f64; 256]; 4];
-        for picture in pictures {
-            for &quality in qualities {
-                for (shares, counts) in shares.iter_mut().zip(count(picture, quality, &prices)) {
-                    let all: f64 = counts.iter().map(|&count| f64::from(count)).sum();
-                    for (share, count) in shares.iter_mut().zip(counts) {
-                        *share += f64::from(count) / all;
-                    }
+    let mut shares = [[0.0f64; 256]; 4];
+    for picture in pictures {
+        for &quality in qualities {
+            for (shares, counts) in shares.iter_mut().zip(count(picture, quality)) {
+                let all: f64 = counts.iter().map(|&count| f64::from(count)).sum();
+                for (share, count) in shares.iter_mut().zip(counts) {
+                    *share += f64::from(count) / all;
                 }
             }
         }
-        let files = (pictures.len() * qualities.len()) as f64;
-        let mut number = 0;
-        let made = shares.map(|shares| {
-            let dc = number < 2;
-            number += 1;
-            let mut counts = [0; 256];
-            for (symbol, (count, share)) in counts.iter_mut().zip(shares).enumerate() {
-                if is_possible(symbol, dc) {
-                    *count = (share / files * f64::from(1 << 28)) as u32 + (1 << 11);
-                } else {
-                    assert!(share == 0.0, "symbol {symbol:#x}");
-                }
-            }
-            optimal(&counts)
-        });
-        prices = [&made[2], &made[3]].map(|spec| Prices::new(&Codes::new(spec)));
-        specs = Some(made);
     }
-    specs.unwrap()
+    let files = (pictures.len() * qualities.len()) as f64;
+    let mut number = 0;
+    shares.map(|shares| {
+        let dc = number < 2;
+        number += 1;
+        let mut counts = [0; 256];
+        for (symbol, (count, share)) in counts.iter_mut().zip(shares).enumerate() {
+            if is_possible(symbol, dc) {
+                *count = (share / files * f64::from(1 << 28)) as u32 + (1 << 11);
+            } else {
+                assert!(share == 0.0, "symbol {symbol:#x}");
+            }
+        }
+        optimal(&counts)
+    })
 }
 
 #[test]
@@ -133,12 +126,15 @@ fn write_sets() {
     out += "use super::super::standard::spec;\n\n/// The first quality of every set but the first.\n";
     let from: Vec<u8> = RANGES.iter().skip(1).map(|range| range.0).collect();
     writeln!(out, "pub(super) static FROM: [u8; {}] = {from:?};\n", from.len()).unwrap();
-    writeln!(out, "/// The sets, from the lowest qualities on.\npub(super) static SETS: [Set; {}] = [", RANGES.len())
-        .unwrap();
+    writeln!(
+        out,
+        "/// The sets, from the lowest qualities on.\npub(super) static SETS: [Set; {}] = [",
+        RANGES.len()
+    )
+    .unwrap();
     for (_, qualities) in RANGES {
-        let [luma_dc, chroma_dc, luma_ac, chroma_ac] = train(&pictures, qualities).map(|spec| {
-            format!("spec({:?}, {:?})", spec.counts, &spec.symbols[..spec.len()])
-        });
+        let [luma_dc, chroma_dc, luma_ac, chroma_ac] = train(&pictures, qualities)
+            .map(|spec| format!("spec({:?}, {:?})", spec.counts, &spec.symbols[..spec.len()]));
         writeln!(out, "Set::new([[{luma_dc}, {luma_ac}], [{chroma_dc}, {chroma_ac}]]),").unwrap();
     }
     out += "];\n";
