@@ -9,6 +9,13 @@
 //! symbol that baseline files may hold is given one in 2¹⁷ more. The tables are the shortest codes of at most 16 bits for
 //! those.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "sizes and shares of pictures"
+)]
+
 use super::super::super::frame::Frame;
 use super::super::super::quantisation::Quantiser;
 use super::super::super::sequential::{CodeStrip, Rounded, Scan, TokenSink};
