@@ -5,66 +5,155 @@ mod bands;
 
 use super::codes::{Bits, Lookup};
 use super::error::Error;
-use super::layout::{Layout, Plane};
+use super::kernels::Kernels;
+use super::layout::{Layout, Places, Plane};
 use super::options::{Damage, Options};
 use super::segments::{ScanHeader, Tables};
 use super::unstuff::Window;
 use crate::common::marker;
+use crate::common::simd::{Job, Simd};
 use crate::common::zigzag::NATURAL;
 
-/// The coefficients of one component.
+/// The coefficients of one component, as far as its scale needs them. Every scan goes through all blocks, so what counts is
+/// how much memory they take.
 pub(crate) struct Store {
-    /// Block after block, row after row of the padded grid; each in natural order.
-    values: Vec<i16>,
+    /// DC coefficients, row after row of the padded grid: DC scans touch nothing else.
+    dc: Vec<i16>,
+    /// AC coefficients that are kept, the lowest frequencies row by row, block after block: in each the place of DC and,
+    /// unless all are kept, one that swallows the others. Empty where only DC is needed.
+    ac: Vec<i16>,
+    /// Places of a block.
+    stride: usize,
+    places: &'static Places,
+    /// Blocks that the picture's edge [cuts](Plane::is_cut), with all their coefficients: of the column that it goes through,
+    /// then of the row.
+    edge: Vec<i16>,
+    edge_column: Option<usize>,
+    edge_row: Option<usize>,
+    /// Where the row's blocks start among those of the edge.
+    edge_row_start: usize,
     /// For each block the AC coefficients that are not zero, as a set of zigzag numbers: refinements go from one
-    /// to the next. Empty where only DC is kept.
+    /// to the next. Empty where only DC is needed.
     nonzero: Vec<u64>,
-    /// Coefficients kept of a block: 64, 1 or none.
-    each: usize,
+    /// Coefficients kept of a block.
+    kept: usize,
     /// Blocks in a row of the grid.
     blocks_x: usize,
 }
 
 impl Store {
-    /// Coefficients of each block that a plane at its scale needs storage for.
-    const fn each(plane: &Plane) -> usize {
+    /// Places of a block's AC coefficients.
+    const fn stride(plane: &Plane) -> usize {
         match plane.kept() {
             0 => 0,
-            1 if !plane.cut_across() && !plane.cut_down() => 1,
-            _ => 64,
+            1 if !plane.cut_across() && !plane.cut_down() => 0,
+            64 => 64,
+            kept => kept + 1,
         }
+    }
+
+    /// Blocks of the edge's column and row.
+    const fn edges(plane: &Plane) -> (usize, usize) {
+        (
+            if plane.cut_across() { plane.padded_y } else { 0 },
+            if plane.cut_down() { plane.padded_x } else { 0 },
+        )
     }
 
     /// Bytes that a component takes.
     pub(crate) fn bytes(plane: &Plane) -> u64 {
-        let sets = if Self::each(plane) == 64 { size_of::<u64>() } else { 0 };
-        (plane.padded_x * plane.padded_y * (Self::each(plane) * size_of::<i16>() + sets)) as u64
+        let (column, row) = Self::edges(plane);
+        let stride = Self::stride(plane);
+        let sets = if stride == 0 { 0 } else { size_of::<u64>() };
+        let dc = if plane.kept() == 0 { 0 } else { 1 };
+        let each = (dc + stride) * size_of::<i16>() + sets;
+        (plane.padded_x * plane.padded_y * each + (column + row) * 64 * size_of::<i16>()) as u64
     }
 
     pub(crate) fn new(plane: &Plane) -> Self {
-        let each = Self::each(plane);
+        let kept = plane.kept();
+        let stride = Self::stride(plane);
         let blocks = plane.padded_x * plane.padded_y;
-        let nonzero = vec![0; if each == 64 { blocks } else { 0 }];
-        Self { values: vec![0; blocks * each], nonzero, each, blocks_x: plane.padded_x }
+        let (column, row) = Self::edges(plane);
+        Self {
+            dc: vec![0; if kept == 0 { 0 } else { blocks }],
+            ac: vec![0; blocks * stride],
+            stride,
+            places: Places::of_size(plane.block_width, plane.block_height),
+            edge: vec![0; (column + row) * 64],
+            edge_column: plane.cut_across().then_some(plane.full_width / 8),
+            edge_row: plane.cut_down().then_some(plane.full_height / 8),
+            edge_row_start: column,
+            nonzero: vec![0; if stride == 0 { 0 } else { blocks }],
+            kept,
+            blocks_x: plane.padded_x,
+        }
     }
 
-    /// A block's coefficients.
-    pub(crate) fn block(&self, x: usize, y: usize) -> &[i16] {
-        let at = (y * self.blocks_x + x) * self.each;
-        &self.values[at..at + self.each]
+    /// Where a block of the edge starts in its list.
+    #[inline(always)]
+    fn edge(&self, x: usize, y: usize) -> Option<usize> {
+        if self.edge_column == Some(x) {
+            Some(y * 64)
+        } else if self.edge_row == Some(y) {
+            Some((self.edge_row_start + x) * 64)
+        } else {
+            None
+        }
     }
 
+    /// A row's kept coefficients, as many of each block as it tells, without gaps but for those that it tells too.
+    pub(crate) fn row(&mut self, y: usize) -> Row<'_> {
+        let blocks = y * self.blocks_x..(y + 1) * self.blocks_x;
+        let dc = self.dc.get(blocks.clone()).unwrap_or_default();
+        if self.stride == 0 {
+            return Row { coefficients: dc, stride: 1, kept: self.kept.min(1) };
+        }
+        let row = self.ac.get_mut(blocks.start * self.stride..blocks.end * self.stride).unwrap_or_default();
+        for (block, dc) in row.chunks_exact_mut(self.stride).zip(dc) {
+            block[0] = *dc;
+        }
+        Row { coefficients: row, stride: self.stride, kept: self.kept }
+    }
+
+    /// All coefficients of a block that the edge cuts, in natural order.
+    pub(crate) fn cut(&self, x: usize, y: usize) -> Option<[i16; 64]> {
+        let mut block = *self.edge.get(self.edge(x, y)?..)?.first_chunk()?;
+        block[0] = *self.dc.get(y * self.blocks_x + x)?;
+        Some(block)
+    }
+
+    #[inline(always)]
     fn dc_mut(&mut self, x: usize, y: usize) -> Option<&mut i16> {
-        // Without storage there is nothing to give.
-        if self.each == 0 { None } else { self.values.get_mut((y * self.blocks_x + x) * self.each) }
+        self.dc.get_mut(y * self.blocks_x + x)
     }
 
-    /// A whole block with its set of coefficients that are not zero.
-    #[inline]
-    fn ac_mut(&mut self, x: usize, y: usize) -> Option<(&mut [i16; 64], &mut u64)> {
+    /// A block's AC coefficients.
+    #[inline(always)]
+    fn ac_mut(&mut self, x: usize, y: usize) -> Option<bands::Block<'_>> {
         let number = y * self.blocks_x + x;
+        let edge = self.edge(x, y);
         let set = self.nonzero.get_mut(number)?;
-        Some((self.values.get_mut(number * 64..)?.first_chunk_mut()?, set))
+        let (values, places) = match edge {
+            None => (self.ac.get_mut(number * self.stride..(number + 1) * self.stride)?, self.places),
+            Some(at) => (self.edge.get_mut(at..at + 64)?, Places::of_size(8, 8)),
+        };
+        Some(bands::Block { values, set, places: &places.of })
+    }
+}
+
+/// The coefficients of a row of blocks.
+pub(crate) struct Row<'s> {
+    coefficients: &'s [i16],
+    stride: usize,
+    kept: usize,
+}
+
+impl Row<'_> {
+    /// Those kept of a block: the lowest frequencies, row by row.
+    pub(crate) fn block(&self, x: usize) -> &[i16] {
+        let at = x * self.stride;
+        self.coefficients.get(at..at + self.kept).unwrap_or_default()
     }
 }
 
@@ -117,9 +206,10 @@ pub(crate) fn decode(
     tables: &Tables,
     stores: &mut [Store],
     options: &Options<'_>,
+    kernels: Kernels,
     noted: &mut Option<Error>,
 ) -> Result<(), Error> {
-    let mut pass = Pass::new(layout, scan, tables)?;
+    let pass = Pass::new(layout, scan, tables)?;
     let capacity = super::scan::window_bytes(file.len() - at.min(file.len()));
     let mut window = Window::new(file, at, capacity);
     let mut note = |error: Error| match options.damage {
@@ -136,7 +226,11 @@ pub(crate) fn decode(
     while done < total {
         let count = interval.min(total - done);
         if done == 0 || super::scan::next_interval(&mut window, markers, &mut note)? {
-            pass.interval(&mut window, done, count, stores, options, &mut note)?;
+            let interval = Interval { pass: &pass, window: &mut window, first: done, count, stores, options };
+            // What earlier scans gave stands.
+            if let Some(problem) = kernels.run(interval)? {
+                note(problem)?;
+            }
         } else {
             // Intervals without data cost little, but a small file can have millions of them.
             options.check_cancel()?;
@@ -175,27 +269,35 @@ impl<'s> Pass<'s> {
         };
         Ok(Self { layout, scan, dc, ac, mcus_x, mcus_y })
     }
+}
 
-    /// The MCUs of one interval, as far as the data goes.
-    fn interval(
-        &mut self,
-        window: &mut Window<'_>,
-        first: usize,
-        count: usize,
-        stores: &mut [Store],
-        options: &Options<'_>,
-        note: &mut impl FnMut(Error) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+/// The MCUs of one interval: compiled for each set of instructions, as what it does most is to shift.
+struct Interval<'i, 's, 'w, 'c> {
+    pass: &'i Pass<'s>,
+    window: &'i mut Window<'w>,
+    first: usize,
+    count: usize,
+    stores: &'i mut [Store],
+    options: &'i Options<'c>,
+}
+
+impl Job for Interval<'_, '_, '_, '_> {
+    /// What ended it too early.
+    type Output = Result<Option<Error>, Error>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) -> Self::Output {
+        let Self { pass, window, first, count, stores, options } = self;
         let mut state = bands::State::default();
         let mut at = 0;
-        let (mut x, mut y) = (first % self.mcus_x, first / self.mcus_x);
+        let (mut x, mut y) = (first % pass.mcus_x, first / pass.mcus_x);
         let mut left = count;
         while left > 0 {
             if x == 0 {
                 options.check_cancel()?;
             }
             // To the end of the row at most.
-            let some = left.min(self.mcus_x - x);
+            let some = left.min(pass.mcus_x - x);
             let (mut done, mut fine) = (0, true);
             while done < some && fine {
                 if !window.ended() && window.bits() < at + super::lanes::LARGEST_MCU_BITS {
@@ -205,12 +307,12 @@ impl<'s> Pass<'s> {
                 let enough =
                     if window.ended() { usize::MAX } else { window.bits() - super::lanes::LARGEST_MCU_BITS };
                 while done < some && fine && bits.at() <= enough && bits.at() <= window.bits() {
-                    if self.scan.first == 0 {
-                        fine = self.dc(&mut bits, &mut state, x + done, y, stores);
+                    if pass.scan.first == 0 {
+                        fine = pass.dc(&mut bits, &mut state, x + done, y, stores);
                         done += 1;
                     } else {
                         let (passed, good) =
-                            self.ac(&mut bits, &mut state, (x + done, y), some - done, stores);
+                            pass.ac(&mut bits, &mut state, (x + done, y), some - done, stores);
                         fine = good;
                         done += passed;
                     }
@@ -234,14 +336,15 @@ impl<'s> Pass<'s> {
                 y += 1;
                 continue;
             };
-            // What earlier scans gave stands.
-            return note(problem);
+            return Ok(Some(problem));
         }
-        Ok(())
+        Ok(None)
     }
+}
 
+impl Pass<'_> {
     /// One MCU of a DC scan; whether its codes were ones.
-    #[inline]
+    #[inline(always)]
     fn dc(
         &self,
         bits: &mut Bits<'_>,
@@ -255,15 +358,17 @@ impl<'s> Pass<'s> {
         for c in &scan.components {
             let plane = &self.layout.planes[c.index];
             let (h, v) = if alone { (1, 1) } else { (plane.h, plane.v) };
-            for (by, bx) in (0..v).flat_map(|by| (0..h).map(move |bx| (by, bx))) {
+            for number in 0..v * h {
+                let (bx, by) = if h == 1 { (0, number) } else { (number % h, number / h) };
                 let mut none = 0;
                 let value = stores[c.index].dc_mut(x * h + bx, y * v + by).unwrap_or(&mut none);
                 if scan.high != 0 {
                     bands::dc_refine(bits, scan.low, value);
-                } else if !self.dc[c.dc].as_ref().is_some_and(|table| {
-                    bands::dc_first(bits, table, &mut state.predictions[c.index], scan.low, value)
-                }) {
-                    return false;
+                } else {
+                    let Some(table) = &self.dc[c.dc] else { return false };
+                    if !bands::dc_first(bits, table, &mut state.predictions[c.index], scan.low, value) {
+                        return false;
+                    }
                 }
             }
         }
@@ -271,7 +376,7 @@ impl<'s> Pass<'s> {
     }
 
     /// The next block of an AC scan, and up to `most` that a run covers; how many, and whether its codes were ones.
-    #[inline]
+    #[inline(always)]
     fn ac(
         &self,
         bits: &mut Bits<'_>,
@@ -288,14 +393,14 @@ impl<'s> Pass<'s> {
             }
         }
         let Some(index) = scan.components.first().map(|c| c.index) else { return (1, false) };
-        let (Some(table), Some((block, set))) = (&self.ac, stores[index].ac_mut(x, y)) else {
+        let (Some(table), Some(block)) = (&self.ac, stores[index].ac_mut(x, y)) else {
             return (1, false);
         };
         let range = (usize::from(scan.first), usize::from(scan.last));
         let fine = if scan.high == 0 {
-            bands::ac_first(bits, table, state, range, scan.low, block, set)
+            bands::ac_first(bits, table, state, range, scan.low, block)
         } else {
-            bands::ac_refine(bits, table, state, range, scan.low, block, set)
+            bands::ac_refine(bits, table, state, range, scan.low, block)
         };
         (1, fine)
     }

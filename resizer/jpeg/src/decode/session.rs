@@ -1,8 +1,8 @@
 //! One decode from the first scan to the last row.
 
 use super::error::Error;
-use super::kernels::{Job, Kernels};
-use super::layout::{Layout, whole_blocks};
+use super::kernels::{Job, Kernels, place};
+use super::layout::{Layout, Plane, whole_blocks};
 use super::options::{Damage, Options};
 use super::picture::Picture;
 use super::plain::{self, Entropy};
@@ -258,6 +258,7 @@ impl Session<'_, '_, '_> {
                 tables,
                 &mut stores,
                 options,
+                session.kernels,
                 &mut session.noted,
             )?;
             // Where the first walk found the next one, whatever this scan holds.
@@ -277,20 +278,17 @@ impl Session<'_, '_, '_> {
                     continue;
                 }
                 for y in band * plane.v..(band + 1) * plane.v {
-                    for x in 0..plane.padded_x {
-                        let block = stores[c].block(x, y);
-                        let stride = samples[c].stride;
-                        let at = samples[c].at(y * plane.block_height) + x * plane.block_width;
-                        let bytes = &mut samples[c].bytes[at..];
-                        let job = Job { coefficients: block, table: &tables[c] };
-                        if block.len() < 64 {
-                            self.kernels.block(&job, bytes, stride);
-                        } else if plane.is_cut(x, y) {
-                            self.kernels.cut(&job, plane.inside(x, y), bytes, stride);
-                        } else {
-                            self.kernels.lowest(&job, bytes, stride);
-                        }
-                    }
+                    let at = samples[c].at(y * plane.block_height);
+                    let stride = samples[c].stride;
+                    blocks(
+                        self.kernels,
+                        plane,
+                        &tables[c],
+                        &mut stores[c],
+                        y,
+                        &mut samples[c].bytes[at..],
+                        stride,
+                    );
                 }
             }
             let last = band + 1 == self.layout.mcus_y;
@@ -298,5 +296,43 @@ impl Session<'_, '_, '_> {
             Emitter::advance(self.layout, &mut samples);
         }
         Ok(())
+    }
+}
+
+/// Transforms a row of a component's blocks into rows of `stride` samples.
+fn blocks(
+    kernels: Kernels,
+    plane: &Plane,
+    table: &Table,
+    store: &mut Store,
+    y: usize,
+    out: &mut [u8],
+    stride: usize,
+) {
+    let row = store.row(y);
+    let job = |x: usize| Job { coefficients: row.block(x), table };
+    let mut x = 0;
+    if kernels.pairs(table) {
+        let mut samples = [[0; 64]; 2];
+        while x + 1 < plane.padded_x {
+            kernels.pair(&job(x), &job(x + 1), &mut samples);
+            for (i, samples) in samples.iter().enumerate() {
+                place(samples, table, &mut out[(x + i) * plane.block_width..], stride);
+            }
+            x += 2;
+        }
+    }
+    while x < plane.padded_x {
+        kernels.block(&job(x), &mut out[x * plane.block_width..], stride);
+        x += 1;
+    }
+    let cut = if plane.cut_down() && y == plane.full_height / 8 { 0 } else { plane.full_width / 8 };
+    for x in cut..plane.padded_x {
+        if plane.is_cut(x, y)
+            && let Some(block) = store.cut(x, y)
+        {
+            let job = Job { coefficients: &block, table };
+            kernels.cut(&job, plane.inside(x, y), &mut out[x * plane.block_width..], stride);
+        }
     }
 }

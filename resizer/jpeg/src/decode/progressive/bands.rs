@@ -1,6 +1,5 @@
 //! The four kinds of progressive scan, block by block (G.1.2). Each tells whether its codes were ones.
 
-use crate::common::zigzag::NATURAL;
 use crate::decode::codes::{Bits, Code, Lookup};
 
 /// What goes from block to block of an interval.
@@ -29,10 +28,42 @@ const fn short(value: i32) -> i16 {
     value as i16
 }
 
-/// Where the `k`-th coefficient is; in stores of DC only nothing but DC is asked for.
-#[inline(always)]
-fn at(k: usize) -> usize {
-    usize::from(NATURAL[k & 63])
+/// A block's AC coefficients.
+pub(super) struct Block<'b> {
+    /// Those that are kept, and perhaps a place that swallows the others.
+    pub(super) values: &'b mut [i16],
+    /// Those that are not zero, as a set of zigzag numbers.
+    pub(super) set: &'b mut u64,
+    /// Where each of the stream goes.
+    pub(super) places: &'static [u8; 64 + 16],
+}
+
+impl Block<'_> {
+    /// The place of the `k`-th coefficient; there always is one.
+    #[inline(always)]
+    fn at(&mut self, k: usize) -> Option<&mut i16> {
+        self.values.get_mut(usize::from(self.places[k & 63]))
+    }
+
+    /// Sets a coefficient that was zero.
+    #[inline(always)]
+    fn put(&mut self, k: usize, value: i16) {
+        if let Some(place) = self.at(k) {
+            *place = value;
+        }
+        *self.set |= 1 << (k & 63);
+    }
+
+    /// The next bit of a coefficient that is not zero.
+    #[inline(always)]
+    fn refine(&mut self, k: usize, bits: &mut Bits<'_>, bit: i16) {
+        let one = bits.bit();
+        if let Some(value) = self.at(k) {
+            let sign = *value >> 15;
+            let add = bit & -i16::from(one) & -i16::from(*value & bit == 0);
+            *value = value.wrapping_add((add ^ sign) - sign);
+        }
+    }
 }
 
 /// The high bits of a DC coefficient.
@@ -58,6 +89,7 @@ pub(super) fn dc_refine(bits: &mut Bits<'_>, low: u8, value: &mut i16) {
 }
 
 /// The length of a run of blocks (G.1.2.2).
+#[inline(always)]
 fn run_length(bits: &mut Bits<'_>, code: Code) -> u32 {
     bits.skip(code.bits());
     #[expect(clippy::cast_possible_truncation, reason = "at most 14")]
@@ -73,8 +105,7 @@ pub(super) fn ac_first(
     state: &mut State,
     (first, last): (usize, usize),
     low: u8,
-    block: &mut [i16; 64],
-    set: &mut u64,
+    mut block: Block<'_>,
 ) -> bool {
     let mut k = first;
     while k <= last {
@@ -83,8 +114,7 @@ pub(super) fn ac_first(
         if code.size() != 0 {
             // A run past the band falls on the last coefficient there is, as in libjpeg.
             k = (k + code.run()).min(63);
-            block[at(k)] = code.take(bits).wrapping_shl(low.into());
-            *set |= 1 << k;
+            block.put(k, code.take(bits).wrapping_shl(low.into()));
             k += 1;
         } else if code.ends() {
             state.run = run_length(bits, code) - 1;
@@ -105,14 +135,13 @@ pub(super) fn ac_refine(
     state: &mut State,
     (first, last): (usize, usize),
     low: u8,
-    block: &mut [i16; 64],
-    set: &mut u64,
+    mut block: Block<'_>,
 ) -> bool {
     let bit = 1_i16 << low;
     let mut k = first;
     // Coefficients from `k` on that the scan finds nonzero.
     let band = (u64::MAX >> (63 - last)) & (u64::MAX << first);
-    let mut known = *set & band;
+    let mut known = *block.set & band;
     if state.run == 0 {
         'block: while k <= last {
             bits.refill();
@@ -140,31 +169,22 @@ pub(super) fn ac_refine(
                     // The band ends before the run does.
                     break 'block;
                 }
-                refine(bits, &mut block[at(next)], bit);
+                block.refine(next, bits, bit);
                 known &= known - 1;
                 k = next + 1;
             }
             if level != 0 {
-                block[at(k)] = level;
-                *set |= 1 << k;
+                block.put(k, level);
             }
             k += 1;
         }
     }
     if state.run > 0 {
         while known != 0 {
-            refine(bits, &mut block[at(known.trailing_zeros() as usize)], bit);
+            block.refine(known.trailing_zeros() as usize, bits, bit);
             known &= known - 1;
         }
         state.run -= 1;
     }
     true
-}
-
-/// The next bit of a coefficient that is not zero.
-#[inline(always)]
-fn refine(bits: &mut Bits<'_>, value: &mut i16, bit: i16) {
-    let sign = *value >> 15;
-    let add = bit & -i16::from(bits.bit()) & -i16::from(*value & bit == 0);
-    *value = value.wrapping_add((add ^ sign) - sign);
 }
