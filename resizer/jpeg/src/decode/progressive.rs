@@ -35,8 +35,9 @@ pub(crate) struct Store {
     /// For each block the AC coefficients that are not zero, as a set of zigzag numbers: refinements go from one
     /// to the next. Empty where only DC is needed.
     nonzero: Vec<u64>,
-    /// Coefficients kept of a block.
+    /// Coefficients kept of a block, and which, as a set of zigzag numbers.
     kept: usize,
+    kept_set: u64,
     /// Blocks in a row of the grid.
     blocks_x: usize,
 }
@@ -86,17 +87,17 @@ impl Store {
             edge_row_start: column,
             nonzero: vec![0; if stride == 0 { 0 } else { blocks }],
             kept,
+            kept_set: lowest(plane),
             blocks_x: plane.padded_x,
         }
     }
 
     /// Where a block of the edge starts in its list.
-    #[inline(always)]
     fn edge(&self, x: usize, y: usize) -> Option<usize> {
-        if self.edge_column == Some(x) {
-            Some(y * 64)
-        } else if self.edge_row == Some(y) {
+        if self.edge_row == Some(y) {
             Some((self.edge_row_start + x) * 64)
+        } else if self.edge_column == Some(x) {
+            Some(y * 64)
         } else {
             None
         }
@@ -128,17 +129,54 @@ impl Store {
         self.dc.get_mut(y * self.blocks_x + x)
     }
 
-    /// A block's AC coefficients.
+    /// AC coefficients of blocks from `x` on, to the end of the row.
     #[inline(always)]
-    fn ac_mut(&mut self, x: usize, y: usize) -> Option<bands::Block<'_>> {
-        let number = y * self.blocks_x + x;
-        let edge = self.edge(x, y);
-        let set = self.nonzero.get_mut(number)?;
-        let (values, places) = match edge {
-            None => (self.ac.get_mut(number * self.stride..(number + 1) * self.stride)?, self.places),
-            Some(at) => (self.edge.get_mut(at..at + 64)?, Places::of_size(8, 8)),
+    fn blocks(&mut self, x: usize, y: usize) -> Blocks<'_> {
+        let first = y * self.blocks_x + x;
+        let end = (y + 1) * self.blocks_x;
+        let kept = self.kept_set;
+        let edge = if self.edge_row == Some(y) { Some((0, (self.edge_row_start + x) * 64)) } else { None };
+        let edge = match self.edge_column {
+            Some(column) if edge.is_none() && column >= x => Some((column - x, y * 64)),
+            _ => edge,
         };
-        Some(bands::Block { values, set, places: &places.of })
+        let (edge_from, edge_at) = edge.unwrap_or((usize::MAX, 0));
+        Blocks {
+            sets: self.nonzero.get_mut(first..end).unwrap_or_default(),
+            values: self.ac.get_mut(first * self.stride..end * self.stride).unwrap_or_default(),
+            stride: self.stride,
+            places: &self.places.of,
+            kept,
+            edge: self.edge.get_mut(edge_at..).unwrap_or_default(),
+            edge_from,
+        }
+    }
+}
+
+/// AC coefficients of blocks of a row.
+struct Blocks<'s> {
+    sets: &'s mut [u64],
+    values: &'s mut [i16],
+    stride: usize,
+    places: &'static [u8; 64 + 16],
+    /// Those kept, as a set of zigzag numbers.
+    kept: u64,
+    /// Of those from a number on, which the picture's edge cuts, all are kept.
+    edge: &'s mut [i16],
+    edge_from: usize,
+}
+
+impl Blocks<'_> {
+    #[inline(always)]
+    fn get(&mut self, number: usize) -> Option<bands::Block<'_>> {
+        let set = self.sets.get_mut(number)?;
+        if number >= self.edge_from {
+            let at = (number - self.edge_from) * 64;
+            let values = self.edge.get_mut(at..at + 64)?;
+            return Some(bands::Block { values, set, places: &Places::of_size(8, 8).of, kept: u64::MAX });
+        }
+        let values = self.values.get_mut(number * self.stride..(number + 1) * self.stride)?;
+        Some(bands::Block { values, set, places: self.places, kept: self.kept })
     }
 }
 
@@ -157,19 +195,21 @@ impl Row<'_> {
     }
 }
 
+/// The lowest frequencies, as a set of zigzag numbers, of which a plane's samples are made.
+fn lowest(plane: &Plane) -> u64 {
+    NATURAL.iter().enumerate().fold(0, |set, (k, natural)| {
+        let (x, y) = (usize::from(natural & 7), usize::from(natural >> 3));
+        if x < plane.block_width && y < plane.block_height { set | 1 << k } else { set }
+    })
+}
+
 /// The coefficients, as a set of zigzag numbers, that a plane needs at its scale.
 fn wanted(plane: &Plane) -> u64 {
     if !plane.wanted {
         return 0;
     }
     // Codes of the blocks at the edge come after all others.
-    if plane.cut_across() || plane.cut_down() {
-        return u64::MAX;
-    }
-    NATURAL.iter().enumerate().fold(0, |set, (k, natural)| {
-        let (x, y) = (usize::from(natural & 7), usize::from(natural >> 3));
-        if x < plane.block_width && y < plane.block_height { set | 1 << k } else { set }
-    })
+    if plane.cut_across() || plane.cut_down() { u64::MAX } else { lowest(plane) }
 }
 
 /// The coefficients of a scan's band.
@@ -306,17 +346,14 @@ impl Job for Interval<'_, '_, '_, '_> {
                 let mut bits = Bits::new(window.bytes(), at);
                 let enough =
                     if window.ended() { usize::MAX } else { window.bits() - super::lanes::LARGEST_MCU_BITS };
-                while done < some && fine && bits.at() <= enough && bits.at() <= window.bits() {
-                    if pass.scan.first == 0 {
-                        fine = pass.dc(&mut bits, &mut state, x + done, y, stores);
-                        done += 1;
-                    } else {
-                        let (passed, good) =
-                            pass.ac(&mut bits, &mut state, (x + done, y), some - done, stores);
-                        fine = good;
-                        done += passed;
-                    }
-                }
+                let enough = enough.min(window.bits());
+                let place = (x + done, y);
+                let (passed, good) = match (pass.scan.first, pass.scan.high) {
+                    (0, _) => pass.dc(&mut bits, &mut state, place, some - done, enough, stores),
+                    (_, 0) => pass.ac::<true>(&mut bits, &mut state, place, some - done, enough, stores),
+                    _ => pass.ac::<false>(&mut bits, &mut state, place, some - done, enough, stores),
+                };
+                (done, fine) = (done + passed, good);
                 at = bits.at();
                 if at > window.bits() {
                     break;
@@ -343,65 +380,83 @@ impl Job for Interval<'_, '_, '_, '_> {
 }
 
 impl Pass<'_> {
-    /// One MCU of a DC scan; whether its codes were ones.
+    /// Up to `most` MCUs of a DC scan, until bit `enough` is passed; how many, and whether their codes were ones.
     #[inline(always)]
     fn dc(
         &self,
         bits: &mut Bits<'_>,
         state: &mut bands::State,
-        x: usize,
-        y: usize,
+        (x, y): (usize, usize),
+        most: usize,
+        enough: usize,
         stores: &mut [Store],
-    ) -> bool {
+    ) -> (usize, bool) {
         let scan = self.scan;
         let alone = scan.components.len() == 1;
-        for c in &scan.components {
-            let plane = &self.layout.planes[c.index];
-            let (h, v) = if alone { (1, 1) } else { (plane.h, plane.v) };
-            for number in 0..v * h {
-                let (bx, by) = if h == 1 { (0, number) } else { (number % h, number / h) };
-                let mut none = 0;
-                let value = stores[c.index].dc_mut(x * h + bx, y * v + by).unwrap_or(&mut none);
-                if scan.high != 0 {
-                    bands::dc_refine(bits, scan.low, value);
-                } else {
-                    let Some(table) = &self.dc[c.dc] else { return false };
-                    if !bands::dc_first(bits, table, &mut state.predictions[c.index], scan.low, value) {
-                        return false;
+        let mut done = 0;
+        while done < most && bits.at() <= enough {
+            let x = x + done;
+            done += 1;
+            for c in &scan.components {
+                let plane = &self.layout.planes[c.index];
+                let (h, v) = if alone { (1, 1) } else { (plane.h, plane.v) };
+                for by in 0..v {
+                    for bx in 0..h {
+                        let mut none = 0;
+                        let value = stores[c.index].dc_mut(x * h + bx, y * v + by).unwrap_or(&mut none);
+                        if scan.high != 0 {
+                            bands::dc_refine(bits, scan.low, value);
+                            continue;
+                        }
+                        let Some(table) = &self.dc[c.dc] else { return (done, false) };
+                        let prediction = &mut state.predictions[c.index];
+                        if !bands::dc_first(bits, table, prediction, scan.low, value) {
+                            return (done, false);
+                        }
                     }
                 }
             }
         }
-        true
+        (done, true)
     }
 
-    /// The next block of an AC scan, and up to `most` that a run covers; how many, and whether its codes were ones.
+    /// Up to `most` blocks of an AC scan, its first or a refining one, until bit `enough` is passed; how many, and whether
+    /// their codes were ones.
     #[inline(always)]
-    fn ac(
+    fn ac<const FIRST: bool>(
         &self,
         bits: &mut Bits<'_>,
         state: &mut bands::State,
         (x, y): (usize, usize),
         most: usize,
+        enough: usize,
         stores: &mut [Store],
     ) -> (usize, bool) {
         let scan = self.scan;
-        if scan.high == 0 {
-            let passed = state.pass(most);
-            if passed > 0 {
-                return (passed, true);
+        let store = scan.components.first().and_then(|c| stores.get_mut(c.index));
+        let (Some(table), Some(store)) = (&self.ac, store) else { return (1, false) };
+        let mut blocks = store.blocks(x, y);
+        let band =
+            bands::Band { first: usize::from(scan.first), last: usize::from(scan.last), low: scan.low };
+        let mut done = 0;
+        while done < most && bits.at() <= enough {
+            if FIRST {
+                done += state.pass(most - done);
+                if done == most {
+                    break;
+                }
+            }
+            let Some(block) = blocks.get(done) else { return (done + 1, false) };
+            done += 1;
+            let fine = if FIRST {
+                bands::ac_first(bits, table, state, band, block)
+            } else {
+                bands::ac_refine(bits, table, state, band, block)
+            };
+            if !fine {
+                return (done, false);
             }
         }
-        let Some(index) = scan.components.first().map(|c| c.index) else { return (1, false) };
-        let (Some(table), Some(block)) = (&self.ac, stores[index].ac_mut(x, y)) else {
-            return (1, false);
-        };
-        let range = (usize::from(scan.first), usize::from(scan.last));
-        let fine = if scan.high == 0 {
-            bands::ac_first(bits, table, state, range, scan.low, block)
-        } else {
-            bands::ac_refine(bits, table, state, range, scan.low, block)
-        };
-        (1, fine)
+        (done, true)
     }
 }
