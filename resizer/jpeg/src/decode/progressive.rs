@@ -1,9 +1,10 @@
-//! Progressive scans (ITU-T T.81, annex G): coefficients of the whole picture, scan after scan; scans that the
-//! scale does not need are skipped.
+//! Progressive scans (ITU-T T.81, annex G), all side by side: a row of MCUs from each in turn, and then its samples. Scans
+//! that the scale does not need are skipped.
 
 mod bands;
 
 use super::codes::{Bits, Lookup};
+use super::entropy::PADDING;
 use super::error::Error;
 use super::kernels::Kernels;
 use super::layout::{Layout, Places, Plane};
@@ -14,10 +15,9 @@ use crate::common::marker;
 use crate::common::simd::{Job, Simd};
 use crate::common::zigzag::NATURAL;
 
-/// The coefficients of one component, as far as its scale needs them. Every scan goes through all blocks, so what counts is
-/// how much memory they take.
+/// The coefficients of one component in one row of MCUs, as far as its scale needs them.
 pub(crate) struct Store {
-    /// DC coefficients, row after row of the padded grid: DC scans touch nothing else.
+    /// DC coefficients, row after row of the padded grid.
     dc: Vec<i16>,
     /// AC coefficients that are kept, the lowest frequencies row by row, block after block: in each the place of DC and,
     /// unless all are kept, one that swallows the others. Empty where only DC is needed.
@@ -38,8 +38,11 @@ pub(crate) struct Store {
     /// Coefficients kept of a block, and which, as a set of zigzag numbers.
     kept: usize,
     kept_set: u64,
-    /// Blocks in a row of the grid.
+    /// Blocks in a row of the grid, and rows of the MCU row.
     blocks_x: usize,
+    rows: usize,
+    /// The number of its first row.
+    top: usize,
 }
 
 impl Store {
@@ -55,10 +58,7 @@ impl Store {
 
     /// Blocks of the edge's column and row.
     const fn edges(plane: &Plane) -> (usize, usize) {
-        (
-            if plane.cut_across() { plane.padded_y } else { 0 },
-            if plane.cut_down() { plane.padded_x } else { 0 },
-        )
+        (if plane.cut_across() { plane.v } else { 0 }, if plane.cut_down() { plane.padded_x } else { 0 })
     }
 
     /// Bytes that a component takes.
@@ -68,13 +68,13 @@ impl Store {
         let sets = if stride == 0 { 0 } else { size_of::<u64>() };
         let dc = if plane.kept() == 0 { 0 } else { 1 };
         let each = (dc + stride) * size_of::<i16>() + sets;
-        (plane.padded_x * plane.padded_y * each + (column + row) * 64 * size_of::<i16>()) as u64
+        (plane.padded_x * plane.v * each + (column + row) * 64 * size_of::<i16>()) as u64
     }
 
     pub(crate) fn new(plane: &Plane) -> Self {
         let kept = plane.kept();
         let stride = Self::stride(plane);
-        let blocks = plane.padded_x * plane.padded_y;
+        let blocks = plane.padded_x * plane.v;
         let (column, row) = Self::edges(plane);
         Self {
             dc: vec![0; if kept == 0 { 0 } else { blocks }],
@@ -89,7 +89,18 @@ impl Store {
             kept,
             kept_set: lowest(plane),
             blocks_x: plane.padded_x,
+            rows: plane.v,
+            top: 0,
         }
+    }
+
+    /// Goes on to the next row of MCUs.
+    pub(crate) fn advance(&mut self) {
+        self.top += self.rows;
+        self.dc.fill(0);
+        self.ac.fill(0);
+        self.edge.fill(0);
+        self.nonzero.fill(0);
     }
 
     /// Where a block of the edge starts in its list.
@@ -97,7 +108,7 @@ impl Store {
         if self.edge_row == Some(y) {
             Some((self.edge_row_start + x) * 64)
         } else if self.edge_column == Some(x) {
-            Some(y * 64)
+            Some((y - self.top) * 64)
         } else {
             None
         }
@@ -105,7 +116,8 @@ impl Store {
 
     /// A row's kept coefficients, as many of each block as it tells, without gaps but for those that it tells too.
     pub(crate) fn row(&mut self, y: usize) -> Row<'_> {
-        let blocks = y * self.blocks_x..(y + 1) * self.blocks_x;
+        let first = (y - self.top) * self.blocks_x;
+        let blocks = first..first + self.blocks_x;
         let dc = self.dc.get(blocks.clone()).unwrap_or_default();
         if self.stride == 0 {
             return Row { coefficients: dc, stride: 1, kept: self.kept.min(1) };
@@ -120,24 +132,24 @@ impl Store {
     /// All coefficients of a block that the edge cuts, in natural order.
     pub(crate) fn cut(&self, x: usize, y: usize) -> Option<[i16; 64]> {
         let mut block = *self.edge.get(self.edge(x, y)?..)?.first_chunk()?;
-        block[0] = *self.dc.get(y * self.blocks_x + x)?;
+        block[0] = *self.dc.get((y - self.top) * self.blocks_x + x)?;
         Some(block)
     }
 
     #[inline(always)]
     fn dc_mut(&mut self, x: usize, y: usize) -> Option<&mut i16> {
-        self.dc.get_mut(y * self.blocks_x + x)
+        self.dc.get_mut((y - self.top) * self.blocks_x + x)
     }
 
     /// AC coefficients of blocks from `x` on, to the end of the row.
     #[inline(always)]
     fn blocks(&mut self, x: usize, y: usize) -> Blocks<'_> {
-        let first = y * self.blocks_x + x;
-        let end = (y + 1) * self.blocks_x;
+        let row = (y - self.top) * self.blocks_x;
+        let (first, end) = (row + x, row + self.blocks_x);
         let kept = self.kept_set;
         let edge = if self.edge_row == Some(y) { Some((0, (self.edge_row_start + x) * 64)) } else { None };
         let edge = match self.edge_column {
-            Some(column) if edge.is_none() && column >= x => Some((column - x, y * 64)),
+            Some(column) if edge.is_none() && column >= x => Some((column - x, (y - self.top) * 64)),
             _ => edge,
         };
         let (edge_from, edge_at) = edge.unwrap_or((usize::MAX, 0));
@@ -236,63 +248,124 @@ pub(crate) fn needed(layout: &Layout, scans: &[ScanHeader]) -> Vec<bool> {
     flags
 }
 
-/// Decodes one scan into the stores.
-#[expect(clippy::too_many_arguments, reason = "a decode's state, borrowed part by part")]
-pub(crate) fn decode(
-    file: &[u8],
+/// Bytes of a scan's window: small, as all scans are decoded side by side.
+const WINDOW_BYTES: usize = 16 << 10;
+
+/// Bytes of the window on so many bytes of a scan.
+fn window_bytes(bytes: usize) -> usize {
+    super::scan::window_bytes(bytes.min(WINDOW_BYTES))
+}
+
+/// Bytes that so many scans take beside the stores.
+pub(crate) fn bytes(scans: usize, file: usize) -> u64 {
+    (scans * (size_of::<Cursor<'_, '_>>() + window_bytes(file) + PADDING)) as u64
+}
+
+/// One of the scans, decoded row by row of MCUs beside the others: so a row's coefficients stay in the cache, and none
+/// of the picture's need be kept.
+pub(crate) struct Cursor<'f, 'l> {
+    pass: Pass<'l>,
+    window: Window<'f>,
+    /// MCUs between restart markers.
+    interval: usize,
+    total: usize,
+    /// MCUs that are behind, and those that will be at the end of the interval.
+    done: usize,
+    end: usize,
+    /// The next bit of the window.
     at: usize,
-    layout: &Layout,
-    scan: &ScanHeader,
-    tables: &Tables,
-    stores: &mut [Store],
-    options: &Options<'_>,
-    kernels: Kernels,
-    noted: &mut Option<Error>,
-) -> Result<(), Error> {
-    let pass = Pass::new(layout, scan, tables)?;
-    let capacity = super::scan::window_bytes(file.len() - at.min(file.len()));
-    let mut window = Window::new(file, at, capacity);
-    let mut note = |error: Error| match options.damage {
-        Damage::Refuse => Err(error),
-        Damage::Fill => {
-            noted.get_or_insert(error);
-            Ok(())
-        }
-    };
-    let total = pass.mcus_x * pass.mcus_y;
-    let interval = if tables.restart_interval == 0 { total } else { usize::from(tables.restart_interval) };
-    let mut done = 0;
-    let mut markers = 0;
-    while done < total {
-        let count = interval.min(total - done);
-        if done == 0 || super::scan::next_interval(&mut window, markers, &mut note)? {
-            let interval = Interval { pass: &pass, window: &mut window, first: done, count, stores, options };
-            // What earlier scans gave stands.
-            if let Some(problem) = kernels.run(interval)? {
-                note(problem)?;
-            }
-        } else {
-            // Intervals without data cost little, but a small file can have millions of them.
-            options.check_cancel()?;
-        }
-        markers = (markers + u8::from(done > 0)) & 7;
-        done += count;
+    state: bands::State,
+    markers: u8,
+    /// Whether the interval has nothing more: what earlier scans gave stands.
+    dead: bool,
+}
+
+impl<'f, 'l> Cursor<'f, 'l> {
+    /// A scan whose data start at byte `at`.
+    pub(crate) fn new(
+        file: &'f [u8],
+        at: usize,
+        layout: &'l Layout,
+        scan: &ScanHeader,
+        tables: &Tables,
+    ) -> Result<Self, Error> {
+        let pass = Pass::new(layout, scan, tables)?;
+        let total = pass.mcus_x * pass.mcus_y;
+        Ok(Self {
+            pass,
+            window: Window::new(file, at, window_bytes(file.len() - at.min(file.len()))),
+            interval: if tables.restart_interval == 0 { total } else { usize::from(tables.restart_interval) },
+            total,
+            done: 0,
+            end: 0,
+            at: 0,
+            state: bands::State::default(),
+            markers: 0,
+            dead: false,
+        })
     }
-    Ok(())
+
+    /// Decodes row `band` of the interleaved MCUs into the stores, which are at it.
+    pub(crate) fn decode(
+        &mut self,
+        band: usize,
+        stores: &mut [Store],
+        options: &Options<'_>,
+        kernels: Kernels,
+        noted: &mut Option<Error>,
+    ) -> Result<(), Error> {
+        let Self { pass, window, .. } = self;
+        let mut note = |error: Error| match options.damage {
+            Damage::Refuse => Err(error),
+            Damage::Fill => {
+                noted.get_or_insert(error);
+                Ok(())
+            }
+        };
+        let rows = match pass.scan.components.as_slice() {
+            [only] => pass.layout.planes[only.index].v,
+            _ => 1,
+        };
+        let until = ((band + 1) * rows).min(pass.mcus_y) * pass.mcus_x;
+        while self.done < until {
+            if self.done == self.end {
+                let first = self.done == 0;
+                self.end = (self.done + self.interval).min(self.total);
+                self.dead = !first && !super::scan::next_interval(window, self.markers, &mut note)?;
+                self.markers = (self.markers + u8::from(!first)) & 7;
+                (self.at, self.state) = (0, bands::State::default());
+                if self.dead {
+                    // Intervals without data cost little, but a small file can have millions of them.
+                    options.check_cancel()?;
+                }
+            }
+            let count = until.min(self.end) - self.done;
+            if !self.dead {
+                let (at, state) = (&mut self.at, &mut self.state);
+                let part = Part { pass, window, at, state, first: self.done, count, stores, options };
+                if let Some(problem) = kernels.run(part)? {
+                    note(problem)?;
+                    self.dead = true;
+                }
+            }
+            self.done += count;
+        }
+        Ok(())
+    }
 }
 
 /// One scan on its way.
-struct Pass<'s> {
-    layout: &'s Layout,
-    scan: &'s ScanHeader,
+struct Pass<'l> {
+    layout: &'l Layout,
+    scan: ScanHeader,
     dc: [Option<Lookup>; 4],
     ac: Option<Lookup>,
     mcus_x: usize,
     mcus_y: usize,
 }
 
-impl<'s> Pass<'s> {
-    fn new(layout: &'s Layout, scan: &'s ScanHeader, tables: &Tables) -> Result<Self, Error> {
+impl<'l> Pass<'l> {
+    fn new(layout: &'l Layout, scan: &ScanHeader, tables: &Tables) -> Result<Self, Error> {
         let missing = Error::Corrupt { at: scan.at, what: "a scan without its Huffman table" };
         let mut dc = [None, None, None, None];
         let mut ac = None;
@@ -307,29 +380,30 @@ impl<'s> Pass<'s> {
             [only] => (layout.planes[only.index].blocks_x, layout.planes[only.index].blocks_y),
             _ => (layout.mcus_x, layout.mcus_y),
         };
-        Ok(Self { layout, scan, dc, ac, mcus_x, mcus_y })
+        Ok(Self { layout, scan: scan.clone(), dc, ac, mcus_x, mcus_y })
     }
 }
 
-/// The MCUs of one interval: compiled for each set of instructions, as what it does most is to shift.
-struct Interval<'i, 's, 'w, 'c> {
-    pass: &'i Pass<'s>,
+/// MCUs of one interval: compiled for each set of instructions, as what it does most is to shift.
+struct Part<'i, 'l, 'w, 'c> {
+    pass: &'i Pass<'l>,
     window: &'i mut Window<'w>,
+    at: &'i mut usize,
+    state: &'i mut bands::State,
     first: usize,
     count: usize,
     stores: &'i mut [Store],
     options: &'i Options<'c>,
 }
 
-impl Job for Interval<'_, '_, '_, '_> {
-    /// What ended it too early.
+impl Job for Part<'_, '_, '_, '_> {
+    /// What ended the interval too early.
     type Output = Result<Option<Error>, Error>;
 
     #[inline(always)]
     fn run<S: Simd>(self, _simd: S) -> Self::Output {
-        let Self { pass, window, first, count, stores, options } = self;
-        let mut state = bands::State::default();
-        let mut at = 0;
+        let Self { pass, window, at: place, state: kept, first, count, stores, options } = self;
+        let (mut at, mut state) = (*place, *kept);
         let (mut x, mut y) = (first % pass.mcus_x, first / pass.mcus_x);
         let mut left = count;
         while left > 0 {
@@ -375,6 +449,7 @@ impl Job for Interval<'_, '_, '_, '_> {
             };
             return Ok(Some(problem));
         }
+        (*place, *kept) = (at, state);
         Ok(None)
     }
 }
@@ -391,7 +466,7 @@ impl Pass<'_> {
         enough: usize,
         stores: &mut [Store],
     ) -> (usize, bool) {
-        let scan = self.scan;
+        let scan = &self.scan;
         let alone = scan.components.len() == 1;
         let mut done = 0;
         while done < most && bits.at() <= enough {
@@ -432,7 +507,7 @@ impl Pass<'_> {
         enough: usize,
         stores: &mut [Store],
     ) -> (usize, bool) {
-        let scan = self.scan;
+        let scan = &self.scan;
         let store = scan.components.first().and_then(|c| stores.get_mut(c.index));
         let (Some(table), Some(store)) = (&self.ac, store) else { return (1, false) };
         let mut blocks = store.blocks(x, y);

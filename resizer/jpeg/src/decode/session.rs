@@ -6,7 +6,7 @@ use super::layout::{Layout, Plane, whole_blocks};
 use super::options::{Damage, Options};
 use super::picture::Picture;
 use super::plain::{self, Entropy};
-use super::progressive::{self, Store};
+use super::progressive::{self, Cursor, Store};
 use super::rows::{Emitter, Samples, Target};
 use super::scan::{self, Scan};
 use super::segments::{NO_MORE, ScanHeader, Tables, Walker};
@@ -123,7 +123,14 @@ impl Session<'_, '_, '_> {
             Entropy::Plain(plain::Decoder::new(tables, &blocks, mcus), whole)
         } else {
             let machine = Machine::new(tables, &blocks, bytes);
-            Entropy::Lanes(Box::new(lanes::Decoder::new(machine, self.options.lanes, mcus, bytes, whole)))
+            Entropy::Lanes(Box::new(lanes::Decoder::new(
+                machine,
+                self.options.lanes,
+                mcus,
+                bytes,
+                whole,
+                self.kernels,
+            )))
         };
         let interval = usize::from(tables.restart_interval);
         let scan = Scan { file: self.file, at, mcus, interval, damage: self.options.damage };
@@ -231,7 +238,7 @@ impl Session<'_, '_, '_> {
         Ok(())
     }
 
-    /// Progressive scans into whole-picture coefficients, then rows.
+    /// Progressive scans side by side: rows go out as they are decoded.
     fn progressive(&mut self, target: &mut dyn Target) -> Result<(), Error> {
         let mut scans = Vec::new();
         self.walk(|session, scan, _, at| {
@@ -240,39 +247,30 @@ impl Session<'_, '_, '_> {
         })?;
         let needed = progressive::needed(self.layout, &scans);
         drop(scans);
-        let mut stores: Vec<Store> = self.layout.planes.iter().map(Store::new).collect();
+        let (file, layout) = (self.file, self.layout);
+        let mut cursors = Vec::with_capacity(needed.iter().filter(|needed| **needed).count());
         let mut number = 0;
         self.walk(|session, scan, tables, at| {
             session.fix_steps(scan, tables)?;
-            let wanted = needed.get(number).is_none_or(|wanted| *wanted);
-            number += 1;
-            if !wanted {
-                return Ok(unstuff::skip_scan(session.file, at));
+            if needed.get(number).is_none_or(|needed| *needed) {
+                cursors.push(Cursor::new(file, at, layout, scan, tables)?);
             }
-            let (layout, options) = (session.layout, session.options);
-            progressive::decode(
-                session.file,
-                at,
-                layout,
-                scan,
-                tables,
-                &mut stores,
-                options,
-                session.kernels,
-                &mut session.noted,
-            )?;
-            // Where the first walk found the next one, whatever this scan holds.
-            Ok(unstuff::skip_scan(session.file, at))
+            number += 1;
+            Ok(unstuff::skip_scan(file, at))
         })?;
         let unseen =
             self.steps.iter().zip(&self.layout.planes).any(|(steps, plane)| steps.is_none() && plane.wanted);
         if unseen {
             self.note(Error::Truncated { at: self.file.len(), inside: "the scans: a component has none" })?;
         }
+        let mut stores: Vec<Store> = layout.planes.iter().map(Store::new).collect();
         let mut samples = self.samples(false);
         let tables = self.tables();
         for band in 0..self.layout.mcus_y {
             self.options.check_cancel()?;
+            for cursor in &mut cursors {
+                cursor.decode(band, &mut stores, self.options, self.kernels, &mut self.noted)?;
+            }
             for (c, plane) in self.layout.planes.iter().enumerate() {
                 if !plane.wanted || self.steps[c].is_none() {
                     continue;
@@ -294,6 +292,7 @@ impl Session<'_, '_, '_> {
             let last = band + 1 == self.layout.mcus_y;
             self.emitter.emit(self.layout, &mut samples, band, last, target)?;
             Emitter::advance(self.layout, &mut samples);
+            stores.iter_mut().for_each(Store::advance);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use crate::decode::codes::{Bits, Code, Lookup};
 
 /// What goes from block to block of an interval.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct State {
     /// DC predictions, by component of the frame.
     pub(super) predictions: [i32; 4],
