@@ -113,13 +113,13 @@ fn scan(frame: &Frame, store: &Store, interval: u16, (component, band): Step, ou
     };
     let codes = tokens.write_tables(out);
     markers::scan(out, &list[..list.len().min(frame.components.len())], band);
-    tokens.write(&codes, out);
+    tokens.write(codes.each_ref(), out);
 }
 
 /// DC levels of all components, MCU by MCU: differences of the upper bits, or one more bit each (G.1.2.1).
 fn dc_scan(frame: &Frame, store: &Store, interval: u16, band: Band) -> Tokens {
     let mut tokens = Tokens::new();
-    tokens.reserve(frame.mcus_wide * frame.mcus_high * frame.mcu_blocks);
+    tokens.reserve(frame.mcus_wide * frame.mcus_high * frame.mcu_blocks, usize::MAX);
     let mut restarts = Restarts::new(interval);
     let mut predictions = [0; 3];
     for mcu_y in 0..frame.mcus_high {

@@ -9,8 +9,9 @@
 
 use super::frame::Frame;
 use super::huffman::{Codes, EOB, ZRL, optimal, size};
-use super::kernel::{Block, Mask, WIDE};
+use super::kernel::{self, Block, Mask, WIDE, Zigzag};
 use super::quantisation::{Quantiser, TRANSFORM_GAIN, ZIGZAG_TRANSPOSED};
+use super::sequential::Choice;
 use super::store::Store;
 use crate::common::simd::{Job, Simd};
 
@@ -26,7 +27,8 @@ const DETAIL: f32 = 1500.0;
 const UNKNOWN_BITS: u8 = 16;
 
 /// Prices of the AC symbols of one table, bits.
-struct Prices {
+#[derive(Debug)]
+pub(super) struct Prices {
     /// By run and size.
     pairs: [[f32; 16]; 16],
     /// Of 0 to 3 codes for 16 zeros.
@@ -35,13 +37,22 @@ struct Prices {
 }
 
 impl Prices {
-    /// From how often the symbols occur when levels are rounded.
-    fn new(counts: &[u32; 256]) -> Self {
-        let codes = Codes::new(&optimal(counts));
-        let price = |symbol: u8, size: u8| {
+    /// What the symbols cost with these codes.
+    pub(super) fn new(codes: &Codes) -> Self {
+        Self::of(|symbol| {
             let length = codes.length[usize::from(symbol)];
-            f32::from(if length == 0 { UNKNOWN_BITS } else { length } + size)
-        };
+            f32::from(if length == 0 { UNKNOWN_BITS } else { length })
+        })
+    }
+
+    /// What the symbols cost with the best codes for counts of which none is used that is 0.
+    pub(super) fn ideal(counts: &[u32; 256]) -> Self {
+        let all = logarithm(counts.iter().sum());
+        Self::of(|symbol| (all - logarithm(counts[usize::from(symbol)])).clamp(1.0, UNKNOWN_BITS.into()))
+    }
+
+    fn of(bits: impl Fn(u8) -> f32) -> Self {
+        let price = |symbol: u8, size: u8| bits(symbol) + f32::from(size);
         let mut pairs = [[0.0; 16]; 16];
         for (run, row) in (0u8..).zip(&mut pairs) {
             for (size, pair) in (0u8..).zip(row) {
@@ -50,6 +61,15 @@ impl Prices {
         }
         Self { pairs, zrls: [0.0, 1.0, 2.0, 3.0].map(|count| count * price(ZRL, 0)), eob: price(EOB, 0) }
     }
+}
+
+/// log₂ of a number, to 0.01; 0 of 0. In plain arithmetic: the same on every machine.
+fn logarithm(number: u32) -> f32 {
+    let whole = number.max(1).ilog2();
+    #[expect(clippy::cast_precision_loss, reason = "a logarithm to 0.01")]
+    let part = number.max(1) as f32 / (1u64 << whole) as f32 - 1.0;
+    // The chord of the logarithm from 1 to 2, and a parabola of nearly the area between.
+    f32::from(u8::try_from(whole).unwrap_or(0)) + part + 0.344 * part * (1.0 - part)
 }
 
 /// Turns the raw coefficients of a store into levels, with the masks and the counts of the rounded ones.
@@ -68,7 +88,8 @@ impl Job for Quantise<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _simd: S) {
         let Self { frame, store, quantisers } = self;
-        let prices = store.counts.each_ref().map(Prices::new);
+        // From how often the symbols occur when levels are rounded.
+        let prices = store.counts.each_ref().map(|counts| Prices::new(&Codes::new(&optimal(counts))));
         let mut candidates = [Candidate::default(); 64];
         for (component, blocks) in frame.components.iter().zip(&mut store.components) {
             let (quantiser, prices) = (&quantisers[component.table], &prices[component.table]);
@@ -79,6 +100,41 @@ impl Job for Quantise<'_> {
                 }
             }
         }
+    }
+}
+
+/// Levels chosen block by block as they come, with the prices of known tables, luma's and chroma's.
+pub(super) struct Chosen<'a> {
+    prices: &'a [Prices; 2],
+    candidates: [Candidate; 64],
+}
+
+impl<'a> Chosen<'a> {
+    /// With these prices.
+    pub(super) fn new(prices: &'a [Prices; 2]) -> Self {
+        Self { prices, candidates: [Candidate::default(); 64] }
+    }
+}
+
+impl Choice for Chosen<'_> {
+    type Order = Zigzag;
+
+    #[inline(always)]
+    fn levels<S: Simd>(
+        &mut self,
+        simd: S,
+        samples: &[u8],
+        stride: usize,
+        (quantiser, table): (&Quantiser, usize),
+        out: &mut [Block; 2],
+    ) -> [Mask; 2] {
+        let mut raw = [[0; 64]; 2];
+        let mut masks = kernel::levels_and_raw(simd, samples, stride, quantiser, out, &mut raw);
+        let prices = &self.prices[table & 1];
+        for ((raw, block), mask) in raw.iter().zip(out).zip(&mut masks) {
+            (*block, *mask) = choose(raw, *mask, quantiser, prices, &mut self.candidates);
+        }
+        masks
     }
 }
 
