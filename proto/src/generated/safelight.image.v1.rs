@@ -33,6 +33,18 @@ pub struct TransformOptions {
     /// transparency stays in formats that have it. When set, every transparent pixel is blended onto it.
     #[prost(string, tag = "8")]
     pub background: ::prost::alloc::string::String,
+    /// How much time the output may take, for its looks and its bytes. Unset means QUALITY_PROFILE_BALANCED.
+    #[prost(enumeration = "QualityProfile", tag = "9")]
+    pub quality_profile: i32,
+    /// How many colour samples a JPEG has; other formats ignore it. Unset means CHROMA_AUTO.
+    #[prost(enumeration = "Chroma", tag = "10")]
+    pub chroma: i32,
+    /// What is averaged when the picture is resized. Unset means LIGHT_LINEAR.
+    #[prost(enumeration = "Light", tag = "11")]
+    pub light: i32,
+    /// The resampling filter. Unset means the profile's, which is KERNEL_LANCZOS3 for all of them.
+    #[prost(enumeration = "Kernel", tag = "12")]
+    pub kernel: i32,
 }
 /// Which part of a picture matters when it is cropped.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -232,6 +244,162 @@ impl FocalMode {
         }
     }
 }
+/// How far a decoder may reduce a picture itself, and how hard encoders try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum QualityProfile {
+    /// QUALITY_PROFILE_BALANCED.
+    Unspecified = 0,
+    /// Least time.
+    Fast = 1,
+    /// Good looks and few bytes for little time. The default.
+    Balanced = 2,
+    /// Best looks and fewest bytes, for several times the time. JPEG is progressive.
+    Best = 3,
+}
+impl QualityProfile {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "QUALITY_PROFILE_UNSPECIFIED",
+            Self::Fast => "QUALITY_PROFILE_FAST",
+            Self::Balanced => "QUALITY_PROFILE_BALANCED",
+            Self::Best => "QUALITY_PROFILE_BEST",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "QUALITY_PROFILE_UNSPECIFIED" => Some(Self::Unspecified),
+            "QUALITY_PROFILE_FAST" => Some(Self::Fast),
+            "QUALITY_PROFILE_BALANCED" => Some(Self::Balanced),
+            "QUALITY_PROFILE_BEST" => Some(Self::Best),
+            _ => None,
+        }
+    }
+}
+/// Colour samples of a JPEG for each pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Chroma {
+    /// CHROMA_AUTO.
+    Unspecified = 0,
+    /// By quality, and by whether the picture has sharp edges of colour, as red text has. The default.
+    Auto = 1,
+    /// One for four pixels (4:2:0).
+    Chroma420 = 2,
+    /// One for each pixel (4:4:4).
+    Chroma444 = 3,
+}
+impl Chroma {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CHROMA_UNSPECIFIED",
+            Self::Auto => "CHROMA_AUTO",
+            Self::Chroma420 => "CHROMA_420",
+            Self::Chroma444 => "CHROMA_444",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CHROMA_UNSPECIFIED" => Some(Self::Unspecified),
+            "CHROMA_AUTO" => Some(Self::Auto),
+            "CHROMA_420" => Some(Self::Chroma420),
+            "CHROMA_444" => Some(Self::Chroma444),
+            _ => None,
+        }
+    }
+}
+/// What is averaged when pixels are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Light {
+    /// LIGHT_LINEAR.
+    Unspecified = 0,
+    /// Light: what an eye does that sees the picture from farther away. The default.
+    Linear = 1,
+    /// The sRGB numbers, as most programs do it. Fine bright detail becomes darker.
+    Srgb = 2,
+}
+impl Light {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LIGHT_UNSPECIFIED",
+            Self::Linear => "LIGHT_LINEAR",
+            Self::Srgb => "LIGHT_SRGB",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LIGHT_UNSPECIFIED" => Some(Self::Unspecified),
+            "LIGHT_LINEAR" => Some(Self::Linear),
+            "LIGHT_SRGB" => Some(Self::Srgb),
+            _ => None,
+        }
+    }
+}
+/// A resampling filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Kernel {
+    /// The profile's, which is KERNEL_LANCZOS3 for all of them.
+    Unspecified = 0,
+    /// Lanczos of three lobes: sharpest.
+    Lanczos3 = 1,
+    /// Mitchell and Netravali's cubic, B = C = 1/3: hardly any halos.
+    Mitchell = 2,
+    /// Catmull and Rom's cubic.
+    CatmullRom = 3,
+    /// A triangle.
+    Bilinear = 4,
+    /// The plain mean of what a pixel covers.
+    Box = 5,
+    /// The nearest pixel.
+    Nearest = 6,
+}
+impl Kernel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "KERNEL_UNSPECIFIED",
+            Self::Lanczos3 => "KERNEL_LANCZOS3",
+            Self::Mitchell => "KERNEL_MITCHELL",
+            Self::CatmullRom => "KERNEL_CATMULL_ROM",
+            Self::Bilinear => "KERNEL_BILINEAR",
+            Self::Box => "KERNEL_BOX",
+            Self::Nearest => "KERNEL_NEAREST",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "KERNEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "KERNEL_LANCZOS3" => Some(Self::Lanczos3),
+            "KERNEL_MITCHELL" => Some(Self::Mitchell),
+            "KERNEL_CATMULL_ROM" => Some(Self::CatmullRom),
+            "KERNEL_BILINEAR" => Some(Self::Bilinear),
+            "KERNEL_BOX" => Some(Self::Box),
+            "KERNEL_NEAREST" => Some(Self::Nearest),
+            _ => None,
+        }
+    }
+}
 /// An encoded picture format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -241,7 +409,7 @@ pub enum Format {
     /// Chosen from the request's `accept`: WebP where `image/webp` is accepted by name and no side has more than 16,383
     /// pixels, otherwise JPEG for an opaque picture with sides up to 65,535 and PNG for others. Never appears in a response.
     Auto = 1,
-    /// Baseline JPEG, 4:2:0.
+    /// JPEG: see `quality_profile` and `chroma`.
     Jpeg = 2,
     /// PNG, 8 bits a channel.
     Png = 3,
@@ -282,3 +450,17 @@ impl Format {
         }
     }
 }
+crate::fields::fields!(TransformOptions {
+    width: optional,
+    height: optional,
+    fit: choice(Fit),
+    gravity: optional,
+    dpr: optional,
+    quality: optional,
+    format: choice(Format),
+    background: plain,
+    quality_profile: choice(QualityProfile),
+    chroma: choice(Chroma),
+    light: choice(Light),
+    kernel: choice(Kernel),
+});

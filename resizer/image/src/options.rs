@@ -1,14 +1,16 @@
 //! What is asked of one output picture, and when that is valid.
 //!
 //! Semantics follow Cloudflare Images; see [`plan`](super::plan) for the geometry and [`Options::parse`] for the text
-//! form.
+//! form. An option is a field of [`Options`] and an entry of the [`table`], from which everything else follows.
 
 use std::num::NonZeroU32;
 
 use super::color::Color;
 
 mod display;
+mod names;
 mod parse;
+pub mod table;
 
 /// Largest device pixel ratio, Cloudflare's.
 pub const MAX_DPR: f64 = 2.0;
@@ -135,7 +137,7 @@ pub enum FormatChoice {
     /// By what the viewer accepts and whether the output has transparency; see [`accept`](super::accept).
     #[default]
     Auto,
-    /// Baseline JPEG, 4:2:0.
+    /// JPEG: see [`QualityProfile`] and [`Chroma`].
     Jpeg,
     /// PNG, 8 bits a channel.
     Png,
@@ -216,20 +218,9 @@ impl Options {
     /// Checks every value. Nothing is ever clamped.
     ///
     /// # Errors
-    /// All violations at once, in the order of the fields.
+    /// All violations at once, in the order of the table.
     pub fn validate(&self) -> Result<(), Vec<Violation>> {
-        let mut violations = Vec::new();
-        if let Gravity::Point { x, y, .. } = self.gravity
-            && !((0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y))
-        {
-            violations.push(Violation::new("gravity", "a focal point is from 0 to 1 in both directions"));
-        }
-        if !(self.dpr > 0.0 && self.dpr <= MAX_DPR) {
-            violations.push(Violation::new("dpr", format!("must be above 0 and at most {MAX_DPR}")));
-        }
-        if !(1..=100).contains(&self.quality) {
-            violations.push(Violation::new("quality", "must be from 1 to 100"));
-        }
+        let violations: Vec<_> = table::TABLE.iter().filter_map(|entry| entry.check(self).err()).collect();
         if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
 }
