@@ -211,10 +211,6 @@ const FULL_CHROMA_QUALITY: u8 = 93;
 /// Bytes of rows that are looked at for sharp edges of color: a picture of 800 × 600 is looked at whole.
 const LOOKED_AT: u64 = 3 << 19;
 
-/// The largest JPEG, in pixels, whose levels are chosen, and Huffman tables made, for the picture. A larger one waits in
-/// memory for too long.
-const CHOSEN_PIXELS: u64 = 1 << 20;
-
 /// Writes JPEG.
 struct Encoder;
 
@@ -228,7 +224,6 @@ impl Encoder {
         let profile = match how.profile {
             QualityProfile::Fast => Profile::Fast,
             QualityProfile::Best => Profile::Best,
-            QualityProfile::Balanced if shape.size.area() > CHOSEN_PIXELS => Profile::Fast,
             QualityProfile::Balanced => Profile::Balanced,
         };
         let width = usize::try_from(shape.size.width).unwrap_or(usize::MAX);
@@ -245,6 +240,15 @@ impl Encoder {
     }
 }
 
+/// Bytes of a pixel in the file at most, of noise at the highest quality; of pictures a third of that.
+const fn bytes(how: &Encoding) -> u64 {
+    match (how.quality, how.chroma) {
+        (..=92, _) | (93..=95, Chroma::Quarter) => 1,
+        (93..=95, _) | (_, Chroma::Quarter) => 2,
+        _ => 4,
+    }
+}
+
 const FAILED: ImageError = ImageError::Internal("JPEG encoder");
 
 impl Encode for Encoder {
@@ -252,21 +256,23 @@ impl Encode for Encoder {
         let size = shape.size;
         // Narrow pictures are mostly padding: pairs of MCUs of 4:2:0 have 32 by 16 pixels.
         let padded = u64::from(size.width).next_multiple_of(32) * u64::from(size.height).next_multiple_of(16);
-        let chosen = how.profile == QualityProfile::Best
-            || how.profile == QualityProfile::Balanced && size.area() <= CHOSEN_PIXELS;
-        // The file, whose buffer doubles as it grows (both are held for a moment): at quality 100 noise takes about 3 bytes
-        // a pixel.
-        let file = if how.quality > 95 { 9 } else { 6 };
-        // Coefficients, and symbols of 4 bytes for each at most in a list that doubles: 1.5 a pixel in 4:2:0.
-        let chosen = if chosen { 22 } else { 0 };
+        // Full chroma has twice the samples of 4:2:0.
         let samples = if how.chroma == Chroma::Quarter || shape.layout == Layout::Gray { 1 } else { 2 };
-        // A row of MCUs: as planes and as coded bytes, which at worst are more than the samples.
+        let held = match how.profile {
+            // A row of MCUs in planes and as coded bytes, which at worst are more than the samples.
+            QualityProfile::Fast => 0,
+            // Symbols of up to 1 MiB in a list that doubles, and a row of MCUs of them.
+            QualityProfile::Balanced => (3 << 20) + u64::from(size.width.next_multiple_of(32)) * 96 * samples,
+            // Coefficients of the whole picture, and symbols of 4 bytes for each at most in a list that doubles.
+            QualityProfile::Best => padded * 22 * samples,
+        };
         let strip = (u64::from(size.width) + 64) * 16 * 16;
-        padded * (chosen + file) * samples + strip
+        // The file grows in a buffer that doubles: both are held for a moment.
+        held + strip + 3 * padded * bytes(how)
     }
 
     fn length(&self, shape: Shape, how: &Encoding) -> u64 {
-        shape.size.area() * if how.quality <= 95 { 1 } else { 3 }
+        shape.size.area() * bytes(how)
     }
 
     fn looks_at(&self, how: &Encoding) -> Option<u64> {
