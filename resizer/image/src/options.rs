@@ -15,6 +15,9 @@ pub mod table;
 /// Largest device pixel ratio, Cloudflare's.
 pub const MAX_DPR: f64 = 2.0;
 
+/// Largest blur, Cloudflare's.
+pub const MAX_BLUR: f64 = 250.0;
+
 /// Encoder quality when none is asked for, Cloudflare's.
 pub const DEFAULT_QUALITY: u8 = 85;
 
@@ -52,6 +55,8 @@ pub struct Options {
     pub light: Light,
     /// The resampling filter. Unset: the profile's, which is Lanczos3 for all.
     pub kernel: Option<Kernel>,
+    /// Gaussian blur of the resized picture: twice the standard deviation in its pixels. 0 to [`MAX_BLUR`]; 0 is none.
+    pub blur: f64,
 }
 
 impl Default for Options {
@@ -70,6 +75,7 @@ impl Default for Options {
             chroma: Chroma::default(),
             light: Light::default(),
             kernel: None,
+            blur: 0.0,
         }
     }
 }

@@ -6,7 +6,9 @@
 
 use std::num::NonZeroU32;
 
-use super::{Chroma, Fit, FormatChoice, Gravity, Kernel, Light, MAX_DPR, Options, QualityProfile, Violation};
+use super::{
+    Chroma, Fit, FormatChoice, Gravity, Kernel, Light, MAX_BLUR, MAX_DPR, Options, QualityProfile, Violation,
+};
 use crate::color::Color;
 
 /// An option.
@@ -89,7 +91,7 @@ impl Entry {
 }
 
 /// Every option, in the order of the canonical text and of the protobuf's fields.
-pub static TABLE: [Entry; 12] = [
+pub static TABLE: [Entry; 13] = [
     Entry {
         name: "width",
         aliases: &["w"],
@@ -231,6 +233,16 @@ pub static TABLE: [Entry; 12] = [
         read: |options, text| set(&mut options.kernel, Kernel::named(text).map(Some)),
         print: |options| options.kernel.and_then(|kernel| name(kernel.name())),
         is_valid: always,
+    },
+    Entry {
+        name: "blur",
+        aliases: &[],
+        values: Values::Words("a decimal number from 0 to 250"),
+        about: "Gaussian blur of the resized picture: twice the standard deviation in its pixels. 0: none.",
+        is_always_said: false,
+        read: |options, text| set(&mut options.blur, decimal(text)),
+        print: |options| number(options.blur),
+        is_valid: |options| (0.0..=MAX_BLUR).contains(&options.blur),
     },
 ];
 

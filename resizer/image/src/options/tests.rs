@@ -134,6 +134,9 @@ fn refuses_what_it_does_not_do() {
         ("chroma=422", "chroma"),
         ("light=gamma", "light"),
         ("kernel=lanczos", "kernel"),
+        ("blur=250.1", "blur"),
+        ("blur=-1", "blur"),
+        ("blur=", "blur"),
         ("background=red", "background"),
         ("background=rgb(0", "background"),
         ("background=%23zzz", "background"),
@@ -175,9 +178,9 @@ fn canonical_text_stays() {
         "width=auto,fit=scale-down,gravity=center,dpr=1,quality=85,format=auto"
     );
     // Later options appear where they are not the default.
-    let defaults = "quality_profile=balanced,chroma=auto,light=linear";
+    let defaults = "quality_profile=balanced,chroma=auto,light=linear,blur=0.0";
     assert_eq!(parse(defaults).to_string(), Options::default().to_string());
-    let later = "quality_profile=best,chroma=420,light=srgb,kernel=box";
+    let later = "quality_profile=best,chroma=420,light=srgb,kernel=box,blur=2.5";
     assert_eq!(parse(later).to_string(), format!("{},{later}", Options::default()));
 }
 
@@ -229,6 +232,7 @@ proptest! {
         chroma in proptest::sample::select(&Chroma::ALL[..]),
         light in proptest::sample::select(&Light::ALL[..]),
         kernel in proptest::option::of(proptest::sample::select(&Kernel::ALL[..])),
+        blur in 0.0..=250.0f64,
     ) {
         let options = Options {
             width: width.and_then(NonZeroU32::new),
@@ -240,7 +244,7 @@ proptest! {
             }),
             dpr, quality, format,
             background: background.map(|[r, g, b, a]| Color::new(r, g, b, a)),
-            quality_profile, chroma, light, kernel,
+            quality_profile, chroma, light, kernel, blur,
         };
         prop_assert_eq!(Options::parse(&options.to_string()), Ok(options));
     }

@@ -1,6 +1,7 @@
 //! What is done to a picture's rows between resizing and encoding: one file for each kind, and one list of them.
 
 mod background;
+mod blur;
 mod turn;
 
 use crate::{error::ImageError, orient::Orientation, pipeline::Job, pixels::{Layout, Pixels}, size::Size};
@@ -43,6 +44,10 @@ pub(crate) fn list(job: &Job, orientation: Orientation, shape: Shape) -> Vec<Box
     let mut steps: Vec<Box<dyn Step + Send>> = Vec::new();
     if orientation != Orientation::Upright {
         steps.push(Box::new(turn::Turn::new(orientation, shape)));
+    }
+    if job.options.blur > 0.0 {
+        let turned = Shape { size: orientation.turn(shape.size), ..shape };
+        steps.push(Box::new(blur::Blur::new(job.options.blur, turned)));
     }
     if let Some(color) = job.options.background {
         steps.push(Box::new(background::Blend(color)));
