@@ -29,6 +29,7 @@ use crate::{
 
 mod ffi;
 pub(crate) mod header;
+mod lossless;
 mod memory;
 mod rows;
 
@@ -48,10 +49,16 @@ pub(super) static CODEC: Codec = Codec {
 struct Decoder;
 
 impl Decode for Decoder {
-    fn probe(&self, bytes: &[u8], _limits: &Limits) -> Result<Info, ImageError> {
+    fn probe(&self, bytes: &[u8], limits: &Limits) -> Result<Info, ImageError> {
         let header = Header::read(bytes)?;
         let profile = header.profile.map_or(0, |profile| profile::memory(profile.len() as u64));
-        let work = Scale::ALL.map(|scale| memory::decoding(&header, scale).max(profile));
+        // Nothing is decoded of what is refused for its size.
+        let front = if limits.check_source(header.canvas).is_ok() {
+            memory::expected(&header)?
+        } else {
+            memory::guess(&header.frame)
+        };
+        let work = Scale::ALL.map(|scale| memory::decoding(&header, front, scale).max(profile));
         Ok(Info {
             format: Format::Webp,
             stored_size: header.canvas,
@@ -62,7 +69,11 @@ impl Decode for Decoder {
             animated: header.animated,
             bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             layout: layout(&header),
-            work: Work::Scaled(work),
+            // libwebp decodes at full size whatever is asked for; planes are what is made smaller at little cost.
+            work: match work {
+                work if planar(&header) => Work::Scaled(work),
+                [full, ..] => Work::Whole(full),
+            },
         })
     }
 }
@@ -88,6 +99,7 @@ impl RowSource for Decoder {
         if header.canvas != info.stored_size || layout(&header) != info.layout {
             return Err(ImageError::Internal("header of another source"));
         }
+        memory::check(&header, cancel)?;
         sink.begin(header.profile.map(|profile| Embedded::Icc(profile.to_vec())))?;
         let Frame { size, chunks, .. } = header.frame;
         let chunks = chunks.ok_or(DAMAGED)?;
@@ -103,11 +115,16 @@ impl RowSource for Decoder {
     }
 }
 
+/// Whether a picture can be had as planes: lossy, opaque, and covering its canvas.
+const fn planar(header: &Header<'_>) -> bool {
+    header.frame.lossy && !header.has_alpha
+}
+
 /// What libwebp is asked for. Planes need less memory and time than pixels, where they are made smaller.
 fn output(header: &Header<'_>, scale: Scale) -> Output {
     if header.has_alpha {
         Output::Rgba
-    } else if header.frame.lossy && scale != Scale::Full {
+    } else if planar(header) && scale != Scale::Full {
         Output::Yuv
     } else {
         Output::Rgb
