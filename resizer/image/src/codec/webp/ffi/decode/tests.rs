@@ -144,7 +144,8 @@ impl crate::codec::rows::RowSink for Glance {
 #[ignore = "a measurement"]
 fn speed() {
     use crate::{
-        cancel::Cancel, codec::rows::RowSource, limits::Limits, probe::probe, size::Size, view::Scale, view::View,
+        cancel::Cancel, codec::rows::RowSource, limits::Limits, probe::probe, size::Size, view::Scale,
+        view::View,
     };
     let Some(folder) = std::env::var_os("WEBP_FILES") else { return };
     let rounds: usize = std::env::var("ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(7);
@@ -162,11 +163,13 @@ fn speed() {
         let mut times = vec![Vec::new(); 6];
         for _ in 0..rounds {
             let begin = cpu();
-            let into = if info.has_alpha { libwebp_sys::WebPDecodeRGBAInto } else { libwebp_sys::WebPDecodeRGBInto };
+            let into =
+                if info.has_alpha { libwebp_sys::WebPDecodeRGBAInto } else { libwebp_sys::WebPDecodeRGBInto };
             let stride = width as usize * if info.has_alpha { 4 } else { 3 };
             let mut whole = vec![0_u8; stride * height as usize];
             // SAFETY: the buffer is as long as is said, and the file is borrowed.
-            let made = unsafe { into(file.as_ptr(), file.len(), whole.as_mut_ptr(), whole.len(), stride as c_int) };
+            let made =
+                unsafe { into(file.as_ptr(), file.len(), whole.as_mut_ptr(), whole.len(), stride as c_int) };
             assert!(!made.is_null());
             drop(whole);
             times[0].push(cpu() - begin);
@@ -175,7 +178,9 @@ fn speed() {
                 let view = View { scale: *scale, left: 0, top: 0, size };
                 let begin = cpu();
                 let mut glance = Glance(0);
-                crate::codec::webp::Decoder.decode_rows(&file, &info, &view, &Cancel::new(), &mut glance).unwrap();
+                crate::codec::webp::Decoder
+                    .decode_rows(&file, &info, &view, &Cancel::new(), &mut glance)
+                    .unwrap();
                 times.push(cpu() - begin);
             }
             let begin = cpu();
