@@ -1,6 +1,6 @@
 //! The checks of the fuzz target `webp`, on changed files: `FUZZ_ROUNDS=100000 cargo test -p safelight-image --test fuzzed_webp`.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, which may panic")]
+#![expect(clippy::expect_used, reason = "helpers of tests, which may panic")]
 #![expect(unreachable_pub, reason = "the checks are a fuzz target's module too")]
 #![expect(clippy::cast_possible_truncation, reason = "small numbers")]
 

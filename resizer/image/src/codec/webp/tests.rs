@@ -321,10 +321,10 @@ fn changed_files_are_whole_or_refused_at_every_scale() {
         seeds.push(sample::webp(&Pixels::new(Size::new(width, height), Layout::Rgb, few).unwrap(), true));
     }
     let limits = Limits { max_source_pixels: 1 << 16, ..Limits::default() };
-    let begin = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).tv_sec as u64;
+    let now = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).tv_sec.cast_unsigned();
+    let begin = now();
     let (mut files, mut headers, mut decodes, mut whole) = (0_u64, 0_u64, 0_u64, 0_u64);
-    while (rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).tv_sec as u64) < begin + seconds
-    {
+    while now() < begin + seconds {
         let file = mutate(&mut random, &seeds);
         files += 1;
         let Ok(info) = probe(&file, &limits) else { continue };
@@ -355,6 +355,49 @@ fn changed_files_are_whole_or_refused_at_every_scale() {
     }
     println!("{files} files, {headers} with a header, {decodes} decodes, {whole} whole, seed {seed}");
     assert!(whole > 0 && decodes > whole);
+}
+
+/// CPU time of whole requests to JPEG, the longer side first as decoded at full size, then at the scale that would be chosen:
+/// `cargo test --release -p safelight-image --lib webp::tests::whole_or_scaled -- --ignored --nocapture`, with `WEBP_FILES`
+/// naming a folder.
+#[test]
+#[ignore = "a measurement"]
+fn whole_or_scaled() {
+    use crate::{accept::Accepts, options::FormatChoice, options::Options, pipeline::Job, pipeline::process};
+    let Some(folder) = std::env::var_os("WEBP_FILES") else { return };
+    let cpu = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        std::time::Duration::try_from(time).unwrap().as_secs_f64() * 1e3
+    };
+    let limits = Limits::default();
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for path in files {
+        let file = std::fs::read(&path).unwrap();
+        let info = probe(&file, &limits).unwrap();
+        for width in [200, 512, 800] {
+            let width = std::num::NonZeroU32::new(width);
+            let options = Options { width, format: FormatChoice::Jpeg, ..Options::default() };
+            let plan = crate::plan::plan(info.size(), &options, &[], &limits).unwrap();
+            let jobs = [Job { options, plan, accepts: Accepts::CLASSIC }];
+            let full = info.work.at(Scale::Full);
+            let mut times = [Vec::new(), Vec::new()];
+            for _ in 0..5 {
+                for (work, times) in [Work::Whole(full), Work::Scaled([full; 4])].into_iter().zip(&mut times)
+                {
+                    let info = Info { work, ..info.clone() };
+                    let begin = cpu();
+                    process(&file, &info, &jobs, &Cancel::new(), |_, output| drop(output)).unwrap();
+                    times.push(cpu() - begin);
+                }
+            }
+            let medians = times.map(|mut times| {
+                times.sort_by(f64::total_cmp);
+                times[times.len() / 2]
+            });
+            println!("{} to {width:?}: whole, scaled {medians:.1?} ms", path.file_name().unwrap().display());
+        }
+    }
 }
 
 /// Memory, times and likeness of real files: `cargo test --release -p safelight-image webp::tests::figures -- --ignored

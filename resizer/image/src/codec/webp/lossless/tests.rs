@@ -34,7 +34,8 @@ impl Writer {
                 self.bytes.push(0);
                 self.free = 8;
             }
-            *self.bytes.last_mut().unwrap() |= (value.checked_shr(bit).unwrap_or(0) & 1) as u8 * (1 << (8 - self.free));
+            *self.bytes.last_mut().unwrap() |=
+                (value.checked_shr(bit).unwrap_or(0) & 1) as u8 * (1 << (8 - self.free));
             self.free -= 1;
         }
     }
@@ -180,7 +181,7 @@ fn more_groups_than_any_encoder_makes_are_refused() {
     // A file that names more groups than it has bits for.
     let mut writer = Writer::default();
     writer.size(2048, 1024);
-    writer.groups((0..1 << 17_u32).map(|block| (block % 2600) as u16), 0);
+    writer.groups((0..1 << 17_u32).map(|block: u32| (block % 2600) as u16), 0);
     writer.bytes.truncate(300);
     let made = file(&chunk(b"VP8L", &writer.bytes));
     let info = probe(&made, &Limits::default()).unwrap();

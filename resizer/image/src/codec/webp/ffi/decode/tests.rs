@@ -153,7 +153,7 @@ fn speed() {
     files.sort();
     let cpu = || {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        std::time::Duration::new(time.tv_sec as u64, time.tv_nsec as u32).as_secs_f64() * 1e3
+        std::time::Duration::try_from(time).unwrap().as_secs_f64() * 1e3
     };
     let limits = Limits { max_source_pixels: 1 << 30, ..Limits::default() };
     for path in files {
@@ -168,8 +168,15 @@ fn speed() {
             let stride = width as usize * if info.has_alpha { 4 } else { 3 };
             let mut whole = vec![0_u8; stride * height as usize];
             // SAFETY: the buffer is as long as is said, and the file is borrowed.
-            let made =
-                unsafe { into(file.as_ptr(), file.len(), whole.as_mut_ptr(), whole.len(), stride as c_int) };
+            let made = unsafe {
+                into(
+                    file.as_ptr(),
+                    file.len(),
+                    whole.as_mut_ptr(),
+                    whole.len(),
+                    c_int::try_from(stride).unwrap(),
+                )
+            };
             assert!(!made.is_null());
             drop(whole);
             times[0].push(cpu() - begin);
