@@ -4,6 +4,8 @@
 //! of [`Scale`](crate::view::Scale) where a side is not divisible; here a pixel is the mean of exactly its box, and of
 //! what there is of the last one.
 
+use std::ops::Range;
+
 use super::ffi::decode::Decoder;
 use crate::{
     codec::rows::{RowSink, Samples},
@@ -137,14 +139,24 @@ fn mean(sum: u32, weight: u32) -> u8 {
 
 /// Makes rows of a view at 1/2, 1/4 or 1/8 from the planes of a lossy picture: boxes of luma and of interpolated chroma are
 /// averaged first, and then there are fewer pixels to convert.
+///
+/// Rows of whole boxes are made in loops over numbers of 16 bits, which every CPU has vector instructions for. Boxes that the
+/// picture's right or lower edge cuts are made one by one.
 pub(super) struct PlaneReducer {
     part: Part,
     width: usize,
     height: usize,
     /// The next row of the view, counted from the top of the picture.
     row: usize,
-    luma: Vec<u16>,
+    /// Whole boxes of a row.
+    whole: usize,
+    /// Sums of two columns each over the rows of a box.
+    pairs: Vec<u16>,
+    /// Sums of blue and red chroma as it is interpolated for the rows of a box, of which each weighs 4. At both ends what is
+    /// there comes twice.
     chroma: [Vec<u16>; 2],
+    /// Means of boxes, in 256ths: luma, blue, red.
+    means: [Vec<u16>; 3],
     out: Vec<u8>,
 }
 
@@ -153,13 +165,17 @@ impl PlaneReducer {
         let (width, height) = (index(width), index(height));
         let part = Part::of(view, width, height);
         let columns = part.right.saturating_sub(part.left);
+        let whole = columns / part.by;
+        let chroma = vec![0; width.div_ceil(2) + 2];
         Self {
             part,
             width,
             height,
             row: part.top / part.by,
-            luma: vec![0; columns],
-            chroma: [vec![0; width.div_ceil(2)], vec![0; width.div_ceil(2)]],
+            whole,
+            pairs: vec![0; whole * part.by / 2],
+            chroma: [chroma.clone(), chroma],
+            means: [vec![0; whole], vec![0; whole], vec![0; whole]],
             out: vec![0; columns.div_ceil(part.by) * 3],
         }
     }
@@ -174,25 +190,38 @@ impl PlaneReducer {
                 return Ok(());
             }
             self.row += 1;
-            self.sum_luma(source, top, end)?;
             self.sum_chroma(source, top, end)?;
-            self.convert(end - top);
+            let mut made = 0;
+            if end - top == by {
+                self.sum_luma(source, top, end)?;
+                self.average();
+                let [luma, blue, red] = &self.means;
+                convert(luma, blue, red, &mut self.out);
+                made = self.whole;
+            }
+            for place in made..self.out.len() / 3 {
+                let pixel = self.cut_box(source, top..end, place)?;
+                self.out.as_chunks_mut().0.get_mut(place).map(|out| *out = pixel).ok_or(MISFIT)?;
+            }
             sink.rows(Samples::Bits8(&self.out))?;
         }
     }
 
+    /// Sums of luma over an even number of rows.
     fn sum_luma(&mut self, source: &Decoder<'_>, top: usize, end: usize) -> Result<(), ImageError> {
-        self.luma.fill(0);
-        for y in top..end {
-            let row = source.rows(y, y + 1).get(self.part.left..self.part.right).ok_or(MISFIT)?;
-            for (sum, &sample) in self.luma.iter_mut().zip(row) {
-                *sum += u16::from(sample);
+        self.pairs.fill(0);
+        for y in (top..end).step_by(2) {
+            let rows = [y, y + 1].map(|y| source.rows(y, y + 1).get(self.part.left..self.part.right));
+            let [Some(upper), Some(lower)] = rows else { return Err(MISFIT) };
+            let rows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+            for (sum, (upper, lower)) in self.pairs.iter_mut().zip(rows) {
+                let (upper, lower) = (u16::from_le_bytes(*upper), u16::from_le_bytes(*lower));
+                *sum += (upper & 0xFF) + (upper >> 8) + (lower & 0xFF) + (lower >> 8);
             }
         }
         Ok(())
     }
 
-    /// Sums of chroma as it is interpolated for each row of a box. A row of pixels weighs 4.
     fn sum_chroma(&mut self, source: &Decoder<'_>, top: usize, end: usize) -> Result<(), ImageError> {
         let first = (top / 2).saturating_sub(1);
         let mut weights = [0_u16; 6];
@@ -202,45 +231,97 @@ impl PlaneReducer {
             }
         });
         for (plane, sums) in self.chroma.iter_mut().enumerate() {
-            sums.fill(0);
-            for (row, &weight) in (first..).zip(&weights).filter(|(_, weight)| **weight > 0) {
-                let row = source.chroma(plane == 1, row);
-                if row.len() != sums.len() {
-                    return Err(MISFIT);
+            let [before, sums @ .., after] = &mut sums[..] else { return Err(MISFIT) };
+            let row = |place: usize| {
+                let row = source.chroma(plane == 1, first + place);
+                if row.len() == sums.len() { Ok(row) } else { Err(MISFIT) }
+            };
+            if let [1, 6, 1, 0, 0, 0] = weights {
+                let rows = row(0)?.iter().zip(row(1)?).zip(row(2)?);
+                for (sum, ((&above, &same), &below)) in sums.iter_mut().zip(rows) {
+                    *sum = u16::from(above) + 6 * u16::from(same) + u16::from(below);
                 }
-                for (sum, &sample) in sums.iter_mut().zip(row) {
-                    *sum += weight * u16::from(sample);
+            } else {
+                let mut rows = Vec::new();
+                for (place, &weight) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0) {
+                    rows.push((row(place)?, weight));
+                }
+                sums.fill(0);
+                for (row, weight) in rows {
+                    for (sum, &sample) in sums.iter_mut().zip(row) {
+                        *sum += weight * u16::from(sample);
+                    }
                 }
             }
+            *before = sums.first().copied().unwrap_or(0);
+            *after = sums.last().copied().unwrap_or(0);
         }
         Ok(())
     }
 
-    /// Averages boxes of so many rows, and converts them.
-    fn convert(&mut self, rows: usize) {
+    /// Means of whole boxes. The weights of all summands, twice as many of luma and 16 times as many of chroma as a box has
+    /// pixels, make 256 with the last factor.
+    fn average(&mut self) {
         let Part { by, left, .. } = self.part;
-        let rows = count(rows);
-        let out = self.out.as_chunks_mut::<3>().0;
-        let [blue, red] = &self.chroma;
-        for (place, (pixel, luma)) in out.iter_mut().zip(self.luma.chunks(by)).enumerate() {
-            let columns = count(luma.len());
-            let x = left + place * by;
-            let is_whole = luma.len() == by;
-            let luma = fraction(luma.iter().copied().map(u32::from).sum(), columns * rows);
-            let chroma = [blue, red].map(|sums| {
-                let sum = if is_whole {
-                    full(sums, x / 2, by / 2)
-                } else {
-                    let mut sum = 0;
-                    interpolate(x, x + index(columns), self.width, |column, weight| {
-                        sum += u32::from(weight) * u32::from(sums.get(column).copied().unwrap_or(0));
-                    });
-                    sum
-                };
-                fraction(sum, columns * rows * 16)
-            });
-            *pixel = rgb(luma, chroma);
+        let [luma, chroma @ ..] = &mut self.means;
+        let pairs = &self.pairs[..];
+        match by {
+            2 => luma.iter_mut().zip(pairs).for_each(|(mean, sum)| *mean = sum * 64),
+            4 => luma.iter_mut().zip(pairs.as_chunks().0).for_each(|(mean, [a, b])| *mean = (a + b) * 16),
+            _ => {
+                let sums = pairs.as_chunks().0;
+                luma.iter_mut().zip(sums).for_each(|(mean, [a, b, c, d])| *mean = (a + b + c + d) * 4);
+            }
         }
+        for (means, sums) in chroma.iter_mut().zip(&self.chroma) {
+            // Each sample weighs 3 for the two pixels that it lies in, and 1 for those beside them.
+            let from = |at: usize| sums.get(left / 2 + at..).unwrap_or_default();
+            match by {
+                2 => {
+                    let sums = from(0).iter().zip(from(1)).zip(from(2));
+                    for (mean, ((before, same), after)) in means.iter_mut().zip(sums) {
+                        *mean = (before + 6 * same + after) * 4;
+                    }
+                }
+                4 => {
+                    let sums = from(0).as_chunks().0.iter().zip(from(2).as_chunks().0);
+                    for (mean, ([before, a], [b, after])) in means.iter_mut().zip(sums) {
+                        *mean = before + 7 * (a + b) + after;
+                    }
+                }
+                _ => {
+                    for (mean, sums) in means.iter_mut().zip(from(0).windows(6).step_by(4)) {
+                        let weighted = sums.iter().zip([1, 7, 8, 8, 7, 1]);
+                        // At most 32 times 8160.
+                        let sum: u32 = weighted.map(|(&sum, weight)| u32::from(sum) * weight).sum();
+                        *mean = u16::try_from((sum + 2) / 4).unwrap_or(u16::MAX);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A pixel of a box that the picture's edge may cut.
+    fn cut_box(&self, source: &Decoder<'_>, rows: Range<usize>, place: usize) -> Result<[u8; 3], ImageError> {
+        let Part { by, left, right, .. } = self.part;
+        let columns = left + place * by..(left + (place + 1) * by).min(right);
+        let pixels = count(rows.len() * columns.len());
+        let mut luma = 0;
+        for y in rows {
+            let row = source.rows(y, y + 1).get(columns.clone()).ok_or(MISFIT)?;
+            luma += row.iter().copied().map(u32::from).sum::<u32>();
+        }
+        let chroma = self.chroma.each_ref().map(|sums| {
+            let mut sum = 0;
+            interpolate(columns.start, columns.end, self.width, |column, weight| {
+                sum += u32::from(weight) * u32::from(sums.get(column + 1).copied().unwrap_or(0));
+            });
+            fraction(sum, pixels * 16)
+        });
+        let mut pixel = [0; 3];
+        let [blue, red] = chroma;
+        convert(&[fraction(luma, pixels)], &[blue], &[red], &mut pixel);
+        Ok(pixel)
     }
 }
 
@@ -256,31 +337,26 @@ fn interpolate(from: usize, to: usize, side: usize, mut add: impl FnMut(usize, u
     }
 }
 
-/// The same for the pixels of a whole box, which begins at sample `first` and is `samples` wide: each sample weighs 3 for
-/// two pixels and 1 for the two beside them.
-fn full(sums: &[u16], first: usize, samples: usize) -> u32 {
-    let Some(inside) = sums.get(first..first + samples) else { return 0 };
-    let (Some(&start), Some(&end)) = (inside.first(), inside.last()) else { return 0 };
-    let before = first.checked_sub(1).and_then(|at| sums.get(at)).copied().unwrap_or(start);
-    let after = sums.get(first + samples).copied().unwrap_or(end);
-    let all: u32 = inside.iter().copied().map(u32::from).sum();
-    all * 8 + u32::from(before) + u32::from(after) - u32::from(start) - u32::from(end)
+/// A mean of bytes, in 256ths.
+fn fraction(sum: u32, weight: u32) -> u16 {
+    u16::try_from((sum * 256 + weight / 2) / weight.max(1)).unwrap_or(u16::MAX)
 }
 
-/// A mean of bytes, in 64ths.
-fn fraction(sum: u32, weight: u32) -> i32 {
-    i32::try_from((sum * 64 + weight / 2) / weight.max(1)).unwrap_or(0)
+/// Converts means in 256ths (BT.601, luma from 16 to 235) as libwebp converts pixels, with its factors: of the products the
+/// high 16 bits, which are 64ths; the summands hold the half that rounds.
+fn convert(luma: &[u16], blue: &[u16], red: &[u16], out: &mut [u8]) {
+    let pixels = out.as_chunks_mut::<3>().0.iter_mut();
+    for (pixel, ((&y, &u), &v)) in pixels.zip(luma.iter().zip(blue).zip(red)) {
+        let y = high(y, 19_077);
+        // The largest sum is 51,919.
+        let r = (y + high(v, 26_149)).saturating_sub(14_234);
+        let g = (y + 8_708).saturating_sub(high(u, 6_419) + high(v, 13_320));
+        let b = (y + high(u, 33_050)).saturating_sub(17_685);
+        *pixel = [r, g, b].map(|sum| u8::try_from((sum >> 6).min(255)).unwrap_or(u8::MAX));
+    }
 }
 
-/// Converts means in 64ths (BT.601, luma from 16 to 235), with libwebp's factors: 14 bits behind the point, of which 8
-/// are its own; the summands hold the half that rounds.
-fn rgb(y: i32, [u, v]: [i32; 2]) -> [u8; 3] {
-    const ONE: i32 = 8 + 6;
-    let y = 19_077 * y;
-    let sums = [
-        y + 26_149 * v - (14_234 << ONE),
-        y - 6_419 * u - 13_320 * v + (8_708 << ONE),
-        y + 33_050 * u - (17_685 << ONE),
-    ];
-    sums.map(|sum| u8::try_from((sum >> (ONE + 6)).clamp(0, 255)).unwrap_or(0))
+/// The high half of a product.
+fn high(a: u16, b: u16) -> u16 {
+    u16::try_from((u32::from(a) * u32::from(b)) >> 16).unwrap_or(u16::MAX)
 }

@@ -90,9 +90,11 @@ fn pixels_are_means_of_boxes() {
                 for lossless in [false, true] {
                     let file = sample::webp(&drawing(width, height, layout), lossless);
                     let (mean, most) = error_of_boxes(&file, *scale);
-                    let planes = !lossless && layout == Layout::Rgb;
-                    // Whole pixels: half a level of rounding. Planes: what is clipped pixel by pixel is not known.
-                    let limits = if planes { (0.5, 6.0) } else { (0.3, 0.5001) };
+                    // Alpha that is 255 everywhere is not written.
+                    let planes = !lossless && !probe(&file, &Limits::default()).unwrap().has_alpha;
+                    // Whole pixels: half a level of rounding, which tiny pictures can have everywhere. Planes: what is
+                    // clipped pixel by pixel is not known.
+                    let limits = if planes { (0.5, 6.0) } else { (0.5001, 0.5001) };
                     assert!(
                         mean <= limits.0 && most <= limits.1,
                         "{scale:?} {width}x{height} {layout:?} lossless: {lossless}: {mean} {most}"
@@ -242,7 +244,8 @@ fn every_profile_writes_the_picture() {
         let pixels = drawing(61, 47, layout);
         for profile in [QualityProfile::Fast, QualityProfile::Balanced, QualityProfile::Best] {
             let cancel = Cancel::new();
-            let lossless = encode(&pixels, &Encoding { profile, ..sample::as_lossless_webp() }, &cancel).unwrap();
+            let lossless =
+                encode(&pixels, &Encoding { profile, ..sample::as_lossless_webp() }, &cancel).unwrap();
             let wide = if layout.has_alpha() { Layout::Rgba } else { Layout::Rgb };
             let stored = pixels.clone().into_layout(wide).unwrap();
             let read = decode(&lossless);
@@ -252,6 +255,147 @@ fn every_profile_writes_the_picture() {
             let lossy = encode(&pixels, &Encoding { profile, ..sample::as_webp(90) }, &cancel).unwrap();
             let (mean, _) = difference(decode(&lossy).data(), stored.data());
             assert!(mean < 6.0, "{layout:?} {profile:?}: {mean}");
+        }
+    }
+}
+
+/// Changes a file in one of the ways that find faults: bits, runs, cuts, pieces of another, sizes of chunks that fit again.
+fn mutate(random: &mut sample::Random, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = seeds[random.below(seeds.len())].clone();
+    for _ in 0..=random.below(3) {
+        let length = file.len();
+        let at = 12 + random.below(length - 12);
+        match random.below(7) {
+            0 | 1 => file[at] ^= 1 << random.below(8),
+            2 => file[at..]
+                .iter_mut()
+                .take(1 + random.below(8))
+                .for_each(|byte| *byte = random.below(256) as u8),
+            3 if length > 60 => file.truncate(30 + random.below(length - 30)),
+            // Headers and codes stand at the start.
+            4 => file[12 + random.below(60.min(length - 12))] = random.below(256) as u8,
+            5 => {
+                let other = &seeds[random.below(seeds.len())];
+                let from = random.below(other.len());
+                let count = (1 + random.below(40)).min(other.len() - from).min(length - at);
+                file[at..at + count].copy_from_slice(&other[from..from + count]);
+            }
+            _ => file.insert(at, random.below(256) as u8),
+        }
+    }
+    if random.below(8) > 0 {
+        let riff = (file.len() as u32 - 8).to_le_bytes();
+        file[4..8].copy_from_slice(&riff);
+        // The picture's chunk goes to the end again.
+        let kinds: [&[u8]; 2] = [b"VP8 ", b"VP8L"];
+        if let Some(at) =
+            file.windows(4).position(|name| kinds.contains(&name)).filter(|at| at + 8 < file.len())
+        {
+            let length = (file.len() - at - 8) as u32;
+            file[at + 4..at + 8].copy_from_slice(&length.to_le_bytes());
+        }
+    }
+    file
+}
+
+/// Any file gives a whole picture at every scale, or an error at every scale; a window is as large as asked for. Seconds of
+/// CPU time, or a second: `WEBP_FUZZ_SECONDS=600 cargo test -p safelight-image --lib webp::tests::changed -- --nocapture`.
+#[test]
+fn changed_files_are_whole_or_refused_at_every_scale() {
+    let seconds: u64 =
+        std::env::var("WEBP_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let seed: u64 = std::env::var("WEBP_FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let mut random = sample::Random::new(seed);
+    let mut seeds = Vec::new();
+    for (width, height) in [(37, 29), (16, 16), (70, 45), (1, 9)] {
+        for (layout, lossless) in
+            [(Layout::Rgb, false), (Layout::Rgba, false), (Layout::Rgb, true), (Layout::Rgba, true)]
+        {
+            let pixels = drawing(width, height, layout);
+            let file = sample::webp(&pixels, lossless);
+            seeds.push(sample::animated_webp(&file, Size::new(width + 9, height + 3), pixels.size(), (4, 2)));
+            seeds.push(file);
+        }
+        let few: Vec<u8> =
+            (0..width * height).flat_map(|at| [(at % 7) as u8 * 30, 9, (at / 5 % 3) as u8]).collect();
+        seeds.push(sample::webp(&Pixels::new(Size::new(width, height), Layout::Rgb, few).unwrap(), true));
+    }
+    let limits = Limits { max_source_pixels: 1 << 16, ..Limits::default() };
+    let now = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).tv_sec.cast_unsigned();
+    let begin = now();
+    let (mut files, mut headers, mut decodes, mut whole) = (0_u64, 0_u64, 0_u64, 0_u64);
+    while now() < begin + seconds {
+        let file = mutate(&mut random, &seeds);
+        files += 1;
+        let Ok(info) = probe(&file, &limits) else { continue };
+        headers += 1;
+        let mut ends = Vec::new();
+        for scale in Scale::ALL {
+            let all = whole_at(scale, info.stored_size);
+            let (width, height) = (all.size.width as usize, all.size.height as usize);
+            let (left, top) = (random.below(width), random.below(height));
+            let (columns, rows) = (1 + random.below(width - left), 1 + random.below(height - top));
+            let size = Size::new(columns as u32, rows as u32);
+            let part = View { scale, left: left as u32, top: top as u32, size };
+            for view in [all, part] {
+                decodes += 1;
+                let made = decode_whole(&file, &info, &view, &Cancel::new());
+                ends.push(made.as_ref().err().cloned());
+                let Ok(made) = made else { continue };
+                assert_eq!(made.pixels.size(), view.size);
+                whole += 1;
+            }
+        }
+        assert!(ends.iter().all(|end| *end == ends[0]), "file {files} of seed {seed}: {ends:?}");
+        let refused = ends.swap_remove(0);
+        assert!(
+            matches!(refused, None | Some(ImageError::Corrupt(_) | ImageError::Unsupported(_))),
+            "file {files} of seed {seed}: {refused:?}"
+        );
+    }
+    println!("{files} files, {headers} with a header, {decodes} decodes, {whole} whole, seed {seed}");
+    assert!(whole > 0 && decodes > whole);
+}
+
+/// CPU time of whole requests to JPEG, the longer side first as decoded at full size, then at the scale that would be chosen:
+/// `cargo test --release -p safelight-image --lib webp::tests::whole_or_scaled -- --ignored --nocapture`, with `WEBP_FILES`
+/// naming a folder.
+#[test]
+#[ignore = "a measurement"]
+fn whole_or_scaled() {
+    use crate::{accept::Accepts, options::FormatChoice, options::Options, pipeline::Job, pipeline::process};
+    let Some(folder) = std::env::var_os("WEBP_FILES") else { return };
+    let cpu = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        std::time::Duration::try_from(time).unwrap().as_secs_f64() * 1e3
+    };
+    let limits = Limits::default();
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for path in files {
+        let file = std::fs::read(&path).unwrap();
+        let info = probe(&file, &limits).unwrap();
+        for width in [200, 512, 800] {
+            let width = std::num::NonZeroU32::new(width);
+            let options = Options { width, format: FormatChoice::Jpeg, ..Options::default() };
+            let plan = crate::plan::plan(info.size(), &options, &[], &limits).unwrap();
+            let jobs = [Job { options, plan, accepts: Accepts::CLASSIC }];
+            let full = info.work.at(Scale::Full);
+            let mut times = [Vec::new(), Vec::new()];
+            for _ in 0..5 {
+                for (work, times) in [Work::Whole(full), Work::Scaled([full; 4])].into_iter().zip(&mut times)
+                {
+                    let info = Info { work, ..info.clone() };
+                    let begin = cpu();
+                    process(&file, &info, &jobs, &Cancel::new(), |_, output| drop(output)).unwrap();
+                    times.push(cpu() - begin);
+                }
+            }
+            let medians = times.map(|mut times| {
+                times.sort_by(f64::total_cmp);
+                times[times.len() / 2]
+            });
+            println!("{} to {width:?}: whole, scaled {medians:.1?} ms", path.file_name().unwrap().display());
         }
     }
 }

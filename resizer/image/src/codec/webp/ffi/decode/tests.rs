@@ -122,3 +122,90 @@ fn it_may_be_left_at_any_time() {
         }
     }
 }
+
+/// Takes rows and looks at a byte of each.
+struct Glance(u64);
+impl crate::codec::rows::RowSink for Glance {
+    fn begin(&mut self, _: Option<crate::colour::Embedded>) -> Result<(), crate::error::ImageError> {
+        Ok(())
+    }
+    fn rows(&mut self, rows: crate::codec::rows::Samples<'_>) -> Result<(), crate::error::ImageError> {
+        if let crate::codec::rows::Samples::Bits8(rows) = rows {
+            self.0 += u64::from(rows[rows.len() / 2]);
+        }
+        Ok(())
+    }
+}
+
+/// CPU time of decoding to rows that nobody keeps, beside libwebp in one go, medians of interleaved rounds:
+/// `cargo test --release -p safelight-image --lib webp::ffi::decode::tests::speed -- --ignored --nocapture`, with
+/// `WEBP_FILES` naming a folder of files and `ROUNDS` their number.
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    use crate::{
+        cancel::Cancel, codec::rows::RowSource, limits::Limits, probe::probe, size::Size, view::Scale,
+        view::View,
+    };
+    let Some(folder) = std::env::var_os("WEBP_FILES") else { return };
+    let rounds: usize = std::env::var("ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(7);
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let cpu = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        std::time::Duration::try_from(time).unwrap().as_secs_f64() * 1e3
+    };
+    let limits = Limits { max_source_pixels: 1 << 30, ..Limits::default() };
+    for path in files {
+        let file = std::fs::read(&path).unwrap();
+        let info = probe(&file, &limits).unwrap();
+        let Size { width, height } = info.stored_size;
+        let mut times = vec![Vec::new(); 6];
+        for _ in 0..rounds {
+            let begin = cpu();
+            let into =
+                if info.has_alpha { libwebp_sys::WebPDecodeRGBAInto } else { libwebp_sys::WebPDecodeRGBInto };
+            let stride = width as usize * if info.has_alpha { 4 } else { 3 };
+            let mut whole = vec![0_u8; stride * height as usize];
+            // SAFETY: the buffer is as long as is said, and the file is borrowed.
+            let made = unsafe {
+                into(
+                    file.as_ptr(),
+                    file.len(),
+                    whole.as_mut_ptr(),
+                    whole.len(),
+                    c_int::try_from(stride).unwrap(),
+                )
+            };
+            assert!(!made.is_null());
+            drop(whole);
+            times[0].push(cpu() - begin);
+            for (scale, times) in Scale::ALL.iter().zip(&mut times[1..]) {
+                let size = Size::new(scale.apply(width), scale.apply(height));
+                let view = View { scale: *scale, left: 0, top: 0, size };
+                let begin = cpu();
+                let mut glance = Glance(0);
+                crate::codec::webp::Decoder
+                    .decode_rows(&file, &info, &view, &Cancel::new(), &mut glance)
+                    .unwrap();
+                times.push(cpu() - begin);
+            }
+            let begin = cpu();
+            probe(&file, &limits).unwrap();
+            times[5].push(cpu() - begin);
+        }
+        let median = |times: &mut Vec<f64>| {
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        };
+        let medians: Vec<f64> = times.iter_mut().map(median).collect();
+        println!(
+            "{} {width}x{height} ms: libwebp in one go {:.1}; 1/1..1/8 {:.1?}, ratios {:.2?}; header {:.2}",
+            path.file_name().unwrap().display(),
+            medians[0],
+            &medians[1..5],
+            medians[1..5].iter().map(|ms| ms / medians[0]).collect::<Vec<_>>(),
+            medians[5],
+        );
+    }
+}
