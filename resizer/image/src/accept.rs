@@ -53,9 +53,9 @@ impl Accepts {
         for element in split_unquoted(header, ',') {
             let mut parts = split_unquoted(element, ';').map(str::trim);
             let range = parts.next().unwrap_or_default();
-            let Some(format) = Format::all()
-                .find(|format| Self::must_be_named(*format) && range.eq_ignore_ascii_case(format.media_type()))
-            else {
+            let Some(format) = Format::all().find(|format| {
+                Self::must_be_named(*format) && range.eq_ignore_ascii_case(format.media_type())
+            }) else {
                 continue;
             };
             match parts.try_fold(1000, |weight, parameter| match parameter.split_once('=') {
@@ -217,7 +217,10 @@ mod tests {
         assert_eq!(Encoding::choose(&auto, Accepts::CLASSIC, small, false), sample::as_jpeg(85));
         assert_eq!(Encoding::choose(&auto, Accepts::CLASSIC, small, true), sample::as_png());
         let best = Options { quality: 100, ..Options::default() };
-        assert_eq!(Encoding::choose(&best, WEBP, small, false), Encoding { quality: 100, ..sample::as_lossless_webp() });
+        assert_eq!(
+            Encoding::choose(&best, WEBP, small, false),
+            Encoding { quality: 100, ..sample::as_lossless_webp() }
+        );
         let jpeg = Options { format: FormatChoice::Jpeg, ..Options::default() };
         assert_eq!(Encoding::choose(&jpeg, WEBP, small, true), sample::as_jpeg(85));
     }
@@ -238,19 +241,12 @@ mod tests {
                 (65_536, Accepts::CLASSIC, false, Format::Png),
             ] {
                 for size in [Size::new(side, 1), Size::new(1, side)] {
-                    assert_eq!(
-                        Encoding::choose(&auto, accepts, size, transparent).format,
-                        format,
-                        "{size}"
-                    );
+                    assert_eq!(Encoding::choose(&auto, accepts, size, transparent).format, format, "{size}");
                 }
             }
         }
         // A format that was asked for stays.
-        assert_eq!(
-            Encoding::choose(&webp, WEBP, Size::new(20_000, 1), false).format,
-            Format::Webp
-        );
+        assert_eq!(Encoding::choose(&webp, WEBP, Size::new(20_000, 1), false).format, Format::Webp);
     }
 
     #[test]

@@ -168,7 +168,8 @@ impl Curves {
 #[expect(clippy::cast_possible_truncation, reason = "a profile's own precision")]
 fn curve_of(evaluator: Box<dyn ToneCurveEvaluator + Send + Sync>) -> Option<Curve> {
     let ends = [0.0, 1.0].map(|end| evaluator.evaluate_value(end));
-    ends.iter().all(|end| end.is_finite())
+    ends.iter()
+        .all(|end| end.is_finite())
         .then(|| -> Curve { Box::new(move |value| evaluator.evaluate_value(value as f32).into()) })
 }
 

@@ -154,7 +154,10 @@ mod tests {
 
     #[test]
     fn what_is_out_of_range_is_an_end() {
-        assert_eq!([place(i16::MIN), place(-1), place(0), place(ONE), place(i16::MAX)], [0, 0, 0, STEPS - 1, STEPS - 1]);
+        assert_eq!(
+            [place(i16::MIN), place(-1), place(0), place(ONE), place(i16::MAX)],
+            [0, 0, 0, STEPS - 1, STEPS - 1]
+        );
         assert_eq!([fixed(-0.5), fixed(2.0), fixed(f64::NAN)], [0, ONE, 0]);
     }
 }

@@ -3,15 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    accept::Accepts,
-    cancel::Cancel,
-    error::ImageError,
-    options::Options,
-    plan::Plan,
-    probe::Info,
-    render::RenderPlan,
-    size::Size,
-    sniff::Format,
+    accept::Accepts, cancel::Cancel, error::ImageError, options::Options, plan::Plan, probe::Info,
+    render::RenderPlan, size::Size, sniff::Format,
 };
 
 /// One output to make.

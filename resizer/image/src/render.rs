@@ -94,7 +94,13 @@ impl RenderPlan {
         cancel.check()?;
         let start = Instant::now();
         let mut source = source::Source::new(self, cancel);
-        codec::of(self.info.format).decoder.decode_rows(bytes, &self.info, &self.view, cancel, &mut source)?;
+        codec::of(self.info.format).decoder.decode_rows(
+            bytes,
+            &self.info,
+            &self.view,
+            cancel,
+            &mut source,
+        )?;
         source.finish()?;
         let total = start.elapsed();
         let mut report = source.report();
@@ -110,7 +116,11 @@ impl Way {
         let crop = view.place(info.orientation.stored_box(plan.source, plan.crop));
         let size = info.orientation.turn(plan.resized);
         if plan.is_copy() {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within a picture's sides")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "within a picture's sides"
+            )]
             let (left, top) = (crop.left as u32, crop.top as u32);
             return Self::Copy { left, top, size };
         }

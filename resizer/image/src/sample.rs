@@ -174,8 +174,7 @@ pub(crate) fn gif(frames: &[Pixels]) -> Vec<u8> {
 
 /// A simple WebP.
 pub(crate) fn webp(pixels: &Pixels, lossless: bool) -> Vec<u8> {
-    encode(if lossless { as_lossless_webp() } else { as_webp(90) }, pixels, &Cancel::new())
-        .unwrap()
+    encode(if lossless { as_lossless_webp() } else { as_webp(90) }, pixels, &Cancel::new()).unwrap()
 }
 
 /// The chunks of a simple WebP, made into an extended one with a canvas of `canvas` and more chunks at the end.

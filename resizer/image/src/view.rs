@@ -112,7 +112,8 @@ fn serves(job: &Job, scale: Scale) -> bool {
     let enough = |crop: f64, resized: u32| crop >= f64::from(resized) * f64::from(scale.divisor()) * left;
     scale == Scale::Full
         || job.options.kernel != Some(Kernel::Nearest)
-            && enough(plan.crop.width, plan.resized.width) && enough(plan.crop.height, plan.resized.height)
+            && enough(plan.crop.width, plan.resized.width)
+            && enough(plan.crop.height, plan.resized.height)
 }
 
 fn at_scale(crop: CropBox, scale: Scale) -> CropBox {

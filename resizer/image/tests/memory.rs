@@ -252,7 +252,8 @@ fn estimates_are_never_too_low() {
                 let case = format!("{name} {}: estimated {estimate}, taken {taken}", jobs[0].options);
                 assert!(estimate >= taken, "{case}");
                 println!("{case}");
-                assert!(estimate <= 6 * taken + (8 << 20), "{case}");
+                // Encoders are ready for noise.
+                assert!(estimate <= 6 * taken + (24 << 20), "{case}");
             }
         }
     }
@@ -280,11 +281,11 @@ fn large_jpegs_made_small_take_little() {
         estimate(Fit::Crop, 10_000, 100),
     ]
     .map(|bytes| bytes / 1_000_000);
-    // 300 MB of pixels, 75 at 1/2, 5 at 1/8; each with what a row of MCUs takes in decoder and resampler.
-    assert!(megabytes[0] > 300 && megabytes[0] < 1500, "{megabytes:?}");
-    assert!(megabytes[1] > 75 && megabytes[1] < 200, "{megabytes:?}");
-    assert!(megabytes[2] > 5 && megabytes[2] < 40, "{megabytes:?}");
-    assert!(megabytes[3] > 3 && megabytes[3] < 40, "{megabytes:?}");
+    // Rows of the source, and a file: 100 megapixels of at most 1 byte, in a buffer that doubles; 6 at 1/4.
+    assert!(megabytes[0] > 100 && megabytes[0] < 400, "{megabytes:?}");
+    assert!(megabytes[1] > 10 && megabytes[1] < 50, "{megabytes:?}");
+    assert!(megabytes[2] > 2 && megabytes[2] < 16, "{megabytes:?}");
+    assert!(megabytes[3] > 3 && megabytes[3] < 30, "{megabytes:?}");
 }
 
 /// Narrow pictures are mostly the padding of MCUs, of 16 pixels a side.

@@ -613,9 +613,8 @@ fn eager(delivery: &Delivery, origin: &str, variants: &[String]) -> Vec<Eager> {
     for route in delivery.routes.iter().filter(|route| route.origin == origin) {
         for name in variants.iter().filter(|name| route.serves(name)) {
             let Some(variant) = delivery.variants.get(name) else { continue };
-            let viewers = Accepts::all().filter(|accepts| {
-                variant.options.varies_by_accept() || *accepts == Accepts::CLASSIC
-            });
+            let viewers = Accepts::all()
+                .filter(|accepts| variant.options.varies_by_accept() || *accepts == Accepts::CLASSIC);
             for accepts in viewers {
                 let eager = Eager {
                     variant: name.clone(),

@@ -224,10 +224,8 @@ fn read_path(section: &mut Section, kind: UploadKind, has_account: bool) -> Opti
 fn read_formats(section: &mut Section) -> Vec<Format> {
     let all = || Format::all().map(name_of).collect::<Vec<String>>();
     let names: Vec<String> = section.or("formats", all());
-    let formats: Vec<_> = names
-        .iter()
-        .filter_map(|name| Format::all().find(|format| name_of(*format) == *name))
-        .collect();
+    let formats: Vec<_> =
+        names.iter().filter_map(|name| Format::all().find(|format| name_of(*format) == *name)).collect();
     if formats.is_empty() || formats.len() < names.len() {
         section.error("formats", format!("must be some of {}", all().join(", ")));
     }

@@ -57,20 +57,13 @@ fn useless_profiles_are_ignored() {
     let rgb = plain(4, 4, Layout::Rgb, &[200, 100, 50]);
     let gray = plain(4, 4, Layout::Gray, &[200]);
     // Of another colour model.
-    assert_eq!(
-        shown(&gray, Some(&Embedded::Icc(p3.clone()))),
-        gray
-    );
+    assert_eq!(shown(&gray, Some(&Embedded::Icc(p3.clone()))), gray);
     // Damaged anywhere.
     for length in (0..p3.len()).step_by(11) {
-        let _ =
-            shown(&rgb, Some(&Embedded::Icc(p3[..length].to_vec())));
+        let _ = shown(&rgb, Some(&Embedded::Icc(p3[..length].to_vec())));
     }
     for garbage in [&[][..], b"not a profile", &[0; 500], &[255; 500]] {
-        assert_eq!(
-            shown(&rgb, Some(&Embedded::Icc(garbage.to_vec()))),
-            rgb
-        );
+        assert_eq!(shown(&rgb, Some(&Embedded::Icc(garbage.to_vec()))), rgb);
     }
 }
 

@@ -62,7 +62,12 @@ pub(super) fn streamed(job: &Job, shape: Shape) -> Option<(Encoding, u64)> {
 }
 
 /// What an output's rows are before its steps, and what they make of it.
-pub(super) fn shapes(plan: &RenderPlan, job: &Job, way: &Way, layout: Layout) -> (Shape, Vec<Box<dyn Step + Send>>, Shape) {
+pub(super) fn shapes(
+    plan: &RenderPlan,
+    job: &Job,
+    way: &Way,
+    layout: Layout,
+) -> (Shape, Vec<Box<dyn Step + Send>>, Shape) {
     let size = match way {
         Way::Copy { size, .. } => *size,
         Way::Resample { columns, rows, .. } => Size::new(columns.count, rows.count),

@@ -141,7 +141,11 @@ impl RowSink for Source<'_> {
 }
 
 impl<'p> State<'p> {
-    fn new(plan: &'p RenderPlan, embedded: Option<&Embedded>, cancel: &'p Cancel) -> Result<Self, ImageError> {
+    fn new(
+        plan: &'p RenderPlan,
+        embedded: Option<&Embedded>,
+        cancel: &'p Cancel,
+    ) -> Result<Self, ImageError> {
         let decoded = plan.info.layout;
         let colors = Colors::new(decoded, embedded);
         let layout = colors.layout(decoded);
@@ -198,7 +202,9 @@ impl<'p> State<'p> {
                 return rows.chunks_exact(length.max(1)).try_for_each(|row| outputs.row(Samples::Bits8(row)));
             }
             (Samples::Bits16(rows), _) => {
-                return rows.chunks_exact(length.max(1)).try_for_each(|row| outputs.row(Samples::Bits16(row)));
+                return rows
+                    .chunks_exact(length.max(1))
+                    .try_for_each(|row| outputs.row(Samples::Bits16(row)));
             }
         };
         let Colors::Pixels(conversion) = &self.colors else { return Ok(()) };
@@ -261,7 +267,11 @@ impl<'p> Pyramid<'p> {
             output.resampler.run(ring, |row| out.push_light(row))?;
         }
         let count = ring.count();
-        if count.is_multiple_of(2) { self.halve(level, count.saturating_sub(2), count.saturating_sub(1)) } else { Ok(()) }
+        if count.is_multiple_of(2) {
+            self.halve(level, count.saturating_sub(2), count.saturating_sub(1))
+        } else {
+            Ok(())
+        }
     }
 
     fn halve(&mut self, level: usize, upper: usize, lower: usize) -> Result<(), ImageError> {

@@ -67,7 +67,8 @@ impl Resampler {
         while let Some(window) = self.rows.window(self.next)
             && window.end() <= source.count()
         {
-            let rows: Vec<&[Chunk]> = (window.first..window.end()).filter_map(|row| source.row(row)).collect();
+            let rows: Vec<&[Chunk]> =
+                (window.first..window.end()).filter_map(|row| source.row(row)).collect();
             if rows.len() != window.length {
                 return Err(ImageError::Internal("rows of the resampler"));
             }

@@ -45,7 +45,9 @@ impl Ring {
             fill(row, plane);
             // Halving an odd width repeats the last sample.
             for plane in row.chunks_exact_mut(plane) {
-                if let Some([last, behind]) = plane.as_flattened_mut().get_mut(width.saturating_sub(1)..=width) {
+                if let Some([last, behind]) =
+                    plane.as_flattened_mut().get_mut(width.saturating_sub(1)..=width)
+                {
                     *behind = *last;
                 }
             }

@@ -89,7 +89,7 @@ fn agrees_with_floating_point_lanczos() {
             (part, Size::new(40, 36)),
             (part, Size::new(7, 90)),
         ] {
-            let found = resample(&source, crop, size); 
+            let found = resample(&source, crop, size);
             for channel in 0..layout.channels() {
                 let expected = reference(&source, channel, crop, size);
                 let found = found.data().iter().skip(channel).step_by(layout.channels());
@@ -134,4 +134,3 @@ fn invisible_colour_has_no_weight() {
     }
     assert!(output.is_transparent());
 }
-

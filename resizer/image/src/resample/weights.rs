@@ -60,7 +60,8 @@ impl Weights {
         let longest = windows.iter().map(|window: &Window| window.length).max().unwrap_or(0);
         let each = longest.div_ceil(GROUP).max(1);
         let mut groups = vec![[0; GROUP]; each * windows.len()];
-        let room = (usize::try_from(axis.length).unwrap_or(usize::MAX).saturating_add(GROUP - 1) / GROUP).max(each);
+        let room =
+            (usize::try_from(axis.length).unwrap_or(usize::MAX).saturating_add(GROUP - 1) / GROUP).max(each);
         let mut rest = all.as_slice();
         for (window, groups) in windows.iter_mut().zip(groups.chunks_exact_mut(each)) {
             let (weights, behind) = rest.split_at(window.length.min(rest.len()));
@@ -149,11 +150,7 @@ pub(crate) const fn reach(kernel: Kernel) -> f64 {
 }
 
 /// The weights of an output sample, not normalised, and the first input sample.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the axis before"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the axis before")]
 fn weigh(kernel: Kernel, axis: &Axis, index: u32, weights: &mut Vec<f64>) -> usize {
     weights.clear();
     let step = axis.span / f64::from(axis.count.max(1));

@@ -4,7 +4,13 @@ mod background;
 mod blur;
 mod turn;
 
-use crate::{error::ImageError, orient::Orientation, pipeline::Job, pixels::{Layout, Pixels}, size::Size};
+use crate::{
+    error::ImageError,
+    orient::Orientation,
+    pipeline::Job,
+    pixels::{Layout, Pixels},
+    size::Size,
+};
 
 pub(crate) use self::background::blend;
 

@@ -1,7 +1,6 @@
 //! GIF, first frame on its canvas: read by `image`. What the frame does not cover is transparent. What comes after the first
 //! frame is not looked at: it may be damaged or missing.
 
-use image::{ImageDecoder, codecs::gif::GifDecoder};
 use self::header::Header;
 use super::{
     Codec, Decode, Decoded, decode_error, decode_with, hand_out,
@@ -19,6 +18,7 @@ use crate::{
     sniff::Format,
     view::{Scale, View},
 };
+use image::{ImageDecoder, codecs::gif::GifDecoder};
 
 pub(crate) mod header;
 

@@ -56,8 +56,9 @@ impl Decode for Decoder {
             length + profile::memory(length)
         });
         // The profile is put together and used after decoding.
-        let work = Scale::ALL
-            .map(|scale| decoder.memory(&Options { scale: scaled(scale), output, ..Options::default() }).max(profile));
+        let work = Scale::ALL.map(|scale| {
+            decoder.memory(&Options { scale: scaled(scale), output, ..Options::default() }).max(profile)
+        });
         Ok(Info {
             format: Format::Jpeg,
             stored_size: size(header),
@@ -215,7 +216,11 @@ const LOOKED_AT: u64 = 3 << 19;
 struct Encoder;
 
 impl Encoder {
-    fn settings(shape: Shape, how: &Encoding, first: &[u8]) -> Result<(PixelLayout, Settings<'static>), ImageError> {
+    fn settings(
+        shape: Shape,
+        how: &Encoding,
+        first: &[u8],
+    ) -> Result<(PixelLayout, Settings<'static>), ImageError> {
         let layout = match shape.layout {
             Layout::Gray => PixelLayout::Gray8,
             Layout::Rgb => PixelLayout::Rgb8,
@@ -241,10 +246,12 @@ impl Encoder {
 }
 
 /// Bytes of a pixel in the file at most, of noise at the highest quality; of pictures a third of that.
-const fn bytes(how: &Encoding) -> u64 {
-    match (how.quality, how.chroma) {
-        (..=92, _) | (93..=95, Chroma::Quarter) => 1,
-        (93..=95, _) | (_, Chroma::Quarter) => 2,
+const fn bytes(shape: Shape, how: &Encoding) -> u64 {
+    let few =
+        matches!(how.chroma, Chroma::Quarter) || matches!(shape.layout, Layout::Gray | Layout::GrayAlpha);
+    match (how.quality, few) {
+        (..=92, _) | (93..=95, true) => 1,
+        (93..=95, false) | (_, true) => 2,
         _ => 4,
     }
 }
@@ -268,11 +275,11 @@ impl Encode for Encoder {
         };
         let strip = (u64::from(size.width) + 64) * 16 * 16;
         // The file grows in a buffer that doubles: both are held for a moment.
-        held + strip + 3 * padded * bytes(how)
+        held + strip + 3 * padded * bytes(shape, how)
     }
 
     fn length(&self, shape: Shape, how: &Encoding) -> u64 {
-        shape.size.area() * bytes(how)
+        shape.size.area() * bytes(shape, how)
     }
 
     fn looks_at(&self, how: &Encoding) -> Option<u64> {

@@ -103,6 +103,17 @@ impl RowSource for Decoder {
         sink.begin(header.profile.map(|profile| Embedded::Icc(profile.to_vec())))?;
         let Frame { size, chunks, .. } = header.frame;
         let chunks = chunks.ok_or(DAMAGED)?;
+        // The reserved bits of alpha are to be ignored (RFC 9649, 2.7.1.2). libwebp refuses them.
+        let cleared;
+        let chunks = match chunks {
+            head if head.get(8).is_some_and(|flags| head.starts_with(b"ALPH") && flags & RESERVED != 0) => {
+                let mut copy = head.to_vec();
+                copy.iter_mut().skip(8).take(1).for_each(|flags| *flags &= !RESERVED);
+                cleared = copy;
+                &cleared
+            }
+            chunks => chunks,
+        };
         let output = output(&header, view.scale);
         let source = Libwebp::new(chunks, size.width, size.height, output).ok_or(DAMAGED)?;
         let pieces = (chunks.len(), piece(chunks.len(), header.frame.lossy));
@@ -115,6 +126,9 @@ impl RowSource for Decoder {
         canvas.finish(sink)
     }
 }
+
+/// Bits of the first byte of an alpha chunk's content.
+const RESERVED: u8 = 0b1100_0000;
 
 /// Whether a picture can be had as planes: lossy, opaque, and covering its canvas.
 const fn planar(header: &Header<'_>) -> bool {

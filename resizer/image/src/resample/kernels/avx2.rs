@@ -1,13 +1,19 @@
 //! With AVX2. Loads and stores are casts of arrays, so the one thing that is unsafe is to call a function that is compiled
 //! for these instructions.
 
-#![expect(unsafe_code, reason = "calls of functions that are compiled for AVX2, each behind a look at the processor")]
+#![expect(
+    unsafe_code,
+    reason = "calls of functions that are compiled for AVX2, each behind a look at the processor"
+)]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm256_and_si256, _mm256_mulhrs_epi16, _mm256_mullo_epi16, _mm256_or_si256, _mm256_permute2x128_si256, _mm256_set1_epi8, _mm256_set_m128i, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16, _mm256_unpackhi_epi8, _mm256_unpacklo_epi8, _mm256_add_epi16, _mm_add_epi32, _mm_packs_epi32, _mm_srai_epi32, _mm256_add_epi32, _mm256_castsi256_si128,
-    _mm256_extracti128_si256, _mm256_hadd_epi32, _mm256_madd_epi16, _mm256_packs_epi32,
-    _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_srai_epi32,
-    _mm256_unpackhi_epi16, _mm256_unpacklo_epi16, _mm_set1_epi32,
+    __m128i, __m256i, _mm_add_epi32, _mm_packs_epi32, _mm_set1_epi32, _mm_srai_epi32, _mm256_add_epi16,
+    _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_hadd_epi32,
+    _mm256_madd_epi16, _mm256_mulhrs_epi16, _mm256_mullo_epi16, _mm256_or_si256, _mm256_packs_epi32,
+    _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_set_m128i, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16,
+    _mm256_srai_epi32, _mm256_srli_epi16, _mm256_unpackhi_epi8, _mm256_unpackhi_epi16, _mm256_unpacklo_epi8,
+    _mm256_unpacklo_epi16,
 };
 
 use bytemuck::must_cast;

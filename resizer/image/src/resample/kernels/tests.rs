@@ -18,7 +18,9 @@ fn exact(products: impl Iterator<Item = (i16, i16)>) -> i16 {
 #[test]
 fn vertical_sums_are_exact() {
     let mut random = Random::new(1);
-    for (count, extreme) in [(1, false), (2, true), (5, true), (15, false), (16, false), (17, false), (40, false)] {
+    for (count, extreme) in
+        [(1, false), (2, true), (5, true), (15, false), (16, false), (17, false), (40, false)]
+    {
         let axis = Axis { length: count, from: 0.0, span: f64::from(count), count: 1, boxed: 1 };
         let weights = Weights::new(Kernel::Lanczos3, &axis);
         let window = weights.window(0).unwrap();
@@ -67,7 +69,8 @@ fn means_are_exact() {
         assert_eq!(found, plain);
         let (upper, lower) = (upper.as_flattened(), lower.as_flattened());
         for (x, found) in found.as_flattened()[..16 * chunks].iter().enumerate() {
-            let sum: i32 = [upper[2 * x], upper[2 * x + 1], lower[2 * x], lower[2 * x + 1]].map(i32::from).iter().sum();
+            let sum: i32 =
+                [upper[2 * x], upper[2 * x + 1], lower[2 * x], lower[2 * x + 1]].map(i32::from).iter().sum();
             assert_eq!(i32::from(*found), (sum + 2) >> 2);
         }
     }
