@@ -7,6 +7,7 @@
 //! - [`upload`]: what may be stored, and as what: what both `[[uploads]]` share
 //! - [`codec`]: how messages are written and read
 //! - [`digest`]: digests of lists of texts
+//! - `fields`: the fields of transform options as text
 //! - [`framing`]: uploads cut into chunks, answers put together
 //! - [`page`]: pages of lists
 //! - [`reason`]: the stable reasons that errors carry, and the statuses made from them
@@ -19,6 +20,7 @@ pub mod codec;
 pub mod delivery;
 pub mod digest;
 pub mod envoy;
+mod fields;
 pub mod framing;
 pub mod page;
 pub mod reason;

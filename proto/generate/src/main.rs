@@ -6,9 +6,12 @@
 use std::{
     collections::BTreeMap,
     error::Error,
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
+
+use prost_types::{DescriptorProto, FieldDescriptorProto, field_descriptor_proto::Type};
 
 /// Ours, in the order of the services' story.
 const PROTOS: [&str; 8] = [
@@ -53,6 +56,12 @@ const REDACTED: [&str; 27] = [
     ".safelight.signer.v1.Webhook",
 ];
 
+/// The message whose fields are options: it gets them as text too, see src/fields.rs.
+const OPTIONS: &str = "TransformOptions";
+
+/// The code that it is in.
+const OPTIONS_FILE: &str = "safelight.image.v1.rs";
+
 /// The descriptors of all of it, beside the code.
 const DESCRIPTORS: &str = "safelight.fds";
 
@@ -89,7 +98,27 @@ fn generate(out: &Path) -> Result<(), Box<dyn Error>> {
         .emit_rerun_if_changed(false)
         .out_dir(out)
         .compile_fds(compiler.file_descriptor_set())?;
+
+    let set = compiler.file_descriptor_set();
+    let mut messages = set.file.iter().flat_map(|file| &file.message_type);
+    let options = messages.find(|message| message.name() == OPTIONS).ok_or("no message of options")?;
+    fs::OpenOptions::new()
+        .append(true)
+        .open(out.join(OPTIONS_FILE))?
+        .write_all(fields(options).as_bytes())?;
     Ok(())
+}
+
+/// The call of `fields!` for a message.
+fn fields(message: &DescriptorProto) -> String {
+    let kind = |field: &FieldDescriptorProto| match field.r#type() {
+        Type::Enum => format!("choice({})", field.type_name().rsplit('.').next().unwrap_or_default()),
+        Type::Message => "optional".to_owned(),
+        _ if field.proto3_optional() => "optional".to_owned(),
+        _ => "plain".to_owned(),
+    };
+    let fields = message.field.iter().map(|field| format!("    {}: {},\n", field.name(), kind(field)));
+    format!("crate::fields::fields!({} {{\n{}}});\n", message.name(), fields.collect::<String>())
 }
 
 /// The generated files of a folder, and what is in them. Not its README.

@@ -5,70 +5,95 @@
 //! source and the options alone.
 
 use super::{
-    codec::{JPEG_MAX_SIDE, WEBP_MAX_SIDE},
-    options::{FormatChoice, LOSSLESS_WEBP_QUALITY, Options},
+    options::{Chroma, FormatChoice, LOSSLESS_WEBP_QUALITY, Options, QualityProfile},
     size::Size,
     sniff::Format,
 };
 
-/// What an `Accept` header (RFC 9110, section 12.5.1) means for the output format.
+/// The formats that an `Accept` header (RFC 9110, section 12.5.1) names beyond those that every viewer shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Accepts {
-    /// WebP is accepted by name.
-    Webp,
-    /// JPEG and PNG only: what every viewer shows.
-    #[default]
-    Classic,
-}
+pub struct Accepts(u32);
 
 impl Accepts {
+    /// Those alone that every viewer shows: JPEG, PNG and GIF.
+    pub const CLASSIC: Self = Self(0);
+
+    /// Every set that makes a difference.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let chosen: Vec<_> = Format::all().filter(|format| Self::must_be_named(*format)).collect();
+        (0..1_u32 << chosen.len()).map(move |set| {
+            let named = chosen.iter().enumerate().filter(|(place, _)| set >> place & 1 == 1);
+            named.fold(Self::CLASSIC, |set, (_, format)| set.with(*format))
+        })
+    }
+
+    /// These formats too.
+    #[must_use]
+    pub const fn with(self, format: Format) -> Self {
+        Self(self.0 | 1 << format as u32)
+    }
+
+    /// Whether a viewer shows a format.
+    #[must_use]
+    pub const fn shows(self, format: Format) -> bool {
+        !Self::must_be_named(format) || self.0 & 1 << format as u32 != 0
+    }
+
+    const fn must_be_named(format: Format) -> bool {
+        !matches!(format, Format::Jpeg | Format::Png | Format::Gif)
+    }
+
     /// Reads an `Accept` header; empty when the request has none. Several header lines are joined with commas.
     ///
-    /// WebP counts when `image/webp` is named with a quality above 0, and nowhere with quality 0. Ranges such as
+    /// A format counts when its media type is named with a quality above 0, and nowhere with quality 0. Ranges such as
     /// `*/*` and `image/*` do not imply it: browsers without WebP send them too. A malformed element is ignored.
     #[must_use]
     pub fn from_header(header: &str) -> Self {
-        let mut webp = false;
+        let (mut named, mut refused) = (Self::CLASSIC, Self::CLASSIC);
         for element in split_unquoted(header, ',') {
             let mut parts = split_unquoted(element, ';').map(str::trim);
-            if !parts.next().is_some_and(|range| range.eq_ignore_ascii_case("image/webp")) {
+            let range = parts.next().unwrap_or_default();
+            let Some(format) = Format::all().find(|format| {
+                Self::must_be_named(*format) && range.eq_ignore_ascii_case(format.media_type())
+            }) else {
                 continue;
-            }
+            };
             match parts.try_fold(1000, |weight, parameter| match parameter.split_once('=') {
                 Some((name, value)) if name.trim_end().eq_ignore_ascii_case("q") => {
                     weight_of(value.trim_start())
                 }
                 _ => Some(weight),
             }) {
-                Some(0) => return Self::Classic,
-                Some(_) => webp = true,
+                Some(0) => refused = refused.with(format),
+                Some(_) => named = named.with(format),
                 None => {}
             }
         }
-        if webp { Self::Webp } else { Self::Classic }
+        Self(named.0 & !refused.0)
     }
 
-    /// A stable word for it, for identities and logs.
+    /// Stable words for it, for identities and logs.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Webp => "webp",
-            Self::Classic => "classic",
-        }
+    pub fn name(self) -> String {
+        let named = Format::all().filter(|format| Self::must_be_named(*format) && self.shows(*format));
+        let words: Vec<_> = named.map(Format::extension).collect();
+        if words.is_empty() { "classic".to_owned() } else { words.join("+") }
     }
 }
 
 /// How an output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    /// Baseline JPEG of this quality, 1 to 100.
-    Jpeg(u8),
-    /// PNG.
-    Png,
-    /// Lossy WebP of this quality, 1 to 99.
-    Webp(u8),
-    /// Lossless WebP.
-    WebpLossless,
+pub struct Encoding {
+    /// The format of the file.
+    pub format: Format,
+    /// 1 to 100, where the format has loss.
+    pub quality: u8,
+    /// Whether a format that can have loss has none.
+    pub lossless: bool,
+    /// Color samples of a JPEG.
+    pub chroma: Chroma,
+    /// Time for bytes.
+    pub profile: QualityProfile,
 }
 
 impl Encoding {
@@ -76,32 +101,28 @@ impl Encoding {
     /// the format is left open it is one that can hold the size.
     #[must_use]
     pub fn choose(options: &Options, accepts: Accepts, size: Size, transparent: bool) -> Self {
-        let webp = if options.quality >= LOSSLESS_WEBP_QUALITY {
-            Self::WebpLossless
-        } else {
-            Self::Webp(options.quality)
+        let (format, lossless) = match options.format {
+            FormatChoice::Jpeg => (Format::Jpeg, false),
+            FormatChoice::Png => (Format::Png, true),
+            FormatChoice::Webp => (Format::Webp, options.quality >= LOSSLESS_WEBP_QUALITY),
+            FormatChoice::WebpLossless => (Format::Webp, true),
+            FormatChoice::Auto => {
+                let holds = |format: &Format| {
+                    accepts.shows(*format)
+                        && format.is_written()
+                        && size.longest() <= format.max_side()
+                        && (!transparent || format.holds_alpha())
+                };
+                let format = Format::all().find(holds).unwrap_or(Format::Png);
+                let lossless = match format {
+                    Format::Webp => options.quality >= LOSSLESS_WEBP_QUALITY,
+                    format => format == Format::Png,
+                };
+                (format, lossless)
+            }
         };
-        match options.format {
-            FormatChoice::Jpeg => Self::Jpeg(options.quality),
-            FormatChoice::Png => Self::Png,
-            FormatChoice::Webp => webp,
-            FormatChoice::WebpLossless => Self::WebpLossless,
-            FormatChoice::Auto => match accepts {
-                Accepts::Webp if size.longest() <= WEBP_MAX_SIDE => webp,
-                _ if transparent || size.longest() > JPEG_MAX_SIDE => Self::Png,
-                _ => Self::Jpeg(options.quality),
-            },
-        }
-    }
-
-    /// The format of the written file.
-    #[must_use]
-    pub const fn format(self) -> Format {
-        match self {
-            Self::Jpeg(_) => Format::Jpeg,
-            Self::Png => Format::Png,
-            Self::Webp(_) | Self::WebpLossless => Format::Webp,
-        }
+        let Options { quality, chroma, quality_profile: profile, .. } = *options;
+        Self { format, quality, lossless, chroma, profile }
     }
 }
 
@@ -156,6 +177,9 @@ fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample;
+
+    const WEBP: Accepts = Accepts::CLASSIC.with(Format::Webp);
 
     #[test]
     fn webp_only_by_name() {
@@ -180,7 +204,7 @@ mod tests {
             ("x=\"image/webp\"", false),
             ("text/html;x=\", image/webp", false),
         ] {
-            let expected = if webp { Accepts::Webp } else { Accepts::Classic };
+            let expected = if webp { WEBP } else { Accepts::CLASSIC };
             assert_eq!(Accepts::from_header(header), expected, "{header}");
         }
     }
@@ -189,13 +213,16 @@ mod tests {
     fn auto_follows_viewer_and_pixels() {
         let small = Size::new(10, 10);
         let auto = Options::default();
-        assert_eq!(Encoding::choose(&auto, Accepts::Webp, small, true), Encoding::Webp(85));
-        assert_eq!(Encoding::choose(&auto, Accepts::Classic, small, false), Encoding::Jpeg(85));
-        assert_eq!(Encoding::choose(&auto, Accepts::Classic, small, true), Encoding::Png);
+        assert_eq!(Encoding::choose(&auto, WEBP, small, true), sample::as_webp(85));
+        assert_eq!(Encoding::choose(&auto, Accepts::CLASSIC, small, false), sample::as_jpeg(85));
+        assert_eq!(Encoding::choose(&auto, Accepts::CLASSIC, small, true), sample::as_png());
         let best = Options { quality: 100, ..Options::default() };
-        assert_eq!(Encoding::choose(&best, Accepts::Webp, small, false), Encoding::WebpLossless);
+        assert_eq!(
+            Encoding::choose(&best, WEBP, small, false),
+            Encoding { quality: 100, ..sample::as_lossless_webp() }
+        );
         let jpeg = Options { format: FormatChoice::Jpeg, ..Options::default() };
-        assert_eq!(Encoding::choose(&jpeg, Accepts::Webp, small, true), Encoding::Jpeg(85));
+        assert_eq!(Encoding::choose(&jpeg, WEBP, small, true), sample::as_jpeg(85));
     }
 
     #[test]
@@ -205,35 +232,28 @@ mod tests {
         for quality in [85, 100] {
             let auto = Options { quality, ..auto.clone() };
             for (side, accepts, transparent, format) in [
-                (16_383, Accepts::Webp, true, Format::Webp),
-                (16_384, Accepts::Webp, false, Format::Jpeg),
-                (16_384, Accepts::Webp, true, Format::Png),
-                (65_535, Accepts::Webp, false, Format::Jpeg),
-                (65_536, Accepts::Webp, false, Format::Png),
-                (65_535, Accepts::Classic, false, Format::Jpeg),
-                (65_536, Accepts::Classic, false, Format::Png),
+                (16_383, WEBP, true, Format::Webp),
+                (16_384, WEBP, false, Format::Jpeg),
+                (16_384, WEBP, true, Format::Png),
+                (65_535, WEBP, false, Format::Jpeg),
+                (65_536, WEBP, false, Format::Png),
+                (65_535, Accepts::CLASSIC, false, Format::Jpeg),
+                (65_536, Accepts::CLASSIC, false, Format::Png),
             ] {
                 for size in [Size::new(side, 1), Size::new(1, side)] {
-                    assert_eq!(
-                        Encoding::choose(&auto, accepts, size, transparent).format(),
-                        format,
-                        "{size}"
-                    );
+                    assert_eq!(Encoding::choose(&auto, accepts, size, transparent).format, format, "{size}");
                 }
             }
         }
         // A format that was asked for stays.
-        assert_eq!(
-            Encoding::choose(&webp, Accepts::Webp, Size::new(20_000, 1), false).format(),
-            Format::Webp
-        );
+        assert_eq!(Encoding::choose(&webp, WEBP, Size::new(20_000, 1), false).format, Format::Webp);
     }
 
     #[test]
     fn identity_depends_on_accept_only_where_the_output_does() {
         let auto = Options::default();
-        assert_ne!(auto.identity(Accepts::Webp), auto.identity(Accepts::Classic));
+        assert_ne!(auto.identity(WEBP), auto.identity(Accepts::CLASSIC));
         let png = Options { format: FormatChoice::Png, ..Options::default() };
-        assert_eq!(png.identity(Accepts::Webp), png.identity(Accepts::Classic));
+        assert_eq!(png.identity(WEBP), png.identity(Accepts::CLASSIC));
     }
 }

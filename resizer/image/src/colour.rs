@@ -1,7 +1,8 @@
 //! Colour: what a file says of it (ICC profiles, PNG's chunks) and CMYK, to 8-bit sRGB.
 //!
-//! Conversion runs on each output, after resampling: outputs are usually far smaller than the source, and their
-//! bytes then do not depend on which other outputs a request asks for. A profile that is damaged, too large, of another
+//! Profiles of curves and a matrix, nearly all that photographs have, cost next to nothing: pixels are resized as light anyway,
+//! which the curves give, and the matrix is applied to what comes out. Others are tables, and convert the pixels that are
+//! resized. A profile that is damaged, too large, of another
 //! colour model than the pixels, or that cannot be converted is ignored: the pixels are taken as sRGB (or as plain CMYK).
 //!
 //! Profiles are used with the perceptual intent, and as littlecms and browsers do, with black point compensation: the
@@ -11,20 +12,24 @@
 //! - `profile`: ICC profiles, read so that they cost no more than they weigh
 //! - `described`: color spaces that are said by numbers
 //! - `black`: black point compensation
+//! - `to_light`, `from_light`: samples before and after resizing
+//! - `straight`: samples that are not resized
 
 use std::sync::Arc;
 
-use moxcms::{ColorProfile, DataColorSpace, Transform8BitExecutor, TransformOptions};
+use moxcms::{
+    ColorProfile, DataColorSpace, ToneCurveEvaluator, ToneReprCurve, Transform8BitExecutor, TransformOptions,
+};
 
 use self::black::Compensated;
-use super::{
-    error::ImageError,
-    pixels::{Layout, Pixels},
-};
+use super::{error::ImageError, pixels::Layout};
 
 mod black;
 pub(crate) mod described;
+pub(crate) mod from_light;
 pub(crate) mod profile;
+pub(crate) mod straight;
+pub(crate) mod to_light;
 
 /// What a file says of its colours.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,83 +40,54 @@ pub(crate) enum Embedded {
     Described(described::Space),
 }
 
-/// How the pixels of one source become sRGB.
-pub(crate) struct ToSrgb {
-    layout: Layout,
-    conversion: Option<Conversion>,
+/// How the samples of one source become sRGB.
+pub(crate) enum Colors {
+    /// They are.
+    Srgb,
+    /// By a curve for each channel, which gives light, and then a matrix.
+    Curves(Curves),
+    /// By a table of the profile's. Only whole pixels of 8 bits can be converted, so it comes before resizing.
+    Pixels(Conversion),
 }
 
-/// A conversion of pixels of the source's layout.
-enum Conversion {
-    /// Of each gray value.
-    Curve(Box<[u8; 256]>),
+/// What takes a value to its light, both from 0 to 1.
+type Curve = Box<dyn Fn(f64) -> f64 + Send + Sync>;
+
+/// Curves, and the matrix from the light of red, green and blue to that of sRGB's.
+pub(crate) struct Curves {
+    /// One for gray, three for colors.
+    curves: Vec<Curve>,
+    matrix: Option<Matrix>,
+}
+
+/// By rows.
+type Matrix = [[f32; 3]; 3];
+
+/// A conversion of whole pixels.
+pub(crate) enum Conversion {
     /// Of colours whose black is black.
     Direct(Arc<Transform8BitExecutor>),
     /// Of colours whose black is lighter.
     Compensated(Compensated),
+    /// Of inks of no known color.
+    Plain,
 }
 
-impl ToSrgb {
-    /// Prepares for pixels of `layout` of a file that says this, if anything.
+impl Colors {
+    /// Of pixels of `layout` of a file that says this, if anything.
     pub(crate) fn new(layout: Layout, embedded: Option<&Embedded>) -> Self {
-        let conversion = match embedded {
-            Some(Embedded::Icc(profile)) => Conversion::of_profile(layout, profile),
-            Some(Embedded::Described(space)) => Conversion::of_space(layout, space),
+        let found = match embedded {
+            Some(Embedded::Icc(profile)) => Self::of_profile(layout, profile),
+            Some(Embedded::Described(space)) => Self::of_space(layout, space),
             None => None,
         };
-        Self { layout, conversion }
-    }
-
-    /// Converts a picture with straight alpha. Gray stays gray, CMYK becomes RGB.
-    pub(crate) fn apply(&self, mut pixels: Pixels) -> Result<Pixels, ImageError> {
-        if pixels.layout() != self.layout {
-            return Err(ImageError::Internal("colour"));
-        }
-        match (self.layout, &self.conversion) {
-            (Layout::Cmyk, conversion) => cmyk_to_rgb(conversion.as_ref(), &pixels),
-            (_, None) => Ok(pixels),
-            (Layout::Gray, Some(Conversion::Curve(curve))) => {
-                pixels.data_mut().iter_mut().for_each(|y| *y = at(curve, *y));
-                Ok(pixels)
-            }
-            (Layout::GrayAlpha, Some(Conversion::Curve(curve))) => {
-                pixels.data_mut().as_chunks_mut::<2>().0.iter_mut().for_each(|[y, _]| *y = at(curve, *y));
-                Ok(pixels)
-            }
-            (_, Some(conversion)) => {
-                let stride = pixels.stride();
-                let mut source = vec![0; stride];
-                let mut row = conversion.rows(stride);
-                for target in pixels.data_mut().chunks_exact_mut(stride) {
-                    source.copy_from_slice(target);
-                    row(&source, target)?;
-                }
-                Ok(pixels)
-            }
+        match found {
+            None if layout == Layout::Cmyk => Self::Pixels(Conversion::Plain),
+            found => found.unwrap_or(Self::Srgb),
         }
     }
-}
 
-fn cmyk_to_rgb(conversion: Option<&Conversion>, pixels: &Pixels) -> Result<Pixels, ImageError> {
-    let mut output = Pixels::zeroed(pixels.size(), Layout::Rgb)?;
-    let stride = output.stride();
-    let mut row = conversion.map(|conversion| conversion.rows(pixels.stride()));
-    for (source, target) in pixels.rows().zip(output.data_mut().chunks_exact_mut(stride)) {
-        if let Some(row) = &mut row {
-            row(source, target)?;
-        } else {
-            for (cmyk, rgb) in source.as_chunks::<4>().0.iter().zip(target.as_chunks_mut::<3>().0) {
-                *rgb = plain_cmyk(*cmyk);
-            }
-        }
-    }
-    Ok(output)
-}
-
-const FAILED: ImageError = ImageError::Internal("colour");
-
-impl Conversion {
-    /// The conversion from an embedded profile to sRGB, or none where there is no use for it.
+    /// What an embedded profile says. `None`: there is no use for it.
     fn of_profile(layout: Layout, bytes: &[u8]) -> Option<Self> {
         let profile = profile::read(bytes)?;
         let (space, source, target) = match layout {
@@ -126,90 +102,115 @@ impl Conversion {
         if profile.color_space != space {
             return None;
         }
+        if profile.lut_a_to_b_perceptual.is_none()
+            && let Some(curves) = Curves::of(&profile)
+        {
+            return Some(Self::Curves(curves));
+        }
         // Of others black is no light.
         if profile.lut_a_to_b_perceptual.is_some()
             && let Some(compensated) = Compensated::new(&profile, bytes, layout, source, target)
         {
-            return Some(Self::Compensated(compensated));
+            return Some(Self::Pixels(Conversion::Compensated(compensated)));
         }
-        Self::direct(&profile, source, target)
+        let srgb = ColorProfile::new_srgb();
+        let transform = profile.create_transform_8bit(source, &srgb, target, TransformOptions::default());
+        Some(Self::Pixels(Conversion::Direct(transform.ok()?)))
     }
 
-    /// The conversion from a color space in numbers.
+    /// What a color space in numbers says.
     fn of_space(layout: Layout, space: &described::Space) -> Option<Self> {
-        let profile = space.profile()?;
+        let mut curves = Curves::of(&space.profile()?)?;
         match layout {
             Layout::Gray | Layout::GrayAlpha => {
-                let transform = to_srgb(&profile, moxcms::Layout::Rgb, moxcms::Layout::Rgb)?;
-                let ramp: Vec<u8> = (0..=255).flat_map(|y| [y; 3]).collect();
-                curve(transform.as_ref(), &ramp)
+                curves.curves.truncate(1);
+                curves.matrix = None;
             }
-            Layout::Rgb => Self::direct(&profile, moxcms::Layout::Rgb, moxcms::Layout::Rgb),
-            Layout::Rgba => Self::direct(&profile, moxcms::Layout::Rgba, moxcms::Layout::Rgba),
-            Layout::Cmyk => None,
+            Layout::Rgb | Layout::Rgba => {}
+            Layout::Cmyk => return None,
+        }
+        Some(Self::Curves(curves))
+    }
+
+    /// The layout that pixels have when they are resized, and afterwards.
+    pub(crate) const fn layout(&self, source: Layout) -> Layout {
+        match source {
+            Layout::Cmyk => Layout::Rgb,
+            _ => source,
         }
     }
+}
 
-    fn direct(profile: &ColorProfile, source: moxcms::Layout, target: moxcms::Layout) -> Option<Self> {
-        to_srgb(profile, source, target).map(Self::Direct)
+impl Curves {
+    /// Of a profile that is no more than curves and primaries.
+    fn of(profile: &ColorProfile) -> Option<Self> {
+        if !profile.is_matrix_shaper() || profile.pcs != DataColorSpace::Xyz {
+            return None;
+        }
+        // Code points inside a profile come before its curves, as moxcms has it.
+        let transfer = profile.cicp.map(|cicp| cicp.transfer_characteristics);
+        let curves = [&profile.red_trc, &profile.green_trc, &profile.blue_trc].map(|curve| {
+            let said = transfer.and_then(|transfer| ToneReprCurve::make_cicp_linear_evaluator(transfer).ok());
+            curve_of(said.or_else(|| curve.as_ref()?.make_linear_evaluator().ok())?)
+        });
+        let curves: Vec<_> = curves.into_iter().collect::<Option<_>>()?;
+        let matrix = profile.transform_matrix(&ColorProfile::new_srgb()).to_f32();
+        Some(Self { curves, matrix: Some(matrix.v) })
     }
 
-    /// What converts rows of `length` bytes.
-    fn rows(&self, length: usize) -> impl FnMut(&[u8], &mut [u8]) -> Result<(), ImageError> {
+    /// The curve of a channel.
+    fn of_channel(&self, channel: usize) -> impl Fn(f64) -> f64 {
+        let curve = self.curves.get(channel).or(self.curves.last());
+        move |value| curve.map_or(value, |curve| curve(value))
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a profile's own precision")]
+fn curve_of(evaluator: Box<dyn ToneCurveEvaluator + Send + Sync>) -> Option<Curve> {
+    let ends = [0.0, 1.0].map(|end| evaluator.evaluate_value(end));
+    ends.iter()
+        .all(|end| end.is_finite())
+        .then(|| -> Curve { Box::new(move |value| evaluator.evaluate_value(value as f32).into()) })
+}
+
+/// A gray profile's curve.
+fn gray(profile: &ColorProfile) -> Option<Colors> {
+    let evaluator = curve_of(profile.gray_trc.as_ref()?.make_linear_evaluator().ok()?)?;
+    // Of a Lab connection space the curve gives L* (ICC.1:2022, F.2).
+    let curve: Curve = if profile.pcs == DataColorSpace::Lab {
+        Box::new(move |value| light(evaluator(value)))
+    } else {
+        evaluator
+    };
+    Some(Colors::Curves(Curves { curves: vec![curve], matrix: None }))
+}
+
+/// The light of L* over 100 (CIE 15, 8.2.1), from 0 to 1.
+fn light(lightness: f64) -> f64 {
+    let l = lightness.clamp(0.0, 1.0) * 100.0;
+    if l > 8.0 { ((l + 16.0) / 116.0).powi(3) } else { l * 27.0 / 24_389.0 }
+}
+
+const FAILED: ImageError = ImageError::Internal("color");
+
+impl Conversion {
+    /// What converts rows of `length` bytes to sRGB, of the [layout](Colors::layout) after it.
+    pub(crate) fn rows(&self, length: usize) -> impl FnMut(&[u8], &mut [u8]) -> Result<(), ImageError> {
         let mut wide = match self {
             Self::Compensated(compensated) => compensated.buffers(length),
             _ => Default::default(),
         };
         move |source, target| match self {
-            Self::Curve(_) => Err(FAILED),
             Self::Direct(transform) => transform.transform(source, target).map_err(|_| FAILED),
             Self::Compensated(compensated) => compensated.transform(source, target, &mut wide).ok_or(FAILED),
+            Self::Plain => {
+                for (cmyk, rgb) in source.as_chunks::<4>().0.iter().zip(target.as_chunks_mut::<3>().0) {
+                    *rgb = plain_cmyk(*cmyk);
+                }
+                Ok(())
+            }
         }
     }
-}
-
-/// moxcms's transform, 8 bits a channel.
-fn to_srgb(
-    profile: &ColorProfile,
-    source: moxcms::Layout,
-    target: moxcms::Layout,
-) -> Option<Arc<Transform8BitExecutor>> {
-    profile.create_transform_8bit(source, &ColorProfile::new_srgb(), target, TransformOptions::default()).ok()
-}
-
-/// A gray profile's conversion.
-fn gray(profile: &ColorProfile) -> Option<Conversion> {
-    // Of a Lab connection space the curve gives L* (ICC.1:2022, F.2). moxcms takes it for light.
-    if profile.pcs == DataColorSpace::Lab
-        && let Some(lightness) = &profile.gray_trc
-    {
-        let evaluator = lightness.make_linear_evaluator().ok()?;
-        let mut curve = Box::new([0; 256]);
-        for (y, value) in (0..=u8::MAX).zip(curve.iter_mut()) {
-            *value = black::encoded(light(evaluator.evaluate_value(f32::from(y) / 255.0)));
-        }
-        return Some(Conversion::Curve(curve));
-    }
-    let transform = to_srgb(profile, moxcms::Layout::Gray, moxcms::Layout::Rgb)?;
-    curve(transform.as_ref(), &(0..=255).collect::<Vec<_>>())
-}
-
-/// The light of L* over 100 (CIE 15, 8.2.1), from 0 to 1.
-fn light(lightness: f32) -> f32 {
-    let l = lightness.clamp(0.0, 1.0) * 100.0;
-    if l > 8.0 { ((l + 16.0) / 116.0).powi(3) } else { l * 27.0 / 24_389.0 }
-}
-
-/// What each of the 256 gray values becomes, from a ramp of them.
-fn curve(transform: &Transform8BitExecutor, ramp: &[u8]) -> Option<Conversion> {
-    let mut colours = [[0; 3]; 256];
-    transform.transform(ramp, colours.as_flattened_mut()).ok()?;
-    // Channels come out equal; green is as good as any.
-    Some(Conversion::Curve(Box::new(colours.map(|[_, green, _]| green))))
-}
-
-fn at(curve: &[u8; 256], value: u8) -> u8 {
-    curve.get(usize::from(value)).copied().unwrap_or(value)
 }
 
 /// CMYK without a profile: each ink absorbs its light, black absorbs all.

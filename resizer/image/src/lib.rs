@@ -18,16 +18,15 @@
 
 /// Which bytes the same source and the same options make. To be raised with every change that makes other ones: stored
 /// results and entity tags of the versions before are then not used any more.
-pub const ENGINE: u32 = 2;
+pub const ENGINE: u32 = 3;
 
 pub mod accept;
-mod background;
 pub mod cancel;
 pub mod codec;
 pub mod color;
 mod colour;
-pub mod cost;
 pub mod error;
+mod light;
 pub mod limits;
 pub mod options;
 pub mod orient;
@@ -36,9 +35,11 @@ mod pixels;
 pub mod plan;
 pub mod preview;
 pub mod probe;
+pub mod render;
 mod resample;
 pub mod size;
 pub mod sniff;
+mod step;
 pub mod strip;
 mod view;
 

@@ -1,17 +1,22 @@
 //! What is asked of one output picture, and when that is valid.
 //!
 //! Semantics follow Cloudflare Images; see [`plan`](super::plan) for the geometry and [`Options::parse`] for the text
-//! form.
+//! form. An option is a field of [`Options`] and an entry of the [`table`], from which everything else follows.
 
 use std::num::NonZeroU32;
 
 use super::color::Color;
 
 mod display;
+mod names;
 mod parse;
+pub mod table;
 
 /// Largest device pixel ratio, Cloudflare's.
 pub const MAX_DPR: f64 = 2.0;
+
+/// Largest blur, Cloudflare's.
+pub const MAX_BLUR: f64 = 250.0;
 
 /// Encoder quality when none is asked for, Cloudflare's.
 pub const DEFAULT_QUALITY: u8 = 85;
@@ -50,6 +55,8 @@ pub struct Options {
     pub light: Light,
     /// The resampling filter. Unset: the profile's, which is Lanczos3 for all.
     pub kernel: Option<Kernel>,
+    /// Gaussian blur of the resized picture: twice the standard deviation in its pixels. 0 to [`MAX_BLUR`]; 0 is none.
+    pub blur: f64,
 }
 
 impl Default for Options {
@@ -68,6 +75,7 @@ impl Default for Options {
             chroma: Chroma::default(),
             light: Light::default(),
             kernel: None,
+            blur: 0.0,
         }
     }
 }
@@ -135,7 +143,7 @@ pub enum FormatChoice {
     /// By what the viewer accepts and whether the output has transparency; see [`accept`](super::accept).
     #[default]
     Auto,
-    /// Baseline JPEG, 4:2:0.
+    /// JPEG: see [`QualityProfile`] and [`Chroma`].
     Jpeg,
     /// PNG, 8 bits a channel.
     Png,
@@ -216,20 +224,9 @@ impl Options {
     /// Checks every value. Nothing is ever clamped.
     ///
     /// # Errors
-    /// All violations at once, in the order of the fields.
+    /// All violations at once, in the order of the table.
     pub fn validate(&self) -> Result<(), Vec<Violation>> {
-        let mut violations = Vec::new();
-        if let Gravity::Point { x, y, .. } = self.gravity
-            && !((0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y))
-        {
-            violations.push(Violation::new("gravity", "a focal point is from 0 to 1 in both directions"));
-        }
-        if !(self.dpr > 0.0 && self.dpr <= MAX_DPR) {
-            violations.push(Violation::new("dpr", format!("must be above 0 and at most {MAX_DPR}")));
-        }
-        if !(1..=100).contains(&self.quality) {
-            violations.push(Violation::new("quality", "must be from 1 to 100"));
-        }
+        let violations: Vec<_> = table::TABLE.iter().filter_map(|entry| entry.check(self).err()).collect();
         if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
 }

@@ -31,8 +31,7 @@ pub fn thumbhash(file: &[u8]) -> Result<Vec<u8>, ImageError> {
     let limits = Limits { max_source_side: MAX_SIDE, ..Limits::default() };
     let info = probe::probe(file, &limits)?;
     let view = View::whole(info.stored_size);
-    let decoded = codec::decoder(info.format).decode(file, &info, &view, &Cancel::new())?;
-    let pixels = decoded.pixels.into_layout(Layout::Rgba)?;
+    let pixels = codec::decode_whole(file, &info, &view, &Cancel::new())?.pixels.into_layout(Layout::Rgba)?;
     if pixels.layout() != Layout::Rgba {
         return Err(ImageError::Internal("layout of a preview"));
     }
@@ -44,7 +43,7 @@ pub fn thumbhash(file: &[u8]) -> Result<Vec<u8>, ImageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cancel::Cancel, pipeline, plan, sample};
+    use crate::{pipeline, plan, sample};
 
     #[test]
     fn a_picture_of_one_color_has_that_color() {

@@ -64,6 +64,11 @@ impl Info {
         self.orientation.turn(self.stored_size)
     }
 
+    /// Whether decoded samples have 16 bits.
+    pub(crate) const fn is_wide(&self) -> bool {
+        self.bit_depth > 8
+    }
+
     /// Bytes of a decoded pixel.
     pub(crate) const fn channels(&self) -> u64 {
         self.layout.channels() as u64
@@ -85,7 +90,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Info, ImageError> {
     let format = sniff(bytes)?;
     let file_size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     limits.check_bytes(file_size)?;
-    let info = codec::decoder(format).probe(bytes, limits)?;
+    let info = codec::of(format).decoder.probe(bytes, limits)?;
     limits.check_source(info.stored_size)?;
     Ok(info)
 }

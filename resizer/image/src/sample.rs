@@ -9,11 +9,15 @@ use image::{
 use jpeg_encoder::{ColorType, SamplingFactor};
 
 use super::{
-    accept::Encoding,
+    accept::{Accepts, Encoding},
     cancel::Cancel,
-    codec,
+    codec::{self, rows::Samples},
+    colour::{Colors, Embedded, straight::Straight},
+    error::ImageError,
+    options::{FormatChoice, Options},
     pixels::{Layout, Pixels},
     size::Size,
+    step::Shape,
 };
 
 /// Small random numbers, the same in every run (Knuth's MMIX generator).
@@ -170,8 +174,7 @@ pub(crate) fn gif(frames: &[Pixels]) -> Vec<u8> {
 
 /// A simple WebP.
 pub(crate) fn webp(pixels: &Pixels, lossless: bool) -> Vec<u8> {
-    codec::encode(if lossless { Encoding::WebpLossless } else { Encoding::Webp(90) }, pixels, &Cancel::new())
-        .unwrap()
+    encode(if lossless { as_lossless_webp() } else { as_webp(90) }, pixels, &Cancel::new()).unwrap()
 }
 
 /// The chunks of a simple WebP, made into an extended one with a canvas of `canvas` and more chunks at the end.
@@ -257,4 +260,50 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>, Pixels)> {
         ("GIF", palette, shown.clone()),
         ("animated GIF", moving, shown),
     ]
+}
+
+fn encoding(format: FormatChoice, quality: u8) -> Encoding {
+    let options = Options { format, quality, ..Options::default() };
+    Encoding::choose(&options, Accepts::default(), Size::new(1, 1), false)
+}
+
+pub(crate) fn as_jpeg(quality: u8) -> Encoding {
+    encoding(FormatChoice::Jpeg, quality)
+}
+
+pub(crate) fn as_png() -> Encoding {
+    encoding(FormatChoice::Png, 85)
+}
+
+/// With loss at any quality.
+pub(crate) fn as_webp(quality: u8) -> Encoding {
+    Encoding { lossless: false, ..encoding(FormatChoice::Webp, quality) }
+}
+
+pub(crate) fn as_lossless_webp() -> Encoding {
+    encoding(FormatChoice::WebpLossless, 85)
+}
+
+pub(crate) fn encode(encoding: Encoding, pixels: &Pixels, cancel: &Cancel) -> Result<Vec<u8>, ImageError> {
+    let shape = Shape { size: pixels.size(), layout: pixels.layout() };
+    codec::encoder(&encoding, shape)?.encode(pixels, &encoding, cancel)
+}
+
+/// A whole picture as it is shown: sRGB.
+pub(crate) fn shown(pixels: &Pixels, embedded: Option<&Embedded>) -> Pixels {
+    let colors = Colors::new(pixels.layout(), embedded);
+    let layout = colors.layout(pixels.layout());
+    let mut straight = Straight::new(&colors, layout, false);
+    let mut data = Vec::new();
+    for row in pixels.rows() {
+        match &colors {
+            Colors::Pixels(conversion) => {
+                let mut converted = vec![0; row.len() / pixels.layout().channels() * layout.channels()];
+                conversion.rows(row.len())(row, &mut converted).unwrap();
+                straight.row(Samples::Bits8(&converted), &mut data);
+            }
+            _ => straight.row(Samples::Bits8(row), &mut data),
+        }
+    }
+    Pixels::new(pixels.size(), layout, data).unwrap()
 }

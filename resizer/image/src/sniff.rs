@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::error::ImageError;
+use super::{codec, error::ImageError};
 
 /// A picture format that is read or written here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,37 +18,45 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format.
+    pub fn all() -> impl Iterator<Item = Self> {
+        codec::ALL.iter().map(|codec| codec.format)
+    }
+
     /// The media type, for example `image/jpeg`.
     #[must_use]
-    pub const fn media_type(self) -> &'static str {
-        match self {
-            Self::Jpeg => "image/jpeg",
-            Self::Png => "image/png",
-            Self::Webp => "image/webp",
-            Self::Gif => "image/gif",
-        }
+    pub fn media_type(self) -> &'static str {
+        codec::of(self).media_type
     }
 
     /// The usual file name extension, without a dot.
     #[must_use]
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpg",
-            Self::Png => "png",
-            Self::Webp => "webp",
-            Self::Gif => "gif",
-        }
+    pub fn extension(self) -> &'static str {
+        codec::of(self).extension
+    }
+
+    /// Whether pictures of it can be transparent.
+    #[must_use]
+    pub fn holds_alpha(self) -> bool {
+        codec::of(self).holds_alpha
+    }
+
+    /// The longest side of a picture that it holds, in pixels.
+    #[must_use]
+    pub fn max_side(self) -> u32 {
+        codec::of(self).max_side
+    }
+
+    /// Whether it is written here.
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        codec::of(self).encoder.is_some()
     }
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Jpeg => "JPEG",
-            Self::Png => "PNG",
-            Self::Webp => "WebP",
-            Self::Gif => "GIF",
-        })
+        f.write_str(codec::of(*self).name)
     }
 }
 
@@ -62,18 +70,8 @@ pub const SNIFF_LEN: usize = 512;
 /// is everything else (an empty file too).
 pub fn sniff(bytes: &[u8]) -> Result<Format, ImageError> {
     let head = bytes.get(..SNIFF_LEN).unwrap_or(bytes);
-    let starts = |magic: &[u8]| head.starts_with(magic);
-    if starts(b"\xFF\xD8\xFF") {
-        return Ok(Format::Jpeg);
-    }
-    if starts(b"\x89PNG\r\n\x1A\n") {
-        return Ok(Format::Png);
-    }
-    if starts(b"RIFF") && head.get(8..12) == Some(b"WEBP") {
-        return Ok(Format::Webp);
-    }
-    if starts(b"GIF87a") || starts(b"GIF89a") {
-        return Ok(Format::Gif);
+    if let Some(codec) = codec::ALL.iter().find(|codec| (codec.starts)(head)) {
+        return Ok(codec.format);
     }
     Err(refused(head).map_or(ImageError::NotAnImage, ImageError::Unsupported))
 }

@@ -4,9 +4,11 @@
 //! all outputs of a request, so its scale is the one that the largest of them still looks good from.
 
 use super::{
+    options::Kernel,
     pipeline::Job,
-    plan::{CropBox, Plan},
+    plan::CropBox,
     probe::{Info, Work},
+    render::left_to_filter,
     size::Size,
 };
 
@@ -44,13 +46,8 @@ impl Scale {
     }
 }
 
-/// How many decoded pixels each output pixel has at least in both directions, where fewer than all are decoded: a
-/// decoder's scaling is a plain mean of pixels, and with what is left the resampler's filter decides how the output looks.
-/// It is 2, and a little less where a side was rounded up to whole pixels.
-const LEFT_TO_RESAMPLER: f64 = 1.98;
-
-/// Lanczos3 reads three output pixels beyond the box's edges.
-const LOBES: f64 = 3.0;
+/// The widest filter reads three output pixels beyond the box's edges, and up to another where pixels are halved before.
+const LOBES: f64 = 4.0;
 
 /// The part of a picture that a decoder makes, in the picture's stored orientation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +73,7 @@ impl View {
         if jobs.is_empty() || matches!(info.work, Work::Whole(_)) {
             return Self::whole(info.stored_size);
         }
-        let serves = |scale: &&Scale| jobs.iter().all(|job| serves(&job.plan, **scale));
+        let serves = |scale: &&Scale| jobs.iter().all(|job| serves(job, **scale));
         let scale = Scale::ALL.iter().rev().find(serves).copied().unwrap_or_default();
         let scaled = |side: u32| f64::from(scale.apply(side));
         let (width, height) = (scaled(info.stored_size.width), scaled(info.stored_size.height));
@@ -109,11 +106,14 @@ impl View {
 }
 
 /// Whether an output can be made from its source at this scale.
-fn serves(plan: &Plan, scale: Scale) -> bool {
-    let enough =
-        |crop: f64, resized: u32| crop >= f64::from(resized) * f64::from(scale.divisor()) * LEFT_TO_RESAMPLER;
+fn serves(job: &Job, scale: Scale) -> bool {
+    let plan = &job.plan;
+    let left = left_to_filter(job.options.quality_profile);
+    let enough = |crop: f64, resized: u32| crop >= f64::from(resized) * f64::from(scale.divisor()) * left;
     scale == Scale::Full
-        || enough(plan.crop.width, plan.resized.width) && enough(plan.crop.height, plan.resized.height)
+        || job.options.kernel != Some(Kernel::Nearest)
+            && enough(plan.crop.width, plan.resized.width)
+            && enough(plan.crop.height, plan.resized.height)
 }
 
 fn at_scale(crop: CropBox, scale: Scale) -> CropBox {

@@ -17,12 +17,12 @@ use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
 use safelight_image::{
     accept::Accepts,
     cancel::Cancel,
-    cost,
     limits::Limits,
     options::{Fit, FormatChoice, Options},
     pipeline::{Job, process},
     plan::plan,
     probe::probe,
+    render::RenderPlan,
 };
 
 /// Counts what the current thread holds.
@@ -244,15 +244,16 @@ fn estimates_are_never_too_low() {
                 let (width, height) = (NonZeroU32::new(width), NonZeroU32::new(height));
                 let options = Options { width, height, fit, format, quality: 100, ..Options::default() };
                 let plan = plan(info.size(), &options, &[], &limits).unwrap();
-                let jobs = [Job { options, plan, accepts: Accepts::Classic }];
-                let estimate = cost::memory(&info, &jobs);
+                let jobs = [Job { options, plan, accepts: Accepts::CLASSIC }];
+                let estimate = RenderPlan::new(&info, &jobs).unwrap().memory();
                 let taken = peak(|| {
                     process(bytes, &info, &jobs, &Cancel::new(), |_, output| drop(output)).unwrap();
                 });
                 let case = format!("{name} {}: estimated {estimate}, taken {taken}", jobs[0].options);
                 assert!(estimate >= taken, "{case}");
                 println!("{case}");
-                assert!(estimate <= 6 * taken + (8 << 20), "{case}");
+                // Encoders are ready for noise.
+                assert!(estimate <= 6 * taken + (24 << 20), "{case}");
             }
         }
     }
@@ -270,7 +271,7 @@ fn large_jpegs_made_small_take_little() {
         let (width, height) = (NonZeroU32::new(width), NonZeroU32::new(height));
         let options = Options { width, height, fit, format: FormatChoice::Jpeg, ..Options::default() };
         let plan = plan(info.size(), &options, &[], &limits).unwrap();
-        cost::memory(&info, &[Job { options, plan, accepts: Accepts::Classic }])
+        RenderPlan::new(&info, &[Job { options, plan, accepts: Accepts::CLASSIC }]).unwrap().memory()
     };
     let megabytes = [
         estimate(Fit::ScaleDown, 0, 0),
@@ -280,11 +281,11 @@ fn large_jpegs_made_small_take_little() {
         estimate(Fit::Crop, 10_000, 100),
     ]
     .map(|bytes| bytes / 1_000_000);
-    // 300 MB of pixels, 75 at 1/2, 5 at 1/8; each with what a row of MCUs takes in decoder and resampler.
-    assert!(megabytes[0] > 300 && megabytes[0] < 1500, "{megabytes:?}");
-    assert!(megabytes[1] > 75 && megabytes[1] < 200, "{megabytes:?}");
-    assert!(megabytes[2] > 5 && megabytes[2] < 40, "{megabytes:?}");
-    assert!(megabytes[3] > 3 && megabytes[3] < 40, "{megabytes:?}");
+    // Rows of the source, and a file: 100 megapixels of at most 1 byte, in a buffer that doubles; 6 at 1/4.
+    assert!(megabytes[0] > 100 && megabytes[0] < 400, "{megabytes:?}");
+    assert!(megabytes[1] > 10 && megabytes[1] < 50, "{megabytes:?}");
+    assert!(megabytes[2] > 2 && megabytes[2] < 16, "{megabytes:?}");
+    assert!(megabytes[3] > 3 && megabytes[3] < 30, "{megabytes:?}");
 }
 
 /// Narrow pictures are mostly the padding of MCUs, of 16 pixels a side.
@@ -297,8 +298,8 @@ fn narrow_outputs_are_estimated_with_their_padding() {
         let info = probe(&bytes, &limits).unwrap();
         let options = Options { format: FormatChoice::Jpeg, quality: 100, ..Options::default() };
         let plan = plan(info.size(), &options, &[], &limits).unwrap();
-        let jobs = [Job { options, plan, accepts: Accepts::Classic }];
-        let estimate = cost::memory(&info, &jobs);
+        let jobs = [Job { options, plan, accepts: Accepts::CLASSIC }];
+        let estimate = RenderPlan::new(&info, &jobs).unwrap().memory();
         let taken = peak(|| {
             process(&bytes, &info, &jobs, &Cancel::new(), |_, output| drop(output)).unwrap();
         });

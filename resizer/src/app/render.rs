@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use safelight_image::{
     accept::Accepts,
     cancel::Cancel,
-    cost,
     options::Options,
-    pipeline::{self, Encoded, Job},
+    pipeline::{Encoded, Job},
     plan::{self, OutputBounds},
+    render::RenderPlan,
 };
 use safelight_proto::reason::CallError;
 use tokio::sync::mpsc;
@@ -101,7 +101,8 @@ impl App {
             })
             .collect::<Result<Vec<_>, plan::PlanError>>()
             .map_err(error::plan)?;
-        let cost = cost::memory(&info, &jobs) + cost::encoded(&jobs);
+        let plan = RenderPlan::new(&info, &jobs).map_err(|error| bytes.refused(error))?;
+        let cost = plan.memory() + plan.encoded();
         let mut pixels = self.admission.pixels(cost, deadline).await.map_err(error::rejected)?;
 
         let cancel = Cancel::new().with_deadline(deadline);
@@ -109,7 +110,7 @@ impl App {
         let (made, mut outputs) = mpsc::unbounded_channel::<Output>();
         let job = move || {
             let mut kept = 0;
-            let report = pipeline::process(&bytes, &info, &jobs, &cancel, |index, encoded| {
+            let report = plan.run(&bytes, &cancel, |index, encoded| {
                 kept += encoded.bytes.len() as u64;
                 _ = made.send(Output::new(index, encoded)); // the receiver is gone: `cancel` is set
             });

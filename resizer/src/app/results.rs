@@ -613,13 +613,13 @@ fn eager(delivery: &Delivery, origin: &str, variants: &[String]) -> Vec<Eager> {
     for route in delivery.routes.iter().filter(|route| route.origin == origin) {
         for name in variants.iter().filter(|name| route.serves(name)) {
             let Some(variant) = delivery.variants.get(name) else { continue };
-            let open = [Accepts::Webp, Accepts::Classic];
-            let viewers = if variant.options.varies_by_accept() { &open[..] } else { &open[1..] };
+            let viewers = Accepts::all()
+                .filter(|accepts| variant.options.varies_by_accept() || *accepts == Accepts::CLASSIC);
             for accepts in viewers {
                 let eager = Eager {
                     variant: name.clone(),
                     options: variant.options.clone(),
-                    viewer: Viewer { accepts: *accepts, bounds: route.bounds.into_iter().collect() },
+                    viewer: Viewer { accepts, bounds: route.bounds.into_iter().collect() },
                 };
                 if !all.contains(&eager) {
                     all.push(eager);

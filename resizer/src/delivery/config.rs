@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use safelight_chassis::config::Section;
 
 use super::{
@@ -16,16 +15,15 @@ use super::{
 };
 use crate::origin::Origins;
 use safelight_image::{
-    options::Options,
+    options::{
+        Options,
+        table::{Entry, TABLE},
+    },
     plan::{OnExceed, OutputBounds},
 };
 
 /// Cache lifetime when a route names none: two days, Cloudflare Images' default browser TTL.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(2 * 24 * 3600);
-
-/// The options that a `[variants.*]` table may hold, with the grammar of URL option lists.
-const OPTION_NAMES: [&str; 8] =
-    ["width", "height", "fit", "gravity", "dpr", "quality", "format", "background"];
 
 /// What decides whether a URL without a signature is served.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,27 +98,19 @@ pub fn read(section: &mut Section, origins: &Origins) -> Delivery {
     Delivery { variants, routes }
 }
 
-/// Reads options with the grammar of URL option lists, so that there is one.
+/// Reads options, with the values that they have in URLs.
 fn read_options(section: &mut Section) -> Options {
-    let items: Vec<String> = OPTION_NAMES
-        .iter()
-        .filter_map(|name| {
-            let value = match section.optional::<toml::Value>(name)? {
-                toml::Value::String(text) => utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string(),
-                toml::Value::Integer(number) => number.to_string(),
-                toml::Value::Float(number) => number.to_string(),
-                _ => {
-                    section.error(name, "must be a number or text");
-                    return None;
-                }
-            };
-            Some(format!("{name}={value}"))
-        })
-        .collect();
-    if items.is_empty() {
-        return Options::default();
+    let mut texts = Vec::new();
+    for Entry { name, .. } in &TABLE {
+        match section.optional::<toml::Value>(name) {
+            Some(toml::Value::String(text)) => texts.push((name, text)),
+            Some(toml::Value::Integer(number)) => texts.push((name, number.to_string())),
+            Some(toml::Value::Float(number)) => texts.push((name, number.to_string())),
+            Some(_) => section.error(name, "must be a number or text"),
+            None => {}
+        }
     }
-    Options::parse(&items.join(",")).unwrap_or_else(|violations| {
+    Options::from_texts(texts).unwrap_or_else(|violations| {
         for violation in violations {
             section.error(&violation.field, violation.description);
         }

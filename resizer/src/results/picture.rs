@@ -9,9 +9,6 @@ const HEIGHT: &str = "x-amz-meta-height";
 const LENGTH: &str = "x-amz-meta-length";
 const CRC32C: &str = "x-amz-meta-crc32c";
 
-/// The formats that results have.
-const FORMATS: [Format; 3] = [Format::Jpeg, Format::Png, Format::Webp];
-
 /// What a result is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Picture {
@@ -46,7 +43,8 @@ impl Picture {
         let number = |name| stat.metadata(name).and_then(|text| text.parse::<u64>().ok());
         let side = |name| number(name).and_then(|side| u32::try_from(side).ok());
         let crc32c = stat.metadata(CRC32C).and_then(|text| u32::from_str_radix(&text, 16).ok());
-        let format = FORMATS.into_iter().find(|format| stat.content_type() == Some(format.media_type()));
+        let format = Format::all()
+            .find(|format| format.is_written() && stat.content_type() == Some(format.media_type()));
         let (Some(width), Some(height), Some(length), Some(crc32c), Some(format)) =
             (side(WIDTH), side(HEIGHT), number(LENGTH), crc32c, format)
         else {

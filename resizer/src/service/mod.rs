@@ -5,9 +5,11 @@
 //! - [`upload`]: the messages of an upload, into bytes
 //! - [`answer`]: outputs, into the messages of an answer
 //! - [`translate`]: messages ↔ values
+//! - [`options`]: transform options, both ways
 //! - [`permits`]: what the caller may have
 
 mod answer;
+mod options;
 mod permits;
 mod server;
 mod translate;

@@ -2,7 +2,6 @@
 
 use std::{
     net::IpAddr,
-    num::NonZeroU32,
     time::{Duration, SystemTime},
 };
 
@@ -19,6 +18,7 @@ use safelight_proto::{
     upload::object::metadata,
 };
 
+use super::options;
 use crate::{
     app::{
         deliver::{Head, Scope},
@@ -32,13 +32,7 @@ use crate::{
     origin::{CallerHeaders, InvalidHeader, Stat},
     upload::Uploads,
 };
-use safelight_image::{
-    color::Color,
-    cost,
-    options::{Fit, FocalMode, FormatChoice, Gravity, Options},
-    probe::Info,
-    sniff::Format,
-};
+use safelight_image::{options::Violation, probe::Info, render, sniff::Format};
 
 /// Longest id of an output, in bytes.
 const MAX_ID_BYTES: usize = 64;
@@ -58,17 +52,18 @@ pub(super) fn orders(outputs: Vec<Output>, max: usize) -> Result<Vec<Order>, Cal
         if output.id.len() > MAX_ID_BYTES {
             violations.push((format!("{at}.id"), format!("must have at most {MAX_ID_BYTES} bytes")));
         }
-        let options = output.options.unwrap_or_default();
+        let mut options = output.options.unwrap_or_default();
         if options.format() == proto::Format::Gif {
             gif = true;
             violations.push((format!("{at}.options.format"), GIF.to_owned()));
+            options.format = proto::Format::Unspecified.into();
         }
-        match self::options(options) {
+        match options::read(&options) {
             Ok(options) => orders.push(Order::new(output.id, options)),
-            Err(more) => {
-                violations
-                    .extend(more.into_iter().map(|(field, text)| (format!("{at}.options.{field}"), text)));
-            }
+            Err(more) => violations.extend(
+                more.into_iter()
+                    .map(|Violation { field, description }| (format!("{at}.options.{field}"), description)),
+            ),
         }
     }
     if violations.is_empty() {
@@ -83,149 +78,13 @@ pub(super) fn orders(outputs: Vec<Output>, max: usize) -> Result<Vec<Order>, Cal
     })
 }
 
-fn options(message: proto::TransformOptions) -> Result<Options, Vec<(String, String)>> {
-    let mut violations: Vec<(String, String)> = Vec::new();
-    let mut refuse = |field: &str, text: &str| violations.push((field.to_owned(), text.to_owned()));
-    let mut side = |field: &str, value: Option<u32>| {
-        let side = value.and_then(NonZeroU32::new);
-        if value.is_some() && side.is_none() {
-            refuse(field, "must be at least 1");
-        }
-        side
-    };
-    let (width, height) = (side("width", message.width), side("height", message.height));
-    let fit = proto::Fit::try_from(message.fit).unwrap_or_else(|_| {
-        refuse("fit", "is not a value that is known here");
-        proto::Fit::Unspecified
-    });
-    let format = proto::Format::try_from(message.format).unwrap_or_else(|_| {
-        refuse("format", "is not a value that is known here");
-        proto::Format::Unspecified
-    });
-    let quality = message.quality.map(|quality| {
-        u8::try_from(quality).unwrap_or(0) // not valid either: reported below
-    });
-    let background = (!message.background.is_empty()).then(|| Color::parse(&message.background));
-    if background == Some(None) {
-        refuse("background", "must be #rgb, #rgba, #rrggbb, #rrggbbaa, white, black or transparent");
-    }
-    let gravity = gravity(message.gravity).unwrap_or_else(|text| {
-        refuse("gravity", text);
-        Gravity::default()
-    });
-    let default = Options::default();
-    let options = Options {
-        width,
-        auto_width: false,
-        height,
-        fit: fit_from(fit),
-        gravity,
-        dpr: message.dpr.unwrap_or(default.dpr),
-        quality: quality.unwrap_or(default.quality),
-        format: match format {
-            proto::Format::Jpeg => FormatChoice::Jpeg,
-            proto::Format::Png => FormatChoice::Png,
-            proto::Format::Webp => FormatChoice::Webp,
-            proto::Format::WebpLossless => FormatChoice::WebpLossless,
-            proto::Format::Unspecified | proto::Format::Auto | proto::Format::Gif => FormatChoice::Auto,
-        },
-        background: background.flatten(),
-        ..default
-    };
-    if let Err(more) = options.validate() {
-        violations.extend(more.into_iter().map(|violation| (violation.field, violation.description)));
-    }
-    if violations.is_empty() { Ok(options) } else { Err(violations) }
-}
-
-const fn fit_from(fit: proto::Fit) -> Fit {
-    match fit {
-        proto::Fit::Unspecified | proto::Fit::ScaleDown => Fit::ScaleDown,
-        proto::Fit::Contain => Fit::Contain,
-        proto::Fit::Cover => Fit::Cover,
-        proto::Fit::Crop => Fit::Crop,
-        proto::Fit::AspectCrop => Fit::AspectCrop,
-        proto::Fit::Pad => Fit::Pad,
-        proto::Fit::Squeeze => Fit::Squeeze,
-        proto::Fit::ScaleUp => Fit::ScaleUp,
-    }
-}
-
-fn gravity(message: Option<proto::Gravity>) -> Result<Gravity, &'static str> {
-    use proto::gravity::Anchor;
-    match message.and_then(|gravity| gravity.anchor) {
-        None => Ok(Gravity::Center),
-        Some(Anchor::Side(side)) => match proto::Side::try_from(side) {
-            Ok(proto::Side::Unspecified | proto::Side::Center) => Ok(Gravity::Center),
-            Ok(proto::Side::Left) => Ok(Gravity::Left),
-            Ok(proto::Side::Right) => Ok(Gravity::Right),
-            Ok(proto::Side::Top) => Ok(Gravity::Top),
-            Ok(proto::Side::Bottom) => Ok(Gravity::Bottom),
-            Err(_) => Err("is not a side that is known here"),
-        },
-        Some(Anchor::Point(point)) => {
-            let mode = match proto::FocalMode::try_from(point.mode) {
-                Ok(proto::FocalMode::Unspecified | proto::FocalMode::Remainder) => FocalMode::Remainder,
-                Ok(proto::FocalMode::BoxCenter) => FocalMode::BoxCenter,
-                Err(_) => return Err("is not a mode that is known here"),
-            };
-            Ok(Gravity::Point { x: point.x, y: point.y, mode })
-        }
-    }
-}
-
 /// A variant as `ListVariants` shows it.
 pub(super) fn variant(name: &str, variant: &Variant) -> messages::Variant {
-    let options = &variant.options;
-    let anchor = match options.gravity {
-        Gravity::Center => None,
-        Gravity::Left => Some(side(proto::Side::Left)),
-        Gravity::Right => Some(side(proto::Side::Right)),
-        Gravity::Top => Some(side(proto::Side::Top)),
-        Gravity::Bottom => Some(side(proto::Side::Bottom)),
-        Gravity::Point { x, y, mode } => {
-            let mode = match mode {
-                FocalMode::Remainder => proto::FocalMode::Remainder,
-                FocalMode::BoxCenter => proto::FocalMode::BoxCenter,
-            };
-            Some(proto::gravity::Anchor::Point(proto::FocalPoint { x, y, mode: mode.into() }))
-        }
-    };
-    let fit = match options.fit {
-        Fit::ScaleDown => proto::Fit::ScaleDown,
-        Fit::Contain => proto::Fit::Contain,
-        Fit::Cover => proto::Fit::Cover,
-        Fit::Crop => proto::Fit::Crop,
-        Fit::AspectCrop => proto::Fit::AspectCrop,
-        Fit::Pad => proto::Fit::Pad,
-        Fit::Squeeze => proto::Fit::Squeeze,
-        Fit::ScaleUp => proto::Fit::ScaleUp,
-    };
-    let format = match options.format {
-        FormatChoice::Auto => proto::Format::Auto,
-        FormatChoice::Jpeg => proto::Format::Jpeg,
-        FormatChoice::Png => proto::Format::Png,
-        FormatChoice::Webp => proto::Format::Webp,
-        FormatChoice::WebpLossless => proto::Format::WebpLossless,
-    };
     messages::Variant {
         name: name.to_owned(),
         public: variant.public,
-        options: Some(proto::TransformOptions {
-            width: options.width.map(NonZeroU32::get),
-            height: options.height.map(NonZeroU32::get),
-            fit: fit.into(),
-            gravity: anchor.map(|anchor| proto::Gravity { anchor: Some(anchor) }),
-            dpr: Some(options.dpr),
-            quality: Some(options.quality.into()),
-            format: format.into(),
-            background: options.background.map(|color| color.to_string()).unwrap_or_default(),
-        }),
+        options: Some(options::message(&variant.options)),
     }
-}
-
-fn side(side: proto::Side) -> proto::gravity::Anchor {
-    proto::gravity::Anchor::Side(side.into())
 }
 
 /// The headers by which a caller authorises a fetch itself. `at` is what stands before `caller_headers` in the path of
@@ -461,7 +320,7 @@ pub(super) fn image_info(info: &Info) -> proto::ImageInfo {
         has_alpha: info.has_alpha,
         has_icc_profile: info.has_icc_profile,
         size: info.bytes,
-        memory_estimate: cost::memory_at_source_size(info),
+        memory_estimate: render::memory_at_source_size(info),
     }
 }
 

@@ -48,9 +48,10 @@ use crate::{
     origin::{Origins, callback},
 };
 
-/// Formats by their names in the configuration.
-const FORMATS: [(&str, Format); 4] =
-    [("jpeg", Format::Jpeg), ("png", Format::Png), ("webp", Format::Webp), ("gif", Format::Gif)];
+/// A format's name in the configuration.
+fn name_of(format: Format) -> String {
+    format.to_string().to_ascii_lowercase()
+}
 
 /// Reads `[[uploads]]`.
 pub fn read(
@@ -221,22 +222,20 @@ fn read_path(section: &mut Section, kind: UploadKind, has_account: bool) -> Opti
 }
 
 fn read_formats(section: &mut Section) -> Vec<Format> {
-    let all = || FORMATS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let all = || Format::all().map(name_of).collect::<Vec<String>>();
     let names: Vec<String> = section.or("formats", all());
-    let formats: Vec<_> = names
-        .iter()
-        .filter_map(|name| FORMATS.iter().find(|(known, _)| known == name).map(|(_, format)| *format))
-        .collect();
+    let formats: Vec<_> =
+        names.iter().filter_map(|name| Format::all().find(|format| name_of(*format) == *name)).collect();
     if formats.is_empty() || formats.len() < names.len() {
-        section.error("formats", "must be some of \"jpeg\", \"png\", \"webp\" and \"gif\"");
+        section.error("formats", format!("must be some of {}", all().join(", ")));
     }
     formats
 }
 
 /// Media types of what is stored: of what is taken, or of what a variant may make of it.
 fn content_types(formats: &[Format], is_made: bool) -> Vec<String> {
-    let made = [Format::Jpeg, Format::Png, Format::Webp];
-    let formats = if is_made { &made[..] } else { formats };
+    let made: Vec<_> = Format::all().filter(|format| format.is_written()).collect();
+    let formats = if is_made { &made } else { formats };
     let mut types: Vec<_> = formats.iter().map(|format| format.media_type().to_owned()).collect();
     types.sort_unstable();
     types.dedup();

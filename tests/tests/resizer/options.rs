@@ -75,14 +75,32 @@ async fn everything_bad_is_told_at_once() {
         quality: Some(101),
         format: 99,
         background: "blue".into(),
+        quality_profile: 99,
+        chroma: 420,
+        light: 99,
+        kernel: 99,
+        ..Default::default()
     };
     let outputs = vec![output("", all_bad), output(&"x".repeat(65), png()), output("ok", png())];
     let status = refused(open_only(&local, outputs).await, Reason::FieldInvalid);
     let mut found = fields(&status);
     found.sort();
-    let mut expected = ["background", "dpr", "fit", "format", "gravity", "height", "quality", "width"]
-        .map(|field| format!("outputs[0].options.{field}"))
-        .to_vec();
+    let mut expected = [
+        "background",
+        "chroma",
+        "dpr",
+        "fit",
+        "format",
+        "gravity",
+        "height",
+        "kernel",
+        "light",
+        "quality",
+        "quality_profile",
+        "width",
+    ]
+    .map(|field| format!("outputs[0].options.{field}"))
+    .to_vec();
     expected.push("outputs[1].id".into());
     assert_eq!(found, expected);
 }

@@ -10,7 +10,7 @@ use std::{
 use futures_util::{future::join_all, stream};
 use image::ImageFormat;
 use safelight_client::SignerClient;
-use safelight_image::{accept::Accepts, sniff::Format};
+use safelight_image::sniff::Format;
 use safelight_local::{
     Settings,
     picture::sample,
@@ -527,7 +527,7 @@ async fn eager_variants_are_where_deliveries_look() {
     assert_eq!(eager.len(), 4, "two routes, two kinds of viewers");
     let outputs = eager.into_iter().enumerate().map(|(number, eager)| {
         let bytes = format!("result {number}").into_bytes();
-        let format = if eager.viewer.accepts == Accepts::Webp { Format::Webp } else { Format::Jpeg };
+        let format = if eager.viewer.accepts.shows(Format::Webp) { Format::Webp } else { Format::Jpeg };
         let size = safelight_image::size::Size { width: 7, height: 5 };
         let picture = Picture { format, size, length: bytes.len() as u64, crc32c: crc32c::crc32c(&bytes) };
         EagerOutput { eager, picture, bytes: bytes.into() }

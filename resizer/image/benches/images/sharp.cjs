@@ -1,5 +1,4 @@
-// Orders on standard input, one line of JSON each: `{load: LENGTH}` and so many bytes, or what to make of them. Answers on
-// standard output: a line of JSON with CPU time in microseconds (user and system, all threads) and length, and the file.
+// sharp as a peer of `cargo bench-images`; program.rs beside this file says how it is spoken to.
 'use strict';
 const sharp = require('sharp');
 const versions = sharp.versions;
@@ -25,17 +24,20 @@ async function next() {
         }
         const end = waiting.indexOf(10);
         if (end < 0) break;
-        const order = JSON.parse(waiting.subarray(0, end).toString());
+        const [verb, ...values] = waiting.subarray(0, end).toString().trim().split(' ');
         waiting = waiting.subarray(end + 1);
-        if (order.load !== undefined) {
-            wanted = order.load;
+        if (verb === 'load') {
+            wanted = Number(values[0]);
             continue;
         }
-        const size = { width: order.width, height: order.height, fit: order.fit, withoutEnlargement: order.fit === 'inside' };
+        const [width, height, format, quality] = [Number(values[0]), Number(values[1]), values[2], Number(values[3])];
+        const size = height > 0 ? { width, height, fit: 'cover' } : { width, fit: 'inside', withoutEnlargement: true };
+        // PNG has no quality but by a palette: sharp's defaults.
+        const settings = format === 'png' ? {} : { quality };
         const start = process.cpuUsage();
-        const file = await sharp(picture).resize(size).jpeg({ quality: order.quality }).toBuffer();
+        const file = await sharp(picture).resize(size).toFormat(format, settings).toBuffer();
         const used = process.cpuUsage(start);
-        process.stdout.write(`${JSON.stringify({ cpu: used.user + used.system, bytes: file.length })}\n`);
+        process.stdout.write(`${used.user + used.system} ${file.length}\n`);
         process.stdout.write(file);
     }
     busy = false;

@@ -2,7 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{reader::Reader, *};
 use crate::{
-    colour::{ToSrgb, described::Space},
+    colour::described::Space,
     error::Measure,
     orient::Orientation,
     pixels::Layout,
@@ -12,11 +12,11 @@ use crate::{
 };
 
 fn encode(encoding: Encoding, pixels: &Pixels) -> Result<Vec<u8>, ImageError> {
-    super::encode(encoding, pixels, &Cancel::new())
+    sample::encode(encoding, pixels, &Cancel::new())
 }
 
 fn decode_whole(bytes: &[u8], info: &Info) -> Result<Decoded, ImageError> {
-    decoder(info.format).decode(bytes, info, &View::whole(info.stored_size), &Cancel::new())
+    super::decode_whole(bytes, info, &View::whole(info.stored_size), &Cancel::new())
 }
 
 fn decode(bytes: &[u8]) -> Result<Decoded, ImageError> {
@@ -331,9 +331,9 @@ fn jpegs_stop_on_the_way() {
     let cancel = Cancel::new();
     cancel.cancel();
     let whole = View::whole(info.stored_size);
-    let stopped = decoder(Format::Jpeg).decode(&bytes, &info, &whole, &cancel);
+    let stopped = super::decode_whole(&bytes, &info, &whole, &cancel);
     assert_eq!(stopped.err(), Some(ImageError::Cancelled));
-    assert_eq!(super::encode(Encoding::Jpeg(80), &pixels, &cancel), Err(ImageError::Cancelled));
+    assert_eq!(sample::encode(sample::as_jpeg(80), &pixels, &cancel), Err(ImageError::Cancelled));
 }
 
 /// Inks come out as they went in, stored as CMYK or as YCCK.
@@ -350,7 +350,7 @@ fn cmyk_jpegs_keep_their_inks() {
             let inks = sample::plain(33, 35, Layout::Cmyk, &[200, 30, 60, 20]);
             let pixels = decode(&jpeg.write(&inks)).unwrap().pixels;
             assert_eq!(pixels.layout(), Layout::Cmyk);
-            let rgb = ToSrgb::new(Layout::Cmyk, None).apply(pixels).unwrap();
+            let rgb = sample::shown(&pixels, None);
             // (255 - 200) * (255 - 20) / 255, and so on.
             for (found, expected) in rgb.data().iter().zip([51, 207, 180].iter().cycle()) {
                 assert!(found.abs_diff(*expected) <= 3, "{:?}", &rgb.data()[..3]);
@@ -406,7 +406,7 @@ fn lossy_outputs_look_alike() {
         for pixels in
             [sample::plain(width, height, Layout::Rgb, &[255, 127, 127]), drawing(width, height, Layout::Rgb)]
         {
-            for encoding in [Encoding::Jpeg(90), Encoding::Jpeg(100), Encoding::Webp(90)] {
+            for encoding in [sample::as_jpeg(90), sample::as_jpeg(100), sample::as_webp(90)] {
                 let read = image::load_from_memory(&encode(encoding, &pixels).unwrap()).unwrap().to_rgb8();
                 let read = Pixels::new(pixels.size(), Layout::Rgb, read.into_raw()).unwrap();
                 let found = difference(&read, &pixels);
@@ -425,14 +425,14 @@ fn outputs_can_be_read_and_hold_no_metadata() {
         for (width, height) in [(1, 1), (1, 70), (70, 1), (17, 33), (64, 64)] {
             let pixels = drawing(width, height, layout);
             let encodings = [
-                Encoding::Jpeg(1),
-                Encoding::Jpeg(100),
-                Encoding::Png,
-                Encoding::Webp(1),
-                Encoding::WebpLossless,
+                sample::as_jpeg(1),
+                sample::as_jpeg(100),
+                sample::as_png(),
+                sample::as_webp(1),
+                sample::as_lossless_webp(),
             ];
             for encoding in encodings {
-                if layout.has_alpha() && encoding.format() == Format::Jpeg {
+                if layout.has_alpha() && encoding.format == Format::Jpeg {
                     assert!(encode(encoding, &pixels).is_err());
                     continue;
                 }
@@ -442,7 +442,7 @@ fn outputs_can_be_read_and_hold_no_metadata() {
                 for mark in [&b"Exif"[..], b"ICC_PROFILE", b"iCCP", b"eXIf", b"ICCP", b"EXIF", b"tEXt"] {
                     assert!(!bytes.windows(mark.len()).any(|window| window == mark), "{encoding:?}");
                 }
-                if matches!(encoding, Encoding::Png | Encoding::WebpLossless) {
+                if encoding.lossless {
                     let read = Pixels::new(pixels.size(), Layout::Rgba, read.to_rgba8().into_raw()).unwrap();
                     assert_eq!(difference(&read, &pixels), 0.0, "{encoding:?} {layout:?}");
                 }
@@ -453,32 +453,32 @@ fn outputs_can_be_read_and_hold_no_metadata() {
 
 #[test]
 fn jpegs_are_baseline_with_quarter_chroma() {
-    let bytes = encode(Encoding::Jpeg(85), &drawing(64, 64, Layout::Rgb)).unwrap();
+    let bytes = encode(sample::as_jpeg(85), &drawing(64, 64, Layout::Rgb)).unwrap();
     let sof = bytes.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
     // Marker, length, precision, height and width, then three components of id, sampling and table.
     let sampling = [11, 14, 17].map(|at| bytes[sof + at]);
     assert_eq!((bytes[sof + 9], sampling), (3, [0x22, 0x11, 0x11]));
-    let gray = encode(Encoding::Jpeg(85), &drawing(64, 64, Layout::Gray)).unwrap();
+    let gray = encode(sample::as_jpeg(85), &drawing(64, 64, Layout::Gray)).unwrap();
     assert_eq!(probe(&gray, &Limits::default()).unwrap().layout, Layout::Gray);
 }
 
 #[test]
 fn formats_say_what_they_cannot_hold() {
     let long = sample::plain(16_384, 1, Layout::Rgb, &[1, 2, 3]);
-    for encoding in [Encoding::Webp(80), Encoding::WebpLossless] {
+    for encoding in [sample::as_webp(80), sample::as_lossless_webp()] {
         assert_eq!(
             encode(encoding, &long),
             Err(ImageError::FormatTooSmall { format: Format::Webp, max_side: 16_383 })
         );
     }
     let longer = sample::plain(65_536, 1, Layout::Gray, &[9]);
-    assert!(matches!(encode(Encoding::Jpeg(80), &longer), Err(ImageError::FormatTooSmall { .. })));
+    assert!(matches!(encode(sample::as_jpeg(80), &longer), Err(ImageError::FormatTooSmall { .. })));
 }
 
 #[test]
 fn quality_means_size() {
     let pixels = drawing(200, 150, Layout::Rgb);
-    for make in [Encoding::Jpeg as fn(u8) -> Encoding, Encoding::Webp] {
+    for make in [sample::as_jpeg as fn(u8) -> Encoding, sample::as_webp] {
         let sizes: Vec<usize> = [10, 50, 80, 95].map(|q| encode(make(q), &pixels).unwrap().len()).into();
         assert!(sizes.is_sorted() && sizes[0] * 2 < sizes[3], "{sizes:?}");
     }
@@ -593,8 +593,7 @@ fn png_chunks_that_do_not_count_are_ignored() {
     let (srgb, p3) = (profile("sRGB", &srgb), profile("Display P3", &p3));
     let colours = |chunks: &[Vec<u8>]| {
         let decoded = decode(&small_png(8, 2, chunks)).unwrap();
-        let to_srgb = ToSrgb::new(decoded.pixels.layout(), decoded.colour.as_ref());
-        to_srgb.apply(decoded.pixels).unwrap()
+        sample::shown(&decoded.pixels, decoded.colour.as_ref())
     };
     assert_ne!(colours(std::slice::from_ref(&p3)), colours(&[]));
     assert_eq!(colours(&[p3.clone(), srgb.clone()]), colours(&[p3]));
@@ -669,8 +668,7 @@ fn png_colors_are_taken_by_precedence() {
     let shown = |chunks: &[&Vec<u8>]| {
         let chunks: Vec<_> = chunks.iter().map(|chunk| (*chunk).clone()).collect();
         let decoded = decode(&small_png(8, 2, &chunks)).unwrap();
-        let to_srgb = ToSrgb::new(decoded.pixels.layout(), decoded.colour.as_ref());
-        to_srgb.apply(decoded.pixels).unwrap().data().to_vec()
+        sample::shown(&decoded.pixels, decoded.colour.as_ref()).data().to_vec()
     };
     let plain = shown(&[]);
     assert_eq!(plain, [10, 20, 30, 200, 210, 220]);
@@ -699,8 +697,8 @@ fn png_colors_are_taken_by_precedence() {
     assert!(
         matches!(gray.colour, Some(Embedded::Described(Space::Measured { gamma, .. })) if gamma == Some(1.0))
     );
-    let shown = ToSrgb::new(Layout::Gray, gray.colour.as_ref()).apply(gray.pixels.clone()).unwrap();
-    let alone = ToSrgb::new(Layout::Gray, Some(&Embedded::Described(expected))).apply(gray.pixels).unwrap();
+    let shown = sample::shown(&gray.pixels, gray.colour.as_ref());
+    let alone = sample::shown(&gray.pixels, Some(&Embedded::Described(expected)));
     assert_eq!(shown, alone);
     assert!(shown.data()[0].abs_diff(55) <= 2 && shown.data()[1].abs_diff(228) <= 2, "{:?}", shown.data());
 }

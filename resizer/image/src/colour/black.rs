@@ -40,7 +40,7 @@ const LIGHT_BITS: u32 = 14;
 type Vector = [f32; 3];
 
 /// A conversion to sRGB that ends with the compensation.
-pub(super) struct Compensated {
+pub(crate) struct Compensated {
     transform: Arc<Transform16BitExecutor>,
     /// What linear RGB is multiplied by, and what is then taken away.
     matrix: [Vector; 3],

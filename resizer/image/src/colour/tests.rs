@@ -1,11 +1,11 @@
 use moxcms::{LutWarehouse, ToneReprCurve};
 
 use super::*;
-use crate::sample::plain;
+use crate::sample::{plain, shown};
 
 fn converted(layout: Layout, pixel: &[u8], profile: Option<&ColorProfile>) -> (Layout, Vec<u8>) {
     let profile = profile.map(|profile| Embedded::Icc(profile.encode().unwrap()));
-    let pixels = ToSrgb::new(layout, profile.as_ref()).apply(plain(3, 2, layout, pixel)).unwrap();
+    let pixels = shown(&plain(3, 2, layout, pixel), profile.as_ref());
     let length = pixels.layout().channels();
     assert_eq!(pixels.data(), pixels.data()[..length].repeat(6));
     (pixels.layout(), pixels.data()[..length].to_vec())
@@ -57,20 +57,13 @@ fn useless_profiles_are_ignored() {
     let rgb = plain(4, 4, Layout::Rgb, &[200, 100, 50]);
     let gray = plain(4, 4, Layout::Gray, &[200]);
     // Of another colour model.
-    assert_eq!(
-        ToSrgb::new(Layout::Gray, Some(&Embedded::Icc(p3.clone()))).apply(gray.clone()).unwrap(),
-        gray
-    );
+    assert_eq!(shown(&gray, Some(&Embedded::Icc(p3.clone()))), gray);
     // Damaged anywhere.
     for length in (0..p3.len()).step_by(11) {
-        let _ =
-            ToSrgb::new(Layout::Rgb, Some(&Embedded::Icc(p3[..length].to_vec()))).apply(rgb.clone()).unwrap();
+        let _ = shown(&rgb, Some(&Embedded::Icc(p3[..length].to_vec())));
     }
     for garbage in [&[][..], b"not a profile", &[0; 500], &[255; 500]] {
-        assert_eq!(
-            ToSrgb::new(Layout::Rgb, Some(&Embedded::Icc(garbage.to_vec()))).apply(rgb.clone()).unwrap(),
-            rgb
-        );
+        assert_eq!(shown(&rgb, Some(&Embedded::Icc(garbage.to_vec()))), rgb);
     }
 }
 
@@ -110,7 +103,7 @@ fn the_black_of_a_press_becomes_black() {
         let mut profile = profile.clone();
         profile[8] = version;
         let pixels = plain(3, 2, Layout::Cmyk, &[0, 0, 0, ink]);
-        let shown = ToSrgb::new(Layout::Cmyk, Some(&Embedded::Icc(profile))).apply(pixels).unwrap();
+        let shown = crate::sample::shown(&pixels, Some(&Embedded::Icc(profile)));
         shown.data()[..3].to_vec()
     };
     assert!(near(&shown(255, 2), &[0; 3], 2), "{:?}", shown(255, 2));

@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    table::{Entry, TABLE, Values},
+    *,
+};
 
 fn parse(list: &str) -> Options {
     Options::parse(list).unwrap_or_else(|violations| panic!("{list}: {violations:?}"))
@@ -39,18 +42,31 @@ fn aliases_are_the_same_options() {
         parse("w=4,h=3,g=left,q=80,f=png"),
         parse("width=4,height=3,gravity=left,quality=80,format=png")
     );
+    assert_eq!(parse("profile=best"), parse("quality_profile=best"));
     assert_eq!(parse("f=baseline-jpeg").format, FormatChoice::Jpeg);
     assert_eq!(parse("background=#fff"), parse("background=%23FFFFFF"));
 }
 
 #[test]
 fn reads_every_name() {
-    for fit in Fit::ALL {
-        assert_eq!(parse(&format!("fit={}", fit.name())).fit, fit);
+    for entry in &TABLE {
+        for name in entry.aliases.iter().chain([&entry.name]) {
+            assert!(std::ptr::eq(Entry::named(name).unwrap(), entry), "{name} is one option's");
+        }
+        let Values::OneOf(values) = entry.values else { continue };
+        for &value in values {
+            let options = parse(&format!("{}={value}", entry.name));
+            assert_eq!(Options::parse(&options.to_string()), Ok(options.clone()));
+            let is_default = entry.default().is_some_and(|default| default == value);
+            assert_eq!(options == Options::default(), is_default, "{}={value}", entry.name);
+        }
     }
-    for format in FormatChoice::ALL {
-        assert_eq!(parse(&format!("format={}", format.name())).format, format);
-    }
+    assert_eq!(parse("fit=aspect-crop").fit, Fit::AspectCrop);
+    assert_eq!(parse("format=webp-lossless").format, FormatChoice::WebpLossless);
+    assert_eq!(parse("profile=fast").quality_profile, QualityProfile::Fast);
+    assert_eq!(parse("chroma=444").chroma, Chroma::Full);
+    assert_eq!(parse("light=srgb").light, Light::Srgb);
+    assert_eq!(parse("kernel=catmull-rom").kernel, Some(Kernel::CatmullRom));
     for (name, gravity) in [
         ("left", Gravity::Left),
         ("right", Gravity::Right),
@@ -59,6 +75,7 @@ fn reads_every_name() {
         ("center", Gravity::Center),
         ("1x0", Gravity::Point { x: 1.0, y: 0.0, mode: FocalMode::Remainder }),
         (".25x1.", Gravity::Point { x: 0.25, y: 1.0, mode: FocalMode::Remainder }),
+        ("1x0:remainder", Gravity::Point { x: 1.0, y: 0.0, mode: FocalMode::Remainder }),
         ("0.5x0.5:box-center", Gravity::Point { x: 0.5, y: 0.5, mode: FocalMode::BoxCenter }),
     ] {
         assert_eq!(parse(&format!("gravity={name}")).gravity, gravity);
@@ -72,7 +89,7 @@ fn refuses_what_it_does_not_do() {
         ("width", "options"),
         ("width=1,", "options"),
         (",width=1", "options"),
-        ("blur=5", "blur"),
+        ("glow=5", "glow"),
         ("Width=5", "Width"),
         (" width=5", " width"),
         ("onerror=redirect", "onerror"),
@@ -110,6 +127,16 @@ fn refuses_what_it_does_not_do() {
         ("format=avif", "format"),
         ("format=gif", "format"),
         ("format=json", "format"),
+        ("quality_profile=Best", "quality_profile"),
+        ("profile=", "quality_profile"),
+        ("profile=best,quality_profile=best", "quality_profile"),
+        ("quality-profile=best", "quality-profile"),
+        ("chroma=422", "chroma"),
+        ("light=gamma", "light"),
+        ("kernel=lanczos", "kernel"),
+        ("blur=250.1", "blur"),
+        ("blur=-1", "blur"),
+        ("blur=", "blur"),
         ("background=red", "background"),
         ("background=rgb(0", "background"),
         ("background=%23zzz", "background"),
@@ -124,8 +151,9 @@ fn refuses_what_it_does_not_do() {
 
 #[test]
 fn reports_everything_at_once() {
-    assert_eq!(refused("w=0,blur=1,fit=x,q=80"), ["width", "blur", "fit"]);
+    assert_eq!(refused("w=0,glow=1,fit=x,q=80"), ["width", "glow", "fit"]);
     assert_eq!(refused("dpr=3,q=0,g=2x2"), ["gravity", "dpr", "quality"]);
+    assert_eq!(refused("dpr=3,w=0"), ["width", "dpr"]);
 }
 
 #[test]
@@ -138,6 +166,53 @@ fn canonical_text_is_unique() {
     assert_eq!(a, b);
     assert_eq!(a.to_string(), b.to_string());
     assert_eq!(parse("background=white").to_string(), parse("background=%23fff").to_string());
+}
+
+/// Stored results and entity tags are found by it: what it was for the options that there were first, it stays.
+#[test]
+fn canonical_text_stays() {
+    let all = "width=400,height=300,fit=pad,gravity=0.5x0.25:box-center,dpr=1.5,quality=80,format=webp,background=%23ff000080";
+    assert_eq!(parse(all).to_string(), all);
+    assert_eq!(
+        parse("w=auto").to_string(),
+        "width=auto,fit=scale-down,gravity=center,dpr=1,quality=85,format=auto"
+    );
+    // Later options appear where they are not the default.
+    let defaults = "quality_profile=balanced,chroma=auto,light=linear,blur=0.0";
+    assert_eq!(parse(defaults).to_string(), Options::default().to_string());
+    let later = "quality_profile=best,chroma=420,light=srgb,kernel=box,blur=2.5";
+    assert_eq!(parse(later).to_string(), format!("{},{later}", Options::default()));
+}
+
+#[test]
+fn texts_are_options_without_escapes() {
+    let texts = [("background", "#fff"), ("w", "5")];
+    assert_eq!(Options::from_texts(texts), Ok(parse("background=%23fff,width=5")));
+    assert!(Options::from_texts([("background", "%23fff")]).is_err());
+    assert_eq!(Options::from_texts::<&str, &str>([]), Ok(Options::default()));
+    let options = parse("width=5,kernel=box,background=%23fff");
+    assert_eq!(Options::from_texts(options.texts()), Ok(options));
+}
+
+/// `docs/options.md` has the table. After a change of options: what this test shows goes there.
+#[test]
+fn documentation_has_the_table() {
+    let mut table = "| option | also | values | default | |\n| --- | --- | --- | --- | --- |\n".to_owned();
+    let code = |text: &str| format!("`{text}`");
+    for entry in &TABLE {
+        let values = match entry.values {
+            Values::Words(words) => words.to_owned(),
+            Values::OneOf(names) => names.iter().map(|name| code(name)).collect::<Vec<_>>().join(", "),
+        };
+        let aliases: Vec<_> = entry.aliases.iter().map(|alias| code(alias)).collect();
+        let default = entry.default().map_or_else(|| "unset".to_owned(), |default| code(&default));
+        let cells = [&code(entry.name), &aliases.join(", "), &values, &default, entry.about];
+        assert!(cells.iter().all(|cell| !cell.contains('|')));
+        table += &format!("| {} |\n", cells.join(" | "));
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/options.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    assert!(page.contains(&format!("\n{table}\n")), "docs/options.md must have this table:\n{table}");
 }
 
 proptest! {
@@ -153,6 +228,11 @@ proptest! {
         dpr in 1e-9..=2.0f64,
         quality in 1..=100u8,
         background in proptest::option::of(any::<[u8; 4]>()),
+        quality_profile in proptest::sample::select(&QualityProfile::ALL[..]),
+        chroma in proptest::sample::select(&Chroma::ALL[..]),
+        light in proptest::sample::select(&Light::ALL[..]),
+        kernel in proptest::option::of(proptest::sample::select(&Kernel::ALL[..])),
+        blur in 0.0..=250.0f64,
     ) {
         let options = Options {
             width: width.and_then(NonZeroU32::new),
@@ -164,7 +244,7 @@ proptest! {
             }),
             dpr, quality, format,
             background: background.map(|[r, g, b, a]| Color::new(r, g, b, a)),
-            ..Options::default()
+            quality_profile, chroma, light, kernel, blur,
         };
         prop_assert_eq!(Options::parse(&options.to_string()), Ok(options));
     }

@@ -1,10 +1,12 @@
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Instant};
 
 use super::*;
 use crate::{
+    color::Color,
     limits::Limits,
     options::{Fit, FormatChoice, Gravity},
     orient::Orientation,
+    pixels::{Layout, Pixels},
     plan,
     probe::probe,
     sample::{self, Jpeg, drawing},
@@ -17,7 +19,7 @@ fn options(fit: Fit, width: u32, height: u32, format: FormatChoice) -> Options {
 
 fn job(info: &Info, options: &Options) -> Job {
     let plan = plan::plan(info.size(), options, &[], &Limits::default()).unwrap();
-    Job { options: options.clone(), plan, accepts: Accepts::Classic }
+    Job { options: options.clone(), plan, accepts: Accepts::CLASSIC }
 }
 
 fn run(bytes: &[u8], all: &[Options]) -> Vec<Encoded> {
@@ -149,7 +151,7 @@ fn auto_writes_what_the_pixels_need() {
     assert_eq!((output.format, rgba(&output).get_pixel(10, 0).0[3]), (Format::Png, 0));
 
     let info = probe(&transparent, &Limits::default()).unwrap();
-    let webp = Job { accepts: Accepts::Webp, ..job(&info, &auto) };
+    let webp = Job { accepts: Accepts::CLASSIC.with(Format::Webp), ..job(&info, &auto) };
     process(&transparent, &info, &[webp], &Cancel::new(), |_, encoded| {
         assert_eq!(encoded.format, Format::Webp);
         assert_eq!(rgba(&encoded).get_pixel(5, 5).0[3], 100);

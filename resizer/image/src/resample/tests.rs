@@ -1,5 +1,38 @@
 use super::*;
-use crate::sample::{drawing, plain};
+use crate::{
+    codec::rows::Samples,
+    colour::{Colors, from_light::FromLight, to_light::ToLight},
+    options::Light,
+    pixels::{Layout, Pixels},
+    plan::CropBox,
+    sample::{drawing, plain},
+    size::Size,
+};
+
+/// Resizes the numbers in the file.
+fn resample(source: &Pixels, crop: CropBox, size: Size) -> Pixels {
+    let (layout, from) = (source.layout(), source.size());
+    let axis = |length, from, span, count| Axis { length, from, span, count, boxed: 1 };
+    let columns = axis(from.width, crop.left, crop.width, size.width);
+    let rows = axis(from.height, crop.top, crop.height, size.height);
+    let mut resampler = Resampler::new(Kernel::Lanczos3, &columns, &rows, layout.channels());
+    let mut ring = Ring::new(layout.channels(), from.width as usize, resampler.rows_needed());
+    let to_light = ToLight::new(&Colors::Srgb, Light::Srgb, layout, false);
+    let from_light = FromLight::new(&Colors::Srgb, Light::Srgb, layout);
+    let mut data = Vec::new();
+    for row in source.rows() {
+        ring.push(|planes, plane| to_light.row(Samples::Bits8(row), planes, plane));
+        resampler
+            .run(&ring, |row| {
+                let start = data.len();
+                data.resize(start + row.len(), 0);
+                from_light.row(&mut row.to_vec(), &mut data[start..]);
+                Ok(())
+            })
+            .unwrap();
+    }
+    Pixels::new(size, layout, data).unwrap()
+}
 
 /// Lanczos3 in floating point, one axis: the definition, windowed sinc over three lobes, widened when shrinking.
 fn lanczos(source: &[f64], start: f64, length: f64, count: usize) -> Vec<f64> {
@@ -56,7 +89,7 @@ fn agrees_with_floating_point_lanczos() {
             (part, Size::new(40, 36)),
             (part, Size::new(7, 90)),
         ] {
-            let found = resample(&source, crop, size).unwrap();
+            let found = resample(&source, crop, size);
             for channel in 0..layout.channels() {
                 let expected = reference(&source, channel, crop, size);
                 let found = found.data().iter().skip(channel).step_by(layout.channels());
@@ -66,8 +99,8 @@ fn agrees_with_floating_point_lanczos() {
                     worst = worst.max(off);
                     sum += off;
                 }
-                // Rounding twice (between the passes, and at the end) and coefficients of 15 bits.
-                assert!(worst <= 2.5 && sum / (expected.len() as f64) < 0.5, "{size}: {worst} {sum}");
+                // Rounding at the end, and a little in weights and between the passes.
+                assert!(worst <= 0.6 && sum / (expected.len() as f64) < 0.3, "{size}: {worst} {sum}");
             }
         }
     }
@@ -84,7 +117,7 @@ fn one_colour_stays_one_colour() {
         let source = plain(70, 50, layout, pixel);
         let crop = CropBox { left: 3.3, top: 0.1, width: 60.0, height: 44.4 };
         for size in [Size::new(1, 1), Size::new(13, 7), Size::new(200, 3), Size::new(140, 100)] {
-            assert_eq!(resample(&source, crop, size).unwrap(), plain(size.width, size.height, layout, pixel));
+            assert_eq!(resample(&source, crop, size), plain(size.width, size.height, layout, pixel));
         }
     }
 }
@@ -93,31 +126,11 @@ fn one_colour_stays_one_colour() {
 fn invisible_colour_has_no_weight() {
     // Left half opaque red, right half green that nobody sees.
     let row: Vec<u8> = [[255, 0, 0, 255].repeat(20), [0, 255, 0, 0].repeat(20)].concat();
-    let mut source = Pixels::new(Size::new(40, 10), Layout::Rgba, row.repeat(10)).unwrap();
-    premultiply(&mut source).unwrap();
+    let source = Pixels::new(Size::new(40, 10), Layout::Rgba, row.repeat(10)).unwrap();
     let whole = CropBox { left: 0.0, top: 0.0, width: 40.0, height: 10.0 };
-    let mut output = resample(&source, whole, Size::new(9, 3)).unwrap();
-    unpremultiply(&mut output).unwrap();
+    let output = resample(&source, whole, Size::new(9, 3));
     for [r, g, _, a] in output.data().as_chunks::<4>().0 {
         assert!(*g == 0 && (*a == 0 || *r >= 254), "{r} {g} {a}");
     }
     assert!(output.is_transparent());
-}
-
-#[test]
-fn cuts_are_copies() {
-    let source = drawing(31, 17, Layout::Rgb);
-    let crop = CropBox { left: 5.0, top: 3.0, width: 20.0, height: 10.0 };
-    let cut = cut(&source, crop, Size::new(20, 10)).unwrap();
-    assert_eq!(cut, resample(&source, crop, Size::new(20, 10)).unwrap());
-    assert_eq!(&cut.data()[..60], &source.data()[(3 * 31 + 5) * 3..][..60]);
-}
-
-#[test]
-fn cuts_outside_are_errors() {
-    let source = drawing(31, 17, Layout::Rgb);
-    for (left, top) in [(12.0, 0.0), (0.0, 8.0), (f64::MAX, 0.0), (0.0, f64::INFINITY)] {
-        let crop = CropBox { left, top, width: 20.0, height: 10.0 };
-        assert!(cut(&source, crop, Size::new(20, 10)).is_err());
-    }
 }

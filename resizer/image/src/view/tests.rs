@@ -27,7 +27,7 @@ fn jobs(info: &Info, all: &[Options]) -> Vec<Job> {
         .map(|options| Job {
             options: options.clone(),
             plan: plan::plan(info.size(), options, &[], &Limits::default()).unwrap(),
-            accepts: Accepts::Classic,
+            accepts: Accepts::CLASSIC,
         })
         .collect()
 }
@@ -206,7 +206,7 @@ proptest! {
             .filter_map(|(width, height)| {
                 let options = Options { gravity, ..options(fit, width, height) };
                 let plan = plan::plan(info.size(), &options, &[], &Limits::default()).ok()?;
-                Some(Job { options, plan, accepts: Accepts::Classic })
+                Some(Job { options, plan, accepts: Accepts::CLASSIC })
             })
             .collect();
         let view = View::of(&info, &planned);

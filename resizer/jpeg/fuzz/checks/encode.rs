@@ -43,7 +43,8 @@ impl<'d> Input<'d> {
             steps: [Steps::Standard, Steps::Robidoux][usize::from(pick(0, 2))],
             sampling: [Sampling::Full, Sampling::Half, Sampling::Quarter, Sampling::Quarter]
                 [usize::from(pick(1, 4))],
-            huffman: [Huffman::Standard, Huffman::Optimised][usize::from(pick(3, 2))],
+            huffman: [Huffman::Standard, Huffman::Optimised, Huffman::Trained, Huffman::Bounded]
+                [usize::from(pick(3, 2) | pick(6, 2) << 1)],
             process: [Process::Baseline, Process::Progressive][usize::from(pick(4, 2))],
             effort: [Effort::Plain, Effort::Trellis][usize::from(pick(5, 2))],
             restart_interval: u16::from_le_bytes([head[5], head[6]]),

@@ -66,6 +66,12 @@ impl<'d> Bits<'d> {
         value
     }
 
+    /// The next bits, in the high end: at least 56 behind a [`refill`](Self::refill).
+    #[inline(always)]
+    pub(crate) fn ahead(&self) -> u64 {
+        self.window
+    }
+
     /// The next `N` bits, at most 16.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "16 bits")]

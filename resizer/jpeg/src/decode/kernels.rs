@@ -24,6 +24,12 @@ impl Kernels {
         })
     }
 
+    /// Runs a job that is compiled for each set of instructions.
+    #[inline]
+    pub(crate) fn run<J: simd::Job>(self, job: J) -> J::Output {
+        self.0.run(job)
+    }
+
     /// Whether two blocks of this size are transformed together.
     pub(crate) fn pairs(self, table: &Table) -> bool {
         self.0.lanes() == 2 && table.is_vector()

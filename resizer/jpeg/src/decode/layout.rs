@@ -126,6 +126,15 @@ impl Places {
     }
 }
 
+impl Places {
+    /// Those for so many kept, horizontally and vertically: 0, 1, 2, 4 or 8.
+    #[inline(always)]
+    pub(crate) const fn of_size(width: usize, height: usize) -> &'static Self {
+        &PLACES[(usize::BITS - width.leading_zeros()) as usize]
+            [(usize::BITS - height.leading_zeros()) as usize]
+    }
+}
+
 /// For 0, 1, 2, 4 and 8 kept across, then down.
 static PLACES: [[Places; 5]; 5] = {
     const fn row(width: u8) -> [Places; 5] {
@@ -143,8 +152,7 @@ static PLACES: [[Places; 5]; 5] = {
 impl Block {
     /// Where its coefficients go.
     pub(crate) fn places(&self) -> &'static Places {
-        let number = |kept: usize| (usize::BITS - kept.leading_zeros()) as usize;
-        &PLACES[number(self.keep_width)][number(self.keep_height)]
+        Places::of_size(self.keep_width, self.keep_height)
     }
 }
 

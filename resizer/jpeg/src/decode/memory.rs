@@ -2,10 +2,11 @@
 
 use super::header::Header;
 use super::layout::Layout;
-use super::options::{Options, Output};
-use super::progressive::Store;
+use super::options::{Limits, Options, Output};
+use super::progressive::{self, Store};
 use super::rows::{Emitter, Samples, pixel_bytes};
 use super::{lanes, plain, scan, tables};
+use crate::common::marker;
 use crate::decode::entropy::PADDING;
 
 /// Lists of components, blocks, scan headers and small tables.
@@ -18,7 +19,8 @@ pub(crate) fn rows_at_once(header: &Header<'_>, options: &Options<'_>) -> usize 
 }
 
 /// Bytes, at most.
-pub(crate) fn needed(header: &Header<'_>, file: usize, options: &Options<'_>) -> u64 {
+pub(crate) fn needed(header: &Header<'_>, data: &[u8], limits: &Limits, options: &Options<'_>) -> u64 {
+    let file = data.len();
     let layout = Layout::new(header, options.scale, options.output);
     let whole = !header.progressive && !header.interleaved;
     let samples: u64 = layout.planes.iter().map(|plane| Samples::size(plane, whole) as u64).sum();
@@ -29,7 +31,11 @@ pub(crate) fn needed(header: &Header<'_>, file: usize, options: &Options<'_>) ->
     };
     let window = (scan::window_bytes(file) + PADDING) as u64;
     let entropy: u64 = if header.progressive {
-        layout.planes.iter().map(Store::bytes).sum()
+        // Scans begin with these two bytes, which may also stand elsewhere.
+        let scans =
+            memchr::memchr_iter(0xFF, data).filter(|at| data.get(at + 1) == Some(&marker::SOS)).count();
+        let scans = scans.min(limits.scans as usize + 1);
+        progressive::bytes(scans, file) + layout.planes.iter().map(Store::bytes).sum::<u64>()
     } else {
         // A scan may hold any of the components: at most all of them, interleaved.
         let mcu = layout.planes.iter().map(|plane| (plane.kept() + 1) * plane.h * plane.v).sum();

@@ -96,7 +96,7 @@ impl<'a> Decoder<'a> {
     /// standard's tables, which are made once a process (0.3 MB).
     #[must_use]
     pub fn memory(&self, options: &Options<'_>) -> u64 {
-        memory::needed(self.header(), self.data.len(), options)
+        memory::needed(self.header(), self.data, &self.limits, options)
     }
 
     /// Decodes into rows of pixels that `call` is given, in order, several at a time.

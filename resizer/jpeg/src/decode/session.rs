@@ -1,12 +1,12 @@
 //! One decode from the first scan to the last row.
 
 use super::error::Error;
-use super::kernels::{Job, Kernels};
-use super::layout::{Layout, whole_blocks};
+use super::kernels::{Job, Kernels, place};
+use super::layout::{Layout, Plane, whole_blocks};
 use super::options::{Damage, Options};
 use super::picture::Picture;
 use super::plain::{self, Entropy};
-use super::progressive::{self, Store};
+use super::progressive::{self, Cursor, Store};
 use super::rows::{Emitter, Samples, Target};
 use super::scan::{self, Scan};
 use super::segments::{NO_MORE, ScanHeader, Tables, Walker};
@@ -123,7 +123,14 @@ impl Session<'_, '_, '_> {
             Entropy::Plain(plain::Decoder::new(tables, &blocks, mcus), whole)
         } else {
             let machine = Machine::new(tables, &blocks, bytes);
-            Entropy::Lanes(Box::new(lanes::Decoder::new(machine, self.options.lanes, mcus, bytes, whole)))
+            Entropy::Lanes(Box::new(lanes::Decoder::new(
+                machine,
+                self.options.lanes,
+                mcus,
+                bytes,
+                whole,
+                self.kernels,
+            )))
         };
         let interval = usize::from(tables.restart_interval);
         let scan = Scan { file: self.file, at, mcus, interval, damage: self.options.damage };
@@ -231,7 +238,7 @@ impl Session<'_, '_, '_> {
         Ok(())
     }
 
-    /// Progressive scans into whole-picture coefficients, then rows.
+    /// Progressive scans side by side: rows go out as they are decoded.
     fn progressive(&mut self, target: &mut dyn Target) -> Result<(), Error> {
         let mut scans = Vec::new();
         self.walk(|session, scan, _, at| {
@@ -240,63 +247,91 @@ impl Session<'_, '_, '_> {
         })?;
         let needed = progressive::needed(self.layout, &scans);
         drop(scans);
-        let mut stores: Vec<Store> = self.layout.planes.iter().map(Store::new).collect();
+        let (file, layout) = (self.file, self.layout);
+        let mut cursors = Vec::with_capacity(needed.iter().filter(|needed| **needed).count());
         let mut number = 0;
         self.walk(|session, scan, tables, at| {
             session.fix_steps(scan, tables)?;
-            let wanted = needed.get(number).is_none_or(|wanted| *wanted);
-            number += 1;
-            if !wanted {
-                return Ok(unstuff::skip_scan(session.file, at));
+            if needed.get(number).is_none_or(|needed| *needed) {
+                cursors.push(Cursor::new(file, at, layout, scan, tables)?);
             }
-            let (layout, options) = (session.layout, session.options);
-            progressive::decode(
-                session.file,
-                at,
-                layout,
-                scan,
-                tables,
-                &mut stores,
-                options,
-                &mut session.noted,
-            )?;
-            // Where the first walk found the next one, whatever this scan holds.
-            Ok(unstuff::skip_scan(session.file, at))
+            number += 1;
+            Ok(unstuff::skip_scan(file, at))
         })?;
         let unseen =
             self.steps.iter().zip(&self.layout.planes).any(|(steps, plane)| steps.is_none() && plane.wanted);
         if unseen {
             self.note(Error::Truncated { at: self.file.len(), inside: "the scans: a component has none" })?;
         }
+        let mut stores: Vec<Store> = layout.planes.iter().map(Store::new).collect();
         let mut samples = self.samples(false);
         let tables = self.tables();
         for band in 0..self.layout.mcus_y {
             self.options.check_cancel()?;
+            for cursor in &mut cursors {
+                cursor.decode(band, &mut stores, self.options, self.kernels, &mut self.noted)?;
+            }
             for (c, plane) in self.layout.planes.iter().enumerate() {
                 if !plane.wanted || self.steps[c].is_none() {
                     continue;
                 }
                 for y in band * plane.v..(band + 1) * plane.v {
-                    for x in 0..plane.padded_x {
-                        let block = stores[c].block(x, y);
-                        let stride = samples[c].stride;
-                        let at = samples[c].at(y * plane.block_height) + x * plane.block_width;
-                        let bytes = &mut samples[c].bytes[at..];
-                        let job = Job { coefficients: block, table: &tables[c] };
-                        if block.len() < 64 {
-                            self.kernels.block(&job, bytes, stride);
-                        } else if plane.is_cut(x, y) {
-                            self.kernels.cut(&job, plane.inside(x, y), bytes, stride);
-                        } else {
-                            self.kernels.lowest(&job, bytes, stride);
-                        }
-                    }
+                    let at = samples[c].at(y * plane.block_height);
+                    let stride = samples[c].stride;
+                    blocks(
+                        self.kernels,
+                        plane,
+                        &tables[c],
+                        &mut stores[c],
+                        y,
+                        &mut samples[c].bytes[at..],
+                        stride,
+                    );
                 }
             }
             let last = band + 1 == self.layout.mcus_y;
             self.emitter.emit(self.layout, &mut samples, band, last, target)?;
             Emitter::advance(self.layout, &mut samples);
+            stores.iter_mut().for_each(Store::advance);
         }
         Ok(())
+    }
+}
+
+/// Transforms a row of a component's blocks into rows of `stride` samples.
+fn blocks(
+    kernels: Kernels,
+    plane: &Plane,
+    table: &Table,
+    store: &mut Store,
+    y: usize,
+    out: &mut [u8],
+    stride: usize,
+) {
+    let row = store.row(y);
+    let job = |x: usize| Job { coefficients: row.block(x), table };
+    let mut x = 0;
+    if kernels.pairs(table) {
+        let mut samples = [[0; 64]; 2];
+        while x + 1 < plane.padded_x {
+            kernels.pair(&job(x), &job(x + 1), &mut samples);
+            for (i, samples) in samples.iter().enumerate() {
+                place(samples, table, &mut out[(x + i) * plane.block_width..], stride);
+            }
+            x += 2;
+        }
+    }
+    while x < plane.padded_x {
+        kernels.block(&job(x), &mut out[x * plane.block_width..], stride);
+        x += 1;
+    }
+    let cut = if plane.cut_down() && y == plane.full_height / 8 { 0 } else { plane.full_width / 8 };
+    for x in cut..plane.padded_x {
+        if plane.is_cut(x, y)
+            && let Some(block) = store.cut(x, y)
+        {
+            let job = Job { coefficients: &block, table };
+            kernels.cut(&job, plane.inside(x, y), &mut out[x * plane.block_width..], stride);
+        }
     }
 }

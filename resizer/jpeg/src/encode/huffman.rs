@@ -2,9 +2,11 @@
 
 mod optimal;
 mod standard;
+mod trained;
 
 pub(super) use optimal::optimal;
-pub(super) use standard::{STANDARD_AC, STANDARD_DC, STANDARD_SPECS};
+pub(super) use standard::STANDARD;
+pub(super) use trained::{extended, guess, trained};
 
 /// Runs of 16 zeros that are followed by a level (ITU-T T.81, F.1.2.2.1).
 pub(super) const ZRL: u8 = 0xF0;
@@ -103,6 +105,26 @@ impl AcTable {
             run += 1;
         }
         Self { codes, pairs }
+    }
+}
+
+/// The tables of a scan in every form, luma's and chroma's.
+#[derive(Debug)]
+pub(super) struct Set {
+    /// Of DC and of AC.
+    pub(super) specs: [[Spec; 2]; 2],
+    /// Codes of DC sizes.
+    pub(super) dc: [Codes; 2],
+    /// Codes of AC runs and levels.
+    pub(super) ac: [AcTable; 2],
+}
+
+impl Set {
+    /// Derives the codes and look-ups of tables.
+    pub(super) const fn new(specs: [[Spec; 2]; 2]) -> Self {
+        let dc = [Codes::new(&specs[0][0]), Codes::new(&specs[1][0])];
+        let ac = [AcTable::new(&specs[0][1]), AcTable::new(&specs[1][1])];
+        Self { specs, dc, ac }
     }
 }
 

@@ -10,7 +10,9 @@ mod levels;
 mod tests;
 
 pub(super) use colour::{full, gray, half, quarter};
-pub(super) use levels::{Order, Transposed, Zigzag, coefficients, levels, sort};
+#[cfg(test)]
+pub(super) use levels::coefficients;
+pub(super) use levels::{Order, Transposed, Zigzag, levels, levels_and_raw, sort};
 
 /// Pixels that a colour kernel converts at a time: rows are padded to a multiple.
 pub(super) const CHUNK: usize = 32;

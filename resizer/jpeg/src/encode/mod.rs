@@ -14,9 +14,14 @@
 //! ```
 //!
 //! # Memory
-//! With standard tables one row of MCUs is held (16 rows of samples for 4:2:0) and 16 KiB of codes. Optimised tables
-//! hold four bytes a symbol until the last row, about seven times the file. A progressive file or the trellis
-//! holds every coefficient: 136 bytes a block, about 3.2 bytes a pixel of 4:2:0.
+//! * One row of MCUs (24 bytes a pixel of the width for 4:2:0 and for 4:4:4) and 16 KiB of codes: standard and trained tables,
+//!   with or without the trellis. Nothing more.
+//! * [`Huffman::Bounded`]: beside those the symbols of the picture or of its beginning, four bytes each, at most 1 MiB and
+//!   one row of MCUs (64 symbols a block: 96 bytes a pixel of the width for 4:2:0); where a list grows, it is there
+//!   twice for a moment. A photograph of 800 × 600 at quality 80 has 0.6 MB of them.
+//! * [`Huffman::Optimised`] with rounded levels: four bytes a symbol until the last row, about seven times the file.
+//! * A progressive file, and the trellis with optimised tables: every coefficient, 136 bytes a block, about 3.2 bytes
+//!   a pixel of 4:2:0 and 6.4 of 4:4:4; and while a scan is written its symbols, four bytes each.
 //!
 //! # How a row of MCUs becomes bytes
 //! ```text
@@ -37,14 +42,16 @@
 //! * `strip`: pushed rows as planes, edges repeated.
 //! * `kernel`: `colour` conversion, the `dct`, quantised `levels`.
 //! * `quantisation`: tables, and division by multiplication.
-//! * `huffman`: the standard tables, `optimal` ones, and the forms that loops look up.
+//! * `huffman`: the standard tables, `trained` and `optimal` ones, and the forms that loops look up.
 //! * `bits`: the bit writer and byte stuffing.
 //! * `sequential`: blocks to bits, or to `tokens` whose tables come later.
 //! * `store`, `progressive`: levels of the whole picture, and their scans.
-//! * `trellis`: levels by rate and distortion.
+//! * `trellis`: levels by rate and distortion, of the whole picture or as blocks come.
+//! * `edges`: whether a picture needs every chroma sample.
 //! * `markers`: everything between scans.
 
 mod bits;
+mod edges;
 mod error;
 mod frame;
 mod huffman;
@@ -61,18 +68,20 @@ mod trellis;
 
 use std::io::Write;
 
+pub use edges::ColorEdges;
 pub use error::EncodeError;
-pub use settings::{Effort, Huffman, Instructions, PixelLayout, Process, Sampling, Settings, Steps};
+pub use settings::{Effort, Huffman, Instructions, PixelLayout, Process, Profile, Sampling, Settings, Steps};
 
 use crate::common::simd::Processor;
 use frame::Frame;
-use huffman::{STANDARD_AC, STANDARD_DC, STANDARD_SPECS};
+use huffman::{STANDARD, Set, extended, guess, trained};
 use markers::{Band, FrameComponent};
 use quantisation::Quantiser;
-use sequential::{BitState, CodeStrip, Scan, Tables, TokenSink, code_store};
+use sequential::{BitState, CodeStrip, Rounded, Scan, TokenSink, code_store};
 use store::{Store, StoreStrip};
 use strip::Strip;
 use tokens::Tokens;
+use trellis::{Chosen, Prices};
 
 /// Components of a sequential scan and their DC and AC tables.
 const SEQUENTIAL: [(u8, u8, u8); 3] = [(0, 0, 0), (1, 1, 1), (2, 1, 1)];
@@ -115,12 +124,91 @@ pub struct Encoder<W: Write> {
 /// What becomes of a row of MCUs.
 #[derive(Debug)]
 enum Stage {
-    /// Coded at once with the standard tables.
-    Code(Scan, BitState),
+    /// Coded at once with known tables; levels rounded, or chosen by these prices.
+    Code(Scan, BitState, Known, Option<Box<[Prices; 2]>>),
     /// Kept as symbols until their frequencies are known.
     Count(Scan, Box<Tokens>),
+    /// Kept as symbols until they are many.
+    Begin(Scan, Box<Beginning>),
     /// Kept as levels for several scans, or as raw coefficients to choose the levels at last.
     Keep(Store, Effort, Process),
+}
+
+/// The tables of a scan.
+#[derive(Debug)]
+enum Known {
+    Static(&'static Set),
+    Own(Box<Set>),
+}
+
+impl Known {
+    fn get(&self) -> &Set {
+        match self {
+            Self::Static(set) => set,
+            Self::Own(set) => set,
+        }
+    }
+}
+
+/// Symbols that [`Huffman::Bounded`] holds: 1 MiB of them, most often about a million pixels' at quality 80.
+const BEGINNING: usize = 1 << 18;
+
+/// The beginning of a scan whose tables are made from it.
+#[derive(Debug)]
+struct Beginning {
+    tokens: Tokens,
+    /// What is known before.
+    trained: &'static Set,
+    /// For the trellis; from the symbols so far.
+    prices: Option<[Prices; 2]>,
+    /// At how many symbols the prices are next made anew.
+    renew: usize,
+}
+
+impl Beginning {
+    fn new(trained: &'static Set, effort: Effort) -> Self {
+        let prices = trained.ac.each_ref().map(|ac| Prices::new(&ac.codes));
+        let prices = (effort == Effort::Trellis).then_some(prices);
+        Self { tokens: Tokens::new(), trained, prices, renew: 0 }
+    }
+
+    /// Makes prices of the symbols so far whenever they have doubled.
+    fn renew(&mut self) {
+        if let Some(prices) = &mut self.prices
+            && self.tokens.len() >= self.renew
+        {
+            let [_, _, luma, chroma] = self.tokens.counts();
+            let [a, b] = &self.trained.ac;
+            *prices = [(luma, a), (chroma, b)].map(|(counts, ac)| Prices::ideal(&guess(counts, &ac.codes)));
+            self.renew = 2 * self.tokens.len();
+        }
+    }
+
+    /// Writes the tables and what there is of the scan.
+    fn write(&self, frame: &Frame, out: &mut Vec<u8>) -> (BitState, Known, Option<Box<[Prices; 2]>>) {
+        let set = Box::new(extended(self.tokens.counts(), self.trained));
+        begin_scan(frame, &set, out);
+        let ([a, b], [c, d]) = (&set.dc, &set.ac);
+        let mut state = BitState::new();
+        self.tokens.write_part([a, b, &c.codes, &d.codes], &mut state, out);
+        let prices = self.prices.as_ref().map(|_| coded_prices(&set));
+        (state, Known::Own(set), prices)
+    }
+}
+
+/// The prices of tables.
+fn coded_prices(set: &Set) -> Box<[Prices; 2]> {
+    Box::new(set.ac.each_ref().map(|ac| Prices::new(&ac.codes)))
+}
+
+/// The tables and the header of a sequential scan.
+fn begin_scan(frame: &Frame, set: &Set, out: &mut Vec<u8>) {
+    let components = frame.components.len();
+    for (number, [dc, ac]) in (0u8..).zip(set.specs.iter().take(components.min(2))) {
+        markers::huffman_table(out, 0, number, dc);
+        markers::huffman_table(out, 1, number, ac);
+    }
+    markers::scan(out, &SEQUENTIAL[..components], Band::ALL);
 }
 
 impl<W: Write> Encoder<W> {
@@ -149,7 +237,7 @@ impl<W: Write> Encoder<W> {
             Instructions::Portable => Processor::Base,
         };
         let frame = Frame::new(w, h, layout, settings.sampling);
-        let quantisers = Quantiser::pair(settings.steps, settings.quality);
+        let quantisers = Quantiser::pair(settings.steps, settings.quality, settings.effort);
         let gray = frame.components.len() == 1;
 
         let mut out = Vec::with_capacity(4096);
@@ -169,22 +257,28 @@ impl<W: Write> Encoder<W> {
             .iter()
             .map(|c| FrameComponent { factors: (c.h, c.v), table: u8::from(c.table != 0) })
             .collect();
-        markers::frame(&mut out, settings.process == Process::Progressive, (w, h), &components);
+        markers::frame(&mut out, settings.process.is_progressive(), (w, h), &components);
         if settings.restart_interval != 0 {
             markers::restart_interval(&mut out, settings.restart_interval);
         }
         let scan = Scan::new(settings.restart_interval);
-        let stage = if settings.process == Process::Progressive || settings.effort == Effort::Trellis {
-            Stage::Keep(Store::new(&frame), settings.effort, settings.process)
-        } else if settings.huffman == Huffman::Optimised {
-            Stage::Count(scan, Box::new(Tokens::new()))
-        } else {
-            for (number, [dc, ac]) in (0u8..).zip(&STANDARD_SPECS[..tables]) {
-                markers::huffman_table(&mut out, 0, number, dc);
-                markers::huffman_table(&mut out, 1, number, ac);
+        let (trellis, trained) = (settings.effort == Effort::Trellis, trained(settings.quality));
+        let stage = match settings.huffman {
+            _ if settings.process.is_progressive() => {
+                Stage::Keep(Store::new(&frame), settings.effort, settings.process)
             }
-            markers::scan(&mut out, &SEQUENTIAL[..components.len()], Band::ALL);
-            Stage::Code(scan, BitState::new())
+            Huffman::Trained => {
+                begin_scan(&frame, trained, &mut out);
+                let prices = trellis.then(|| coded_prices(trained));
+                Stage::Code(scan, BitState::new(), Known::Static(trained), prices)
+            }
+            Huffman::Bounded => Stage::Begin(scan, Box::new(Beginning::new(trained, settings.effort))),
+            _ if trellis => Stage::Keep(Store::new(&frame), settings.effort, settings.process),
+            Huffman::Standard => {
+                begin_scan(&frame, &STANDARD, &mut out);
+                Stage::Code(scan, BitState::new(), Known::Static(&STANDARD), None)
+            }
+            Huffman::Optimised => Stage::Count(scan, Box::new(Tokens::new())),
         };
         let strip = Strip::new(processor, &frame, layout, settings.sampling);
         Ok(Self {
@@ -230,21 +324,45 @@ impl<W: Write> Encoder<W> {
     fn code_strip(&mut self) -> Result<(), EncodeError> {
         let (frame, mcu_y, planes, quantisers) =
             (&self.frame, self.mcu_y, &*self.strip.planes, &self.quantisers);
+        // As many symbols as a row's blocks may have: 64 and no end, so that lists grow once a row at most.
+        let row = frame.mcus_wide * frame.mcu_blocks * 64;
         match &mut self.stage {
-            Stage::Code(scan, state) => {
-                let tables = Tables { dc: STANDARD_DC.each_ref(), ac: STANDARD_AC.each_ref() };
-                let sink = state.sink(tables, &mut self.out);
-                self.processor.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink }).suspend();
+            Stage::Code(scan, state, set, prices) => {
+                let sink = state.sink(set.get(), &mut self.out);
+                let sink = if let Some(prices) = prices {
+                    let choice = Chosen::new(prices);
+                    self.processor.run(CodeStrip { frame, mcu_y, planes, quantisers, choice, scan, sink })
+                } else {
+                    let choice = Rounded;
+                    self.processor.run(CodeStrip { frame, mcu_y, planes, quantisers, choice, scan, sink })
+                };
+                sink.suspend();
             }
             Stage::Count(scan, tokens) => {
-                // As many as its blocks may have: 64 and no end, so that the list grows once a row at most.
-                tokens.reserve(frame.mcus_wide * frame.mcu_blocks * 64);
-                let sink = TokenSink(tokens);
-                self.processor.run(CodeStrip { frame, mcu_y, planes, quantisers, scan, sink });
+                tokens.reserve(row, usize::MAX);
+                let (choice, sink) = (Rounded, TokenSink(tokens));
+                self.processor.run(CodeStrip { frame, mcu_y, planes, quantisers, choice, scan, sink });
+            }
+            Stage::Begin(scan, beginning) => {
+                beginning.tokens.reserve(row, BEGINNING + row);
+                let sink = TokenSink(&mut beginning.tokens);
+                if let Some(prices) = &beginning.prices {
+                    let choice = Chosen::new(prices);
+                    self.processor.run(CodeStrip { frame, mcu_y, planes, quantisers, choice, scan, sink });
+                } else {
+                    let choice = Rounded;
+                    self.processor.run(CodeStrip { frame, mcu_y, planes, quantisers, choice, scan, sink });
+                }
+                beginning.renew();
+                if beginning.tokens.len() >= BEGINNING {
+                    let (state, set, prices) = beginning.write(frame, &mut self.out);
+                    let scan = std::mem::replace(scan, Scan::new(0));
+                    self.stage = Stage::Code(scan, state, set, prices);
+                }
             }
             Stage::Keep(store, effort, _) => {
-                let quantisers = (*effort == Effort::Plain).then_some(quantisers);
-                self.processor.run(StoreStrip { frame, mcu_y, planes, quantisers, store });
+                let raw = *effort == Effort::Trellis;
+                self.processor.run(StoreStrip { frame, mcu_y, planes, quantisers, raw, store });
             }
         }
         self.mcu_y += 1;
@@ -264,11 +382,13 @@ impl<W: Write> Encoder<W> {
         }
         let (frame, out) = (&self.frame, &mut self.out);
         match self.stage {
-            Stage::Code(_, state) => state.finish(out),
+            Stage::Code(_, state, ..) => state.finish(out),
             Stage::Count(_, tokens) => write_scan(frame, &tokens, out),
+            Stage::Begin(_, beginning) => write_scan(frame, &beginning.tokens, out),
             Stage::Keep(mut store, effort, process) => {
                 if effort == Effort::Trellis {
-                    trellis::quantise(frame, &mut store, &self.quantisers);
+                    let quantisers = &self.quantisers;
+                    self.processor.run(trellis::Quantise { frame, store: &mut store, quantisers });
                 }
                 store.fill_outside(frame);
                 if process == Process::Baseline {
@@ -281,7 +401,8 @@ impl<W: Write> Encoder<W> {
                     return Ok(self.sink);
                 }
                 let sink = &mut self.sink;
-                progressive::write(frame, &store, self.interval, out, |out| {
+                let best = process == Process::ProgressiveBest;
+                progressive::write(frame, &store, self.interval, best, out, |out| {
                     sink.write_all(out)?;
                     out.clear();
                     Ok::<(), EncodeError>(())
@@ -298,5 +419,5 @@ impl<W: Write> Encoder<W> {
 fn write_scan(frame: &Frame, tokens: &Tokens, out: &mut Vec<u8>) {
     let codes = tokens.write_tables(out);
     markers::scan(out, &SEQUENTIAL[..frame.components.len()], Band::ALL);
-    tokens.write(&codes, out);
+    tokens.write(codes.each_ref(), out);
 }

@@ -44,36 +44,82 @@ const GRAY: [Step; 6] = [
     (Some(0), band(1, 63, 1, 0)),
 ];
 
-/// Writes every scan with its tables. Between two scans `flush` may take the bytes away.
+/// Ways to code luma's AC levels: in two bands or one, in steps of bits or at once.
+const LUMA: [&[Band]; 5] = [
+    &[band(1, 5, 0, 2), band(6, 63, 0, 2), band(1, 63, 2, 1), band(1, 63, 1, 0)],
+    &[band(1, 63, 0, 1), band(1, 63, 1, 0)],
+    &[band(1, 2, 0, 0), band(3, 63, 0, 0)],
+    &[band(1, 8, 0, 0), band(9, 63, 0, 0)],
+    &[band(1, 63, 0, 0)],
+];
+/// Ways to code a chroma component's.
+const CHROMA: [&[Band]; 4] = [
+    &[band(1, 63, 0, 1), band(1, 63, 1, 0)],
+    &[band(1, 2, 0, 0), band(3, 63, 0, 0)],
+    &[band(1, 8, 0, 0), band(9, 63, 0, 0)],
+    &[band(1, 63, 0, 0)],
+];
+/// Ways to code DC.
+const DC: [&[Band]; 2] = [&[band(0, 0, 0, 1), band(0, 0, 1, 0)], &[band(0, 0, 0, 0)]];
+
+/// Writes every scan with its tables, by libjpeg's script or in the ways of the fewest bytes. Between two scans
+/// `flush` may take the bytes away.
 pub(super) fn write<E>(
     frame: &Frame,
     store: &Store,
     interval: u16,
+    best: bool,
     out: &mut Vec<u8>,
     mut flush: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
 ) -> Result<(), E> {
+    if best {
+        // DC first, as it must be, then all that is left of each component, chroma first.
+        for component in [None, Some(2), Some(1), Some(0)] {
+            let ways: &[&[Band]] = match component {
+                Some(index) if index >= frame.components.len() => continue,
+                None => &DC,
+                Some(0) => &LUMA,
+                Some(_) => &CHROMA,
+            };
+            let coded = ways.iter().map(|bands| {
+                let mut coded = Vec::new();
+                for &band in *bands {
+                    scan(frame, store, interval, (component, band), &mut coded);
+                }
+                coded
+            });
+            out.append(&mut coded.min_by_key(Vec::len).unwrap_or_default());
+            flush(out)?;
+        }
+        return Ok(());
+    }
     let script: &[Step] = if frame.components.len() == 1 { &GRAY } else { &COLOUR };
-    for &(component, band) in script {
-        let (tokens, list) = match component {
-            None => (dc_scan(frame, store, interval, band), vec![(0, 0, 0), (1, 1, 0), (2, 1, 0)]),
-            Some(component) => {
-                let table = u8::from(frame.components[component].table != 0);
-                let index = u8::try_from(component).unwrap_or(0);
-                (ac_scan(frame, store, interval, component, band), vec![(index, 0, table)])
-            }
-        };
-        let codes = tokens.write_tables(out);
-        markers::scan(out, &list[..list.len().min(frame.components.len())], band);
-        tokens.write(&codes, out);
+    for &step in script {
+        scan(frame, store, interval, step, out);
         flush(out)?;
     }
     Ok(())
 }
 
+/// Writes one scan with its tables.
+fn scan(frame: &Frame, store: &Store, interval: u16, (component, band): Step, out: &mut Vec<u8>) {
+    let (tokens, list) = match component {
+        None => (dc_scan(frame, store, interval, band), vec![(0, 0, 0), (1, 1, 0), (2, 1, 0)]),
+        Some(component) => {
+            let table = u8::from(frame.components[component].table != 0);
+            let index = u8::try_from(component).unwrap_or(0);
+            (ac_scan(frame, store, interval, component, band), vec![(index, 0, table)])
+        }
+    };
+    let codes = tokens.write_tables(out);
+    markers::scan(out, &list[..list.len().min(frame.components.len())], band);
+    tokens.write(codes.each_ref(), out);
+}
+
 /// DC levels of all components, MCU by MCU: differences of the upper bits, or one more bit each (G.1.2.1).
 fn dc_scan(frame: &Frame, store: &Store, interval: u16, band: Band) -> Tokens {
     let mut tokens = Tokens::new();
-    tokens.reserve(frame.mcus_wide * frame.mcus_high * frame.mcu_blocks);
+    tokens.reserve(frame.mcus_wide * frame.mcus_high * frame.mcu_blocks, usize::MAX);
     let mut restarts = Restarts::new(interval);
     let mut predictions = [0; 3];
     for mcu_y in 0..frame.mcus_high {

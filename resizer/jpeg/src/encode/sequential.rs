@@ -2,7 +2,7 @@
 
 use super::bits::{BitWriter, Pending};
 use super::frame::{Component, Frame};
-use super::huffman::{AcTable, Codes, EOB, ZRL, extra_bits, size, symbol};
+use super::huffman::{AcTable, EOB, Set, ZRL, extra_bits, size, symbol};
 use super::kernel::{self, Block, Mask, Order, Transposed, WIDE, Zigzag};
 use super::markers;
 use super::quantisation::Quantiser;
@@ -14,16 +14,7 @@ use crate::common::simd::{Job, Simd};
 /// Room an MCU may need: 6 blocks of 64 levels of at most 26 bits, and 8 bytes that a flush writes ahead.
 const MCU_BYTES: usize = 6 * 64 * 26 / 8 + 64;
 /// Codes are gathered in a buffer that fits the first-level cache beside the planes.
-const BUFFER_BYTES: usize = 16 * 1024;
-
-/// The tables of a scan, luma's and chroma's.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tables<'a> {
-    /// Codes of DC sizes.
-    pub(super) dc: [&'a Codes; 2],
-    /// Codes of AC runs and levels.
-    pub(super) ac: [&'a AcTable; 2],
-}
+pub(super) const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Where the blocks of a sequential scan go. By value through every call: behind a reference a [`BitWriter`] would
 /// live in memory, and a store and a load would stand between each code and the next.
@@ -68,8 +59,42 @@ impl Scan {
     }
 }
 
+/// How a block's coefficients become levels.
+pub(super) trait Choice {
+    /// The order in which they stand.
+    type Order: Order;
+    /// Levels and masks of the two blocks whose first sample is `samples[0]`, with luma's (0) or chroma's (1) steps.
+    fn levels<S: Simd>(
+        &mut self,
+        simd: S,
+        samples: &[u8],
+        stride: usize,
+        steps: (&Quantiser, usize),
+        out: &mut [Block; 2],
+    ) -> [Mask; 2];
+}
+
+/// Every coefficient to the nearest level.
+pub(super) struct Rounded;
+
+impl Choice for Rounded {
+    type Order = Transposed;
+
+    #[inline(always)]
+    fn levels<S: Simd>(
+        &mut self,
+        simd: S,
+        samples: &[u8],
+        stride: usize,
+        (quantiser, _): (&Quantiser, usize),
+        out: &mut [Block; 2],
+    ) -> [Mask; 2] {
+        kernel::levels(simd, samples, stride, quantiser, out)
+    }
+}
+
 /// Transforms one row of MCUs and hands its blocks to a sink.
-pub(super) struct CodeStrip<'a, S> {
+pub(super) struct CodeStrip<'a, C, S> {
     /// Geometry.
     pub(super) frame: &'a Frame,
     /// Which row.
@@ -78,18 +103,20 @@ pub(super) struct CodeStrip<'a, S> {
     pub(super) planes: &'a [Plane],
     /// Luma's and chroma's.
     pub(super) quantisers: &'a [Quantiser; 2],
+    /// How levels are chosen.
+    pub(super) choice: C,
     /// State of the scan.
     pub(super) scan: &'a mut Scan,
     /// Where the blocks go.
     pub(super) sink: S,
 }
 
-impl<K: Sink> Job for CodeStrip<'_, K> {
+impl<C: Choice, K: Sink> Job for CodeStrip<'_, C, K> {
     type Output = K;
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> K {
-        let Self { frame, mcu_y, planes, quantisers, scan, mut sink } = self;
+        let Self { frame, mcu_y, planes, quantisers, mut choice, scan, mut sink } = self;
         // Two MCUs of at most six blocks, component by component.
         let mut blocks = [[0i16; 64]; 12];
         let mut masks = [0 as Mask; 12];
@@ -97,12 +124,12 @@ impl<K: Sink> Job for CodeStrip<'_, K> {
             for (component, plane) in frame.components.iter().zip(planes) {
                 let mut pairs = blocks.as_chunks_mut::<2>().0[component.first..].iter_mut();
                 let mut pair_masks = masks.as_chunks_mut::<2>().0[component.first..].iter_mut();
-                let quantiser = &quantisers[component.table];
+                let steps = (&quantisers[component.table], component.table);
                 for y in 0..component.v {
                     let row = &plane.samples[8 * (y * plane.stride + mcu_x * component.h)..];
                     for (x, (pair, masks)) in (&mut pairs).zip(&mut pair_masks).take(component.h).enumerate()
                     {
-                        *masks = kernel::levels(simd, &row[16 * x..], plane.stride, quantiser, pair);
+                        *masks = choice.levels(simd, &row[16 * x..], plane.stride, steps, pair);
                     }
                 }
             }
@@ -123,7 +150,7 @@ impl<K: Sink> Job for CodeStrip<'_, K> {
                             }
                             let difference = i32::from(blocks[at][0]) - i32::from(*prediction);
                             *prediction = blocks[at][0];
-                            sink = sink.block::<Transposed>(&blocks[at], mask, difference, component.table);
+                            sink = sink.block::<C::Order>(&blocks[at], mask, difference, component.table);
                         }
                     }
                 }
@@ -167,9 +194,12 @@ impl Component {
 /// What a [`BitSink`] needs from one row of MCUs to the next.
 #[derive(Debug)]
 pub(super) struct BitState {
-    buffer: Box<[u8]>,
-    pending: Pending,
-    restarts: u32,
+    /// [`BUFFER_BYTES`].
+    pub(super) buffer: Box<[u8]>,
+    /// Bits of the next byte.
+    pub(super) pending: Pending,
+    /// Restart markers written.
+    pub(super) restarts: u32,
 }
 
 impl BitState {
@@ -186,7 +216,7 @@ impl BitState {
     }
 
     /// A sink that goes on where the last one stopped.
-    pub(super) fn sink<'a>(&'a mut self, tables: Tables<'a>, out: &'a mut Vec<u8>) -> BitSink<'a> {
+    pub(super) fn sink<'a>(&'a mut self, tables: &'a Set, out: &'a mut Vec<u8>) -> BitSink<'a> {
         let Self { buffer, pending, restarts } = self;
         BitSink { bits: BitWriter::new(buffer, *pending), pending, restarts, tables, out }
     }
@@ -197,7 +227,7 @@ pub(super) struct BitSink<'a> {
     bits: BitWriter<'a>,
     pending: &'a mut Pending,
     restarts: &'a mut u32,
-    tables: Tables<'a>,
+    tables: &'a Set,
     out: &'a mut Vec<u8>,
 }
 
@@ -229,7 +259,7 @@ impl Sink for BitSink<'_> {
 
     #[inline(always)]
     fn block<O: Order>(mut self, block: &Block, mut mask: Mask, difference: i32, table: usize) -> Self {
-        let (dc, ac) = (self.tables.dc[table], self.tables.ac[table]);
+        let (dc, ac) = (&self.tables.dc[table], &self.tables.ac[table]);
         let bits = &mut self.bits;
         let length = size(difference);
         let code = u32::from(dc.code[length as usize]);
@@ -294,13 +324,13 @@ fn code_wide<'a, O: Order>(
     bits
 }
 
-/// The AC symbols of a block (F.1.2.2): each with its further bits and their number.
+/// Adds the AC symbols of a block in the transform's order to how often they occur.
 #[inline(always)]
-pub(super) fn for_each_symbol(block: &Block, mask: Mask, put: impl FnMut(u8, u32, u32)) {
-    symbols::<Zigzag>(block, mask, put);
+pub(super) fn count_symbols(block: &Block, mask: Mask, counts: &mut [u32; 256]) {
+    symbols::<Transposed>(block, mask & !WIDE, |symbol, _, _| counts[usize::from(symbol)] += 1);
 }
 
-/// [`for_each_symbol`] of a block in any order.
+/// The AC symbols of a block (F.1.2.2): each with its further bits and their number.
 #[inline(always)]
 fn symbols<O: Order>(block: &Block, mut mask: Mask, mut put: impl FnMut(u8, u32, u32)) {
     let mut previous = 0;

@@ -52,6 +52,13 @@ pub enum Huffman {
     /// The typical tables of ITU-T T.81, Annex K.3: one pass, constant memory.
     #[default]
     Standard,
+    /// Tables trained on photographs at [`Steps::Radial`], by quality: one pass, constant memory, with the trellis too.
+    /// A progressive file has tables made for it all the same.
+    Trained,
+    /// Tables made for this picture, or for its beginning where it has many symbols: up to 1 MiB of them are held. Then
+    /// tables are made from these and the trained ones, and the rest is coded at once. The trellis works at once all the
+    /// time, with prices from the symbols so far.
+    Bounded,
     /// Tables made for this picture: the coefficients of the whole picture are held until the last row.
     Optimised,
 }
@@ -65,6 +72,16 @@ pub enum Process {
     /// Progressive (SOF2) with the scan script of libjpeg's `jpeg_simple_progression` and tables optimised
     /// for every scan; holds the coefficients of the whole picture.
     Progressive,
+    /// Progressive with scans chosen for the picture: each component is coded in several ways, and the one of the
+    /// fewest bytes is taken. About 1.5 times the time of [`Process::Progressive`].
+    ProgressiveBest,
+}
+
+impl Process {
+    /// Whether the file's frame is progressive (SOF2).
+    pub(super) fn is_progressive(self) -> bool {
+        self != Self::Baseline
+    }
 }
 
 /// Quantisation steps that `quality` scales.
@@ -76,6 +93,10 @@ pub enum Steps {
     /// Nicolas Robidoux's table. On photos about 6 % fewer bytes at equal SSIMULACRA2, but neither the bytes nor the
     /// look of a quality are those of libjpeg.
     Robidoux,
+    /// Steps that grow with a frequency's distance from DC, much less than Annex K's do. On photographs of 512 and 800
+    /// pixels 11 % fewer bytes at equal SSIMULACRA2 with rounded levels, 18 % with the trellis. Scaled so that a
+    /// quality scores on average what it does with libjpeg's tables.
+    Radial,
 }
 
 /// How the encoder spends time for bytes.
@@ -84,8 +105,22 @@ pub enum Effort {
     /// Every coefficient is rounded to the nearest level.
     #[default]
     Plain,
-    /// Levels are chosen by rate and distortion ("trellis quantisation"). Implies optimised Huffman tables.
+    /// Levels are chosen by rate and distortion ("trellis quantisation"). Where tables are not trained or bounded, it implies
+    /// optimised ones.
     Trellis,
+}
+
+/// Time for bytes, all in one: what [`Settings::profile`] sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// Least time: one pass, the least memory. [`Huffman::Trained`], rounded levels.
+    Fast,
+    /// Fewest bytes for a score in a baseline file, to 0.2 %, in bounded memory: [`Huffman::Bounded`] with the trellis.
+    /// About three times the time of optimised Huffman tables alone.
+    #[default]
+    Balanced,
+    /// Fewest bytes for a score: a progressive file. Holds the whole picture.
+    Best,
 }
 
 /// Which instructions to use. The bytes are the same.
@@ -121,6 +156,20 @@ pub struct Settings<'a> {
     pub exif: Option<&'a [u8]>,
     /// Which instructions to use.
     pub instructions: Instructions,
+}
+
+impl Settings<'_> {
+    /// The settings of a profile: 4:2:0 without restart markers and metadata. From quality 60 to 92, ten photographs
+    /// at 800 pixels scored in SSIMULACRA2, on average, no less than with libjpeg's tables (the least: 0.01 below).
+    #[must_use]
+    pub fn profile(profile: Profile, quality: u8) -> Self {
+        let (huffman, process, effort) = match profile {
+            Profile::Fast => (Huffman::Trained, Process::Baseline, Effort::Plain),
+            Profile::Balanced => (Huffman::Bounded, Process::Baseline, Effort::Trellis),
+            Profile::Best => (Huffman::Optimised, Process::ProgressiveBest, Effort::Trellis),
+        };
+        Self { quality, steps: Steps::Radial, huffman, process, effort, ..Self::default() }
+    }
 }
 
 impl Default for Settings<'_> {

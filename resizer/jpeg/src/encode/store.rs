@@ -3,6 +3,7 @@
 use super::frame::Frame;
 use super::kernel::{self, Block, Mask};
 use super::quantisation::Quantiser;
+use super::sequential::count_symbols;
 use super::strip::Plane;
 use crate::common::simd::{Job, Simd};
 
@@ -20,6 +21,8 @@ pub(super) struct Blocks {
 pub(super) struct Store {
     /// As many as the frame has.
     pub(super) components: Vec<Blocks>,
+    /// How often AC symbols of luma and chroma occur among rounded levels; counted while coefficients are kept raw.
+    pub(super) counts: Box<[[u32; 256]; 2]>,
 }
 
 impl Store {
@@ -27,7 +30,7 @@ impl Store {
     pub(super) fn new(frame: &Frame) -> Self {
         let blocks = |count| Blocks { levels: vec![[0; 64]; count], masks: vec![0; count] };
         let components = frame.components.iter().map(|c| blocks(c.stride * c.v * frame.mcus_high)).collect();
-        Self { components }
+        Self { components, counts: Box::new([[0; 256]; 2]) }
     }
 
     /// Gives the blocks that only fill up an MCU the DC level of the block before them and nothing else: they cost
@@ -62,8 +65,10 @@ pub(super) struct StoreStrip<'a> {
     pub(super) mcu_y: usize,
     /// Its samples.
     pub(super) planes: &'a [Plane],
-    /// Luma's and chroma's; none to keep the coefficients raw.
-    pub(super) quantisers: Option<&'a [Quantiser; 2]>,
+    /// Luma's and chroma's.
+    pub(super) quantisers: &'a [Quantiser; 2],
+    /// Whether to keep coefficients raw, with the masks of rounded levels, and count these levels' symbols.
+    pub(super) raw: bool,
     /// Where the levels go.
     pub(super) store: &'a mut Store,
 }
@@ -73,21 +78,28 @@ impl Job for StoreStrip<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { frame, mcu_y, planes, quantisers, store } = self;
-        for ((component, plane), blocks) in frame.components.iter().zip(planes).zip(&mut store.components) {
+        let Self { frame, mcu_y, planes, quantisers, raw, store } = self;
+        let Store { components, counts } = store;
+        for ((component, plane), blocks) in frame.components.iter().zip(planes).zip(components) {
+            let (quantiser, counts) = (&quantisers[component.table], &mut counts[component.table]);
             for y in 0..component.v {
                 let row = (mcu_y * component.v + y) * component.stride;
                 let pairs = blocks.levels[row..row + component.stride].as_chunks_mut::<2>().0;
                 let masks = blocks.masks[row..row + component.stride].as_chunks_mut::<2>().0;
                 for (i, (pair, masks)) in pairs.iter_mut().zip(masks).enumerate() {
                     let samples = &plane.samples[8 * y * plane.stride + 16 * i..];
-                    match quantisers {
-                        Some(quantisers) => {
-                            let quantiser = &quantisers[component.table];
-                            *masks = kernel::levels(simd, samples, plane.stride, quantiser, pair);
-                            pair.iter_mut().for_each(kernel::sort);
+                    if !raw {
+                        *masks = kernel::levels(simd, samples, plane.stride, quantiser, pair);
+                        pair.iter_mut().for_each(kernel::sort);
+                        continue;
+                    }
+                    let mut levels = [[0; 64]; 2];
+                    *masks =
+                        kernel::levels_and_raw(simd, samples, plane.stride, quantiser, &mut levels, pair);
+                    for (x, (block, mask)) in levels.iter().zip(masks).enumerate() {
+                        if !component.is_outside(2 * i + x, mcu_y * component.v + y) {
+                            count_symbols(block, *mask, counts);
                         }
-                        None => kernel::coefficients(simd, samples, plane.stride, pair),
                     }
                 }
             }

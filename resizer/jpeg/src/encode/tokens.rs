@@ -1,8 +1,9 @@
 //! A scan as a list of symbols, kept until their frequencies, and so the best Huffman tables, are known.
 
-use super::bits::{BitWriter, Pending};
+use super::bits::BitWriter;
 use super::huffman::{Codes, Spec, optimal};
 use super::markers;
+use super::sequential::{BUFFER_BYTES, BitState};
 
 /// Which table codes a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +30,9 @@ const RAW: u32 = 31;
 /// A restart marker.
 const RESTART: u32 = 30;
 
-/// Bytes of a token's code at most: 16 + 16 bits.
-const TOKEN_BYTES: usize = 4;
-/// Tokens written between two looks at the buffer.
+/// Tokens written between two looks at the buffer: their codes take four bytes each at most, a quarter of it.
 const BATCH: usize = 1024;
+const _: () = assert!(BUFFER_BYTES >= 4 * BATCH + 64);
 
 /// The symbols of one scan.
 #[derive(Debug, Clone)]
@@ -47,10 +47,19 @@ impl Tokens {
         Self { list: Vec::new(), counts: [[0; 256]; 4] }
     }
 
-    /// Makes room for `more` tokens.
+    /// Makes room for `more` tokens; for at most `most` in all if it can, however many there may come to be.
     #[inline(always)]
-    pub(super) fn reserve(&mut self, more: usize) {
-        self.list.reserve(more);
+    pub(super) fn reserve(&mut self, more: usize, most: usize) {
+        let least = self.list.len() + more;
+        if least > self.list.capacity() {
+            let capacity = (2 * self.list.capacity()).min(most).max(least);
+            self.list.reserve_exact(capacity - self.list.len());
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
     }
 
     /// A symbol and its bits, at most 16.
@@ -70,6 +79,11 @@ impl Tokens {
         self.list.push(RESTART << 16);
     }
 
+    /// How often each symbol occurred: DC of tables 0 and 1, then AC.
+    pub(super) fn counts(&self) -> &[[u32; 256]; 4] {
+        &self.counts
+    }
+
     /// Writes the best tables for the scan and gives them.
     pub(super) fn write_tables(&self, out: &mut Vec<u8>) -> [Codes; 4] {
         const NONE: Spec = Spec { counts: [0; 16], symbols: [0; 256] };
@@ -84,8 +98,15 @@ impl Tokens {
         codes
     }
 
-    /// Writes the entropy-coded segments.
-    pub(super) fn write(&self, codes: &[Codes; 4], out: &mut Vec<u8>) {
+    /// Writes the entropy-coded segments of a whole scan.
+    pub(super) fn write(&self, codes: [&Codes; 4], out: &mut Vec<u8>) {
+        let mut state = BitState::new();
+        self.write_part(codes, &mut state, out);
+        state.finish(out);
+    }
+
+    /// Writes the entropy-coded segments of a scan's first part.
+    pub(super) fn write_part(&self, codes: [&Codes; 4], state: &mut BitState, out: &mut Vec<u8>) {
         // Code and length in one place: code << 8 | length.
         let mut merged = [[0u32; 256]; 4];
         for (merged, codes) in merged.iter_mut().zip(codes) {
@@ -93,11 +114,9 @@ impl Tokens {
                 *merged = u32::from(code) << 8 | u32::from(length);
             }
         }
-        let mut buffer = vec![0; BATCH * TOKEN_BYTES + 64];
-        let mut pending = Pending::default();
-        let mut restarts = 0;
+        let BitState { buffer, pending, restarts } = state;
         for batch in self.list.chunks(BATCH) {
-            let mut bits = BitWriter::new(&mut buffer, pending);
+            let mut bits = BitWriter::new(buffer, *pending);
             for &token in batch {
                 let (extra, kind, symbol) = (token & 0xFFFF, token >> 16 & 31, token >> 21 & 0xFF);
                 if kind <= 16 {
@@ -109,16 +128,13 @@ impl Tokens {
                 } else {
                     bits.pad();
                     bits.drain(out);
-                    markers::restart(out, restarts);
-                    restarts += 1;
+                    markers::restart(out, *restarts);
+                    *restarts += 1;
                 }
                 bits.flush();
             }
             bits.drain(out);
-            pending = bits.pending();
+            *pending = bits.pending();
         }
-        let mut bits = BitWriter::new(&mut buffer, pending);
-        bits.pad();
-        bits.drain(out);
     }
 }

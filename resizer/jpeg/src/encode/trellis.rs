@@ -9,10 +9,11 @@
 
 use super::frame::Frame;
 use super::huffman::{Codes, EOB, ZRL, optimal, size};
-use super::kernel::{Block, Mask, WIDE};
+use super::kernel::{self, Block, Mask, WIDE, Zigzag};
 use super::quantisation::{Quantiser, TRANSFORM_GAIN, ZIGZAG_TRANSPOSED};
-use super::sequential::for_each_symbol;
+use super::sequential::Choice;
 use super::store::Store;
+use crate::common::simd::{Job, Simd};
 
 /// Squared error, in steps, that one bit is worth in a block without detail. (At high rates rounding alone trades at
 /// 2·ln 2/12 ≈ 0.116.) This and [`DETAIL`] were chosen by bytes at equal SSIMULACRA2 on photos: from 0.03 to 0.053
@@ -26,7 +27,8 @@ const DETAIL: f32 = 1500.0;
 const UNKNOWN_BITS: u8 = 16;
 
 /// Prices of the AC symbols of one table, bits.
-struct Prices {
+#[derive(Debug)]
+pub(super) struct Prices {
     /// By run and size.
     pairs: [[f32; 16]; 16],
     /// Of 0 to 3 codes for 16 zeros.
@@ -35,13 +37,22 @@ struct Prices {
 }
 
 impl Prices {
-    /// From how often the symbols occur when levels are rounded.
-    fn new(counts: &[u32; 256]) -> Self {
-        let codes = Codes::new(&optimal(counts));
-        let price = |symbol: u8, size: u8| {
+    /// What the symbols cost with these codes.
+    pub(super) fn new(codes: &Codes) -> Self {
+        Self::of(|symbol| {
             let length = codes.length[usize::from(symbol)];
-            f32::from(if length == 0 { UNKNOWN_BITS } else { length } + size)
-        };
+            f32::from(if length == 0 { UNKNOWN_BITS } else { length })
+        })
+    }
+
+    /// What the symbols cost with the best codes for counts of which none is used that is 0.
+    pub(super) fn ideal(counts: &[u32; 256]) -> Self {
+        let all = logarithm(counts.iter().sum());
+        Self::of(|symbol| (all - logarithm(counts[usize::from(symbol)])).clamp(1.0, UNKNOWN_BITS.into()))
+    }
+
+    fn of(bits: impl Fn(u8) -> f32) -> Self {
+        let price = |symbol: u8, size: u8| bits(symbol) + f32::from(size);
         let mut pairs = [[0.0; 16]; 16];
         for (run, row) in (0u8..).zip(&mut pairs) {
             for (size, pair) in (0u8..).zip(row) {
@@ -52,25 +63,78 @@ impl Prices {
     }
 }
 
-/// Turns the raw coefficients of a store into levels.
-pub(super) fn quantise(frame: &Frame, store: &mut Store, quantisers: &[Quantiser; 2]) {
-    // First pass: the symbols of rounded levels.
-    let mut counts = [[0u32; 256]; 2];
-    for (component, blocks) in frame.components.iter().zip(&store.components) {
-        let counts = &mut counts[component.table];
-        for y in 0..component.blocks_high {
-            for raw in &blocks.levels[y * component.stride..][..component.blocks_wide] {
-                let (levels, mask) = quantisers[component.table].round(raw);
-                for_each_symbol(&levels, mask & !WIDE, |symbol, _, _| counts[usize::from(symbol)] += 1);
+/// log₂ of a number, to 0.01; 0 of 0. In plain arithmetic: the same on every machine.
+fn logarithm(number: u32) -> f32 {
+    let whole = number.max(1).ilog2();
+    #[expect(clippy::cast_precision_loss, reason = "a logarithm to 0.01")]
+    let part = number.max(1) as f32 / (1u64 << whole) as f32 - 1.0;
+    // The chord of the logarithm from 1 to 2, and a parabola of nearly the area between.
+    f32::from(u8::try_from(whole).unwrap_or(0)) + part + 0.344 * part * (1.0 - part)
+}
+
+/// Turns the raw coefficients of a store into levels, with the masks and the counts of the rounded ones.
+pub(super) struct Quantise<'a> {
+    /// Geometry.
+    pub(super) frame: &'a Frame,
+    /// What [`super::store::StoreStrip`] kept raw.
+    pub(super) store: &'a mut Store,
+    /// Luma's and chroma's.
+    pub(super) quantisers: &'a [Quantiser; 2],
+}
+
+impl Job for Quantise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        let Self { frame, store, quantisers } = self;
+        // From how often the symbols occur when levels are rounded.
+        let prices = store.counts.each_ref().map(|counts| Prices::new(&Codes::new(&optimal(counts))));
+        let mut candidates = [Candidate::default(); 64];
+        for (component, blocks) in frame.components.iter().zip(&mut store.components) {
+            let (quantiser, prices) = (&quantisers[component.table], &prices[component.table]);
+            for y in 0..component.blocks_high {
+                let row = y * component.stride..y * component.stride + component.blocks_wide;
+                for (block, mask) in blocks.levels[row.clone()].iter_mut().zip(&mut blocks.masks[row]) {
+                    (*block, *mask) = choose(block, *mask, quantiser, prices, &mut candidates);
+                }
             }
         }
     }
-    let prices = counts.map(|counts| Prices::new(&counts));
-    for (component, blocks) in frame.components.iter().zip(&mut store.components) {
-        let (quantiser, prices) = (&quantisers[component.table], &prices[component.table]);
-        for (block, mask) in blocks.levels.iter_mut().zip(&mut blocks.masks) {
-            (*block, *mask) = choose(block, quantiser, prices);
+}
+
+/// Levels chosen block by block as they come, with the prices of known tables, luma's and chroma's.
+pub(super) struct Chosen<'a> {
+    prices: &'a [Prices; 2],
+    candidates: [Candidate; 64],
+}
+
+impl<'a> Chosen<'a> {
+    /// With these prices.
+    pub(super) fn new(prices: &'a [Prices; 2]) -> Self {
+        Self { prices, candidates: [Candidate::default(); 64] }
+    }
+}
+
+impl Choice for Chosen<'_> {
+    type Order = Zigzag;
+
+    #[inline(always)]
+    fn levels<S: Simd>(
+        &mut self,
+        simd: S,
+        samples: &[u8],
+        stride: usize,
+        (quantiser, table): (&Quantiser, usize),
+        out: &mut [Block; 2],
+    ) -> [Mask; 2] {
+        let mut raw = [[0; 64]; 2];
+        let mut masks = kernel::levels_and_raw(simd, samples, stride, quantiser, out, &mut raw);
+        let prices = &self.prices[table & 1];
+        for ((raw, block), mask) in raw.iter().zip(out).zip(&mut masks) {
+            (*block, *mask) = choose(raw, *mask, quantiser, prices, &mut self.candidates);
         }
+        masks
     }
 }
 
@@ -79,6 +143,8 @@ pub(super) fn quantise(frame: &Frame, store: &mut Store, quantisers: &[Quantiser
 struct Candidate {
     /// Zigzag index.
     at: u32,
+    /// The coefficient is negative.
+    negative: bool,
     /// The rounded level's magnitude.
     level: u16,
     /// The coefficient's magnitude in steps.
@@ -93,25 +159,51 @@ struct Candidate {
     previous: usize,
 }
 
-/// The levels of one block.
-fn choose(raw: &Block, quantiser: &Quantiser, prices: &Prices) -> (Block, Mask) {
-    let (rounded, mask) = quantiser.round(raw);
-    let energy: f32 = raw[1..].iter().map(|&c| f32::from(c) * f32::from(c)).sum();
+/// The sum of the squares of a block's AC coefficients; in eight sums, as a single one waits for each addition.
+#[inline(always)]
+fn energy(raw: &Block) -> f32 {
+    let mut sums = [0.0; 8];
+    for part in raw.as_chunks::<8>().0 {
+        for (sum, &coefficient) in sums.iter_mut().zip(part) {
+            let coefficient = f32::from(coefficient);
+            *sum += coefficient * coefficient;
+        }
+    }
+    let dc = f32::from(raw[0]);
+    sums[0] -= dc * dc;
+    let all: f32 = sums.iter().sum();
+    all.max(0.0)
+}
+
+/// The levels of one block, from its coefficients in the transform's order and the mask of its rounded levels.
+#[inline(always)]
+fn choose(
+    raw: &Block,
+    mask: Mask,
+    quantiser: &Quantiser,
+    prices: &Prices,
+    candidates: &mut [Candidate; 64],
+) -> (Block, Mask) {
+    let mut block = [0; 64];
+    block[0] = quantiser.level(raw[0], 0);
+    let mut rest = mask & !WIDE;
+    if rest == 0 {
+        return (block, 0);
+    }
     let gain = f32::from(TRANSFORM_GAIN);
-    let lambda = LAMBDA + LAMBDA / (DETAIL * 63.0 * gain * gain) * energy;
-    let mut candidates = [Candidate::default(); 64];
+    let lambda = LAMBDA + LAMBDA / (DETAIL * 63.0 * gain * gain) * energy(raw);
     let mut count = 0;
     let mut skipped_after = 0.0;
-    let mut rest = mask & !WIDE;
     while rest != 0 {
         let at = rest.trailing_zeros();
         rest &= rest - 1;
         let k = at as usize & 63;
-        let magnitude = raw[usize::from(ZIGZAG_TRANSPOSED[k])].unsigned_abs();
-        let exact = f32::from(magnitude) * quantiser.inverse[k];
-        let skipped = exact * exact;
-        candidates[count] =
-            Candidate { at, level: rounded[k].unsigned_abs(), exact, skipped, ..Candidate::default() };
+        let place = usize::from(ZIGZAG_TRANSPOSED[k]) & 63;
+        let exact = f32::from(raw[place].unsigned_abs()) * quantiser.inverse[k];
+        let level = quantiser.level(raw[place], place).unsigned_abs();
+        let (negative, skipped) = (raw[place] < 0, exact * exact);
+        candidates[count & 63] =
+            Candidate { at, negative, level, exact, skipped, cost: 0.0, kept: 0, previous: 0 };
         skipped_after += skipped;
         count += 1;
     }
@@ -163,14 +255,11 @@ fn choose(raw: &Block, quantiser: &Quantiser, prices: &Prices) -> (Block, Mask) 
             (best, last) = (total, i + 1);
         }
     }
-    let mut block = [0; 64];
     let mut mask = 0;
-    block[0] = rounded[0];
     while last > 0 {
-        let Candidate { at, kept, previous, .. } = candidates[last - 1];
-        let k = at as usize & 63;
+        let Candidate { at, negative, kept, previous, .. } = candidates[last - 1];
         let magnitude = kept.cast_signed();
-        block[k] = if rounded[k] < 0 { -magnitude } else { magnitude };
+        block[at as usize & 63] = if negative { -magnitude } else { magnitude };
         mask |= 1 << at;
         if kept > 127 {
             mask |= WIDE;

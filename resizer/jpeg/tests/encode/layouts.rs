@@ -30,7 +30,13 @@ fn settings() -> Vec<Settings<'static>> {
             (Huffman::Optimised, Process::Baseline, Effort::Plain),
             (Huffman::Standard, Process::Progressive, Effort::Plain),
             (Huffman::Optimised, Process::Baseline, Effort::Trellis),
+            (Huffman::Trained, Process::Baseline, Effort::Plain),
+            (Huffman::Trained, Process::Baseline, Effort::Trellis),
+            (Huffman::Bounded, Process::Baseline, Effort::Plain),
+            (Huffman::Bounded, Process::Baseline, Effort::Trellis),
             (Huffman::Optimised, Process::Progressive, Effort::Trellis),
+            (Huffman::Optimised, Process::ProgressiveBest, Effort::Plain),
+            (Huffman::Optimised, Process::ProgressiveBest, Effort::Trellis),
         ] {
             all.push(Settings { sampling, huffman, process, effort, quality: 90, ..Settings::default() });
         }
@@ -64,7 +70,7 @@ fn alpha_is_ignored_and_gray_has_one_component() {
             let b = encode(&rgb, width, height, PixelLayout::Rgb8, &settings).unwrap();
             assert!(a == b, "{width}x{height} {settings:?}");
         }
-        for settings in settings().into_iter().take(5) {
+        for settings in settings().into_iter().take(9) {
             let file = encode(&gray, width, height, PixelLayout::Gray8, &settings).unwrap();
             let (_, _, decoded) = with_both(&file);
             let quality = psnr(&decoded, &gray);
@@ -101,10 +107,18 @@ fn tables_and_scans_do_not_change_the_pixels() {
                 let standard = encode(base);
                 let optimised = encode(Settings { huffman: Huffman::Optimised, ..base });
                 let progressive = encode(Settings { process: Process::Progressive, ..base });
+                let best = encode(Settings { process: Process::ProgressiveBest, ..base });
+                let trained = encode(Settings { huffman: Huffman::Trained, ..base });
+                // A small picture is not too much to hold.
+                assert!(encode(Settings { huffman: Huffman::Bounded, ..base }) == optimised);
                 assert!(optimised.len() <= standard.len());
+                // libjpeg's script splits components otherwise only in their order.
+                assert!(best.len() <= progressive.len(), "{width}x{height} {base:?}");
                 let (_, _, expected) = with_both(&standard);
                 assert!(with_both(&optimised).2 == expected);
+                assert!(with_both(&trained).2 == expected);
                 assert!(with_both(&progressive).2 == expected, "{width}x{height} {base:?}");
+                assert!(with_both(&best).2 == expected, "{width}x{height} {base:?}");
             }
         }
     }
@@ -184,5 +198,81 @@ fn the_longest_side_encodes() {
         let file = encode(&pixels, width, height, PixelLayout::Rgb8, &Settings::default()).unwrap();
         let (w, h, _) = if width.max(height) > 65_500 { with_image(&file) } else { with_both(&file) };
         assert_eq!((w, h), (width, height));
+    }
+}
+
+/// Noise of every level, black and white, and every mixture: pictures that no table was made for.
+fn noise(width: usize, height: usize, channels: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9u32;
+    (0..width * height * channels)
+        .map(|at| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            let sample = state.to_le_bytes()[3];
+            match at / channels % width * 3 / width {
+                0 => sample,
+                1 => u8::from(sample > 127) * 255,
+                _ => u8::from(sample > 250) * sample,
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn known_tables_hold_every_picture() {
+    // At quality 100 more symbols than are held, so that the tables of the beginning code the rest.
+    let (width, height) = (640, 560);
+    for layout in [PixelLayout::Rgb8, PixelLayout::Gray8] {
+        let noise = noise(640, 560, layout.bytes());
+        // Flat first: nothing is known of what follows.
+        let surprise: Vec<u8> = noise
+            .iter()
+            .enumerate()
+            .map(|(i, &sample)| if i < noise.len() / 2 { 200 } else { sample })
+            .collect();
+        for (pixels, steps) in
+            [(&noise, Steps::Radial), (&surprise, Steps::Radial), (&noise, Steps::Standard)]
+        {
+            for (quality, sampling) in [
+                (1, Sampling::Quarter),
+                (75, Sampling::Full),
+                (100, Sampling::Full),
+                (100, Sampling::Quarter),
+            ] {
+                let plain = Settings { quality, sampling, steps, ..Settings::default() };
+                let encode = |settings| encode(pixels, width, height, layout, &settings).unwrap();
+                let expected = with_both(&encode(plain)).2;
+                for huffman in [Huffman::Trained, Huffman::Bounded] {
+                    for restart_interval in [0, 1000] {
+                        let file = encode(Settings { huffman, restart_interval, ..plain });
+                        assert!(with_both(&file).2 == expected, "{huffman:?} {plain:?}");
+                    }
+                    let effort = Effort::Trellis;
+                    let settings = Settings { huffman, effort, ..plain };
+                    let trellis = encode(settings);
+                    let portable = Settings { instructions: Instructions::Portable, ..settings };
+                    assert!(trellis == encode(portable), "{settings:?}");
+                    let loss = psnr(&with_both(&trellis).2, pixels) - psnr(&expected, pixels);
+                    assert!(loss > -6.0, "{settings:?}: {loss} dB");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn tables_of_the_beginning_serve_the_rest() {
+    let (width, height) = (1603, 1205);
+    let pixels = picture(1603, 1205, 3);
+    let base = Settings { quality: 90, ..Settings::default() };
+    let size = |huffman, effort| {
+        let settings = Settings { huffman, effort, ..base };
+        encode(&pixels, width, height, PixelLayout::Rgb8, &settings).unwrap().len() as f64
+    };
+    for effort in [Effort::Plain, Effort::Trellis] {
+        let ratio = size(Huffman::Bounded, effort) / size(Huffman::Optimised, effort);
+        assert!(ratio > 0.98 && ratio < 1.02, "{effort:?}: {ratio}");
+        assert!(ratio != 1.0, "nothing was coded with the tables of the beginning");
     }
 }

@@ -15,7 +15,7 @@ mod pictures;
 mod rows;
 
 use safelight_jpeg::encode::{
-    Effort, Huffman, Instructions, PixelLayout, Process, Sampling, Settings, encode,
+    Effort, Huffman, Instructions, PixelLayout, Process, Sampling, Settings, Steps, encode,
 };
 
 /// Every sampling of colour.

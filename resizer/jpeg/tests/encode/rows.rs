@@ -18,7 +18,7 @@ proptest! {
         portions in proptest::collection::vec(1usize..20, 1..8),
         sampling in 0usize..3,
         layout in 0usize..3,
-        kind in 0usize..3,
+        kind in 0usize..5,
         quality in 1u8..=100,
         restart_interval in 0u16..5,
     ) {
@@ -28,6 +28,8 @@ proptest! {
             (Huffman::Standard, Process::Baseline),
             (Huffman::Optimised, Process::Baseline),
             (Huffman::Standard, Process::Progressive),
+            (Huffman::Trained, Process::Baseline),
+            (Huffman::Bounded, Process::Baseline),
         ][kind];
         let sampling = SAMPLINGS[sampling];
         let settings =
@@ -55,9 +57,12 @@ proptest! {
         sampling in 0usize..3,
         quality in 1u8..=100,
         trellis in any::<bool>(),
+        huffman in 0usize..4,
     ) {
         let effort = if trellis { Effort::Trellis } else { Effort::Plain };
-        let settings = Settings { quality, sampling: SAMPLINGS[sampling], effort, ..Settings::default() };
+        let huffman = [Huffman::Standard, Huffman::Optimised, Huffman::Trained, Huffman::Bounded][huffman];
+        let sampling = SAMPLINGS[sampling];
+        let settings = Settings { quality, sampling, huffman, effort, ..Settings::default() };
         let file = encode(&pixels, 40, 24, PixelLayout::Rgb8, &settings).unwrap();
         let portable = Settings { instructions: Instructions::Portable, ..settings };
         prop_assert!(file == encode(&pixels, 40, 24, PixelLayout::Rgb8, &portable).unwrap());

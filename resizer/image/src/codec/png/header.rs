@@ -15,6 +15,8 @@ pub(super) struct Header {
     pub(super) bit_depth: u8,
     /// 0 gray, 2 RGB, 3 palette, 4 gray with alpha, 6 RGB with alpha.
     pub(super) color_type: u8,
+    /// Whether rows are stored in seven passes over the picture (Adam7).
+    pub(super) interlaced: bool,
     /// Whether a tRNS chunk gives alpha to a type that has none.
     pub(super) has_transparency: bool,
     pub(super) has_icc_profile: bool,
@@ -176,6 +178,8 @@ impl Header {
         let mut reader = Reader::new(ihdr);
         let size = Size::new(reader.u32_be()?, reader.u32_be()?);
         let (bit_depth, color_type) = (reader.u8()?, reader.u8()?);
+        // Compression and filter methods and other interlaces are the decoder's to refuse.
+        let interlaced = ihdr.get(12) == Some(&1);
         let valid = match color_type {
             0 => matches!(bit_depth, 1 | 2 | 4 | 8 | 16),
             3 => matches!(bit_depth, 1 | 2 | 4 | 8),
@@ -189,6 +193,7 @@ impl Header {
             size,
             bit_depth,
             color_type,
+            interlaced,
             has_transparency: false,
             has_icc_profile: false,
             animated: false,

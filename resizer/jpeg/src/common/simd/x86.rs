@@ -22,17 +22,18 @@ impl Avx2 {
         (is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("lzcnt"))
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt"))
         .then_some(Self(()))
     }
 
     /// Runs a job with everything inlined into it compiled for AVX2 and BMI.
     pub(super) fn run<J: Job>(self, job: J) -> J::Output {
-        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
         fn compiled<J: Job>(avx2: Avx2, job: J) -> J::Output {
             job.run(avx2)
         }
-        // SAFETY: `self` exists, so AVX2, BMI1, BMI2 and LZCNT are there.
+        // SAFETY: `self` exists, so AVX2, BMI1, BMI2, LZCNT and POPCNT are there.
         unsafe { compiled(self, job) }
     }
 }

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::decode::numbers::Numbers;
+use crate::decode::options::Path;
 
 fn machine(numbers: &mut Numbers) -> Machine {
     let (tables, blocks) = (numbers.tables(), numbers.blocks());
@@ -41,7 +42,8 @@ fn every_access_is_one_that_a_check_lets_pass() {
         let mut other = own.clone();
         let begin = starts.map(|at| Lane { at, state: machine.start, out: 0 });
         let mut lanes = begin;
-        run(&machine, &data, &mut own, &mut lanes, rounds);
+        let kernels = Kernels::choose([Path::Auto, Path::Portable][numbers.below(2)]);
+        run(kernels, &machine, &data, &mut own, &mut lanes, rounds);
         for (mut lane, ran) in begin.into_iter().zip(lanes) {
             checked(&machine, &data, &mut other, &mut lane, rounds * STEPS);
             assert_eq!((lane.at, lane.state, lane.out), (ran.at, ran.state, ran.out));
@@ -55,9 +57,10 @@ fn refused(change: impl Fn(&mut Lane, &mut Vec<u8>, &mut Vec<i16>)) {
     let mut data = vec![0x55; ROUND_BITS / 8 + 8];
     let mut room = vec![0; STEPS * machine.widest + 1];
     let mut lane = Lane { at: 0, state: machine.start, out: 0 };
-    run(&machine, &data, &mut room, &mut [lane], 1);
+    let kernels = Kernels::choose(Path::Auto);
+    run(kernels, &machine, &data, &mut room, &mut [lane], 1);
     change(&mut lane, &mut data, &mut room);
-    run(&machine, &data, &mut room, &mut [lane], 1);
+    run(kernels, &machine, &data, &mut room, &mut [lane], 1);
 }
 
 #[test]

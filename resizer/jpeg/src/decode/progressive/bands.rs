@@ -1,10 +1,9 @@
 //! The four kinds of progressive scan, block by block (G.1.2). Each tells whether its codes were ones.
 
-use crate::common::zigzag::NATURAL;
 use crate::decode::codes::{Bits, Code, Lookup};
 
 /// What goes from block to block of an interval.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct State {
     /// DC predictions, by component of the frame.
     pub(super) predictions: [i32; 4],
@@ -29,10 +28,83 @@ const fn short(value: i32) -> i16 {
     value as i16
 }
 
-/// Where the `k`-th coefficient is; in stores of DC only nothing but DC is asked for.
-#[inline(always)]
-fn at(k: usize) -> usize {
-    usize::from(NATURAL[k & 63])
+/// A block's AC coefficients.
+pub(super) struct Block<'b> {
+    /// Those that are kept, and perhaps a place that swallows the others.
+    pub(super) values: &'b mut [i16],
+    /// Those that are not zero, as a set of zigzag numbers.
+    pub(super) set: &'b mut u64,
+    /// Where each of the stream goes.
+    pub(super) places: &'static [u8; 64 + 16],
+    /// Those that are kept.
+    pub(super) kept: u64,
+}
+
+/// What a scan of AC coefficients is.
+#[derive(Clone, Copy)]
+pub(super) struct Band {
+    pub(super) first: usize,
+    pub(super) last: usize,
+    pub(super) low: u8,
+}
+
+impl Block<'_> {
+    /// The place of the `k`-th coefficient; there always is one.
+    #[inline(always)]
+    fn at(&mut self, k: usize) -> Option<&mut i16> {
+        self.values.get_mut(usize::from(self.places[k & 63]))
+    }
+
+    /// Sets a coefficient.
+    #[inline(always)]
+    fn put(&mut self, k: usize, value: i16) {
+        if let Some(place) = self.at(k) {
+            *place = value;
+        }
+    }
+
+    /// Adds a bit to a coefficient that is not zero.
+    #[inline(always)]
+    fn add(&mut self, k: usize, one: bool, bit: i16) {
+        if let Some(value) = self.at(k) {
+            let sign = *value >> 15;
+            let add = bit & -i16::from(one) & -i16::from(*value & bit == 0);
+            *value = value.wrapping_add((add ^ sign) - sign);
+        }
+    }
+
+    /// The next bit of each of these coefficients, which are not zero.
+    #[inline(always)]
+    fn refine(&mut self, mut these: u64, bits: &mut Bits<'_>, bit: i16) {
+        if these == 0 {
+            return;
+        }
+        bits.refill();
+        let mut count = these.count_ones();
+        while count > 56 {
+            // More than are there.
+            self.add(these.trailing_zeros() as usize, bits.bit(), bit);
+            these &= these - 1;
+            count -= 1;
+            bits.refill();
+        }
+        let mut ahead = bits.ahead();
+        bits.skip(count);
+        let mut kept = these & self.kept;
+        if kept == these {
+            while kept != 0 {
+                self.add(kept.trailing_zeros() as usize, ahead >> 63 != 0, bit);
+                ahead <<= 1;
+                kept &= kept - 1;
+            }
+        } else {
+            while kept != 0 {
+                let before = these & (kept - 1) & !kept;
+                self.add(kept.trailing_zeros() as usize, ahead << before.count_ones() >> 63 != 0, bit);
+                kept &= kept - 1;
+            }
+        }
+    }
 }
 
 /// The high bits of a DC coefficient.
@@ -58,6 +130,7 @@ pub(super) fn dc_refine(bits: &mut Bits<'_>, low: u8, value: &mut i16) {
 }
 
 /// The length of a run of blocks (G.1.2.2).
+#[inline(always)]
 fn run_length(bits: &mut Bits<'_>, code: Code) -> u32 {
     bits.skip(code.bits());
     #[expect(clippy::cast_possible_truncation, reason = "at most 14")]
@@ -71,20 +144,23 @@ pub(super) fn ac_first(
     bits: &mut Bits<'_>,
     table: &Lookup,
     state: &mut State,
-    (first, last): (usize, usize),
-    low: u8,
-    block: &mut [i16; 64],
-    set: &mut u64,
+    band: Band,
+    mut block: Block<'_>,
 ) -> bool {
-    let mut k = first;
-    while k <= last {
+    let mut k = band.first;
+    let mut set = *block.set;
+    let mut fine = true;
+    while k <= band.last {
         bits.refill();
-        let Some(code) = table.find(bits) else { return false };
+        let Some(code) = table.find(bits) else {
+            fine = false;
+            break;
+        };
         if code.size() != 0 {
             // A run past the band falls on the last coefficient there is, as in libjpeg.
             k = (k + code.run()).min(63);
-            block[at(k)] = code.take(bits).wrapping_shl(low.into());
-            *set |= 1 << k;
+            block.put(k, code.take(bits).wrapping_shl(band.low.into()));
+            set |= 1 << k;
             k += 1;
         } else if code.ends() {
             state.run = run_length(bits, code) - 1;
@@ -94,7 +170,8 @@ pub(super) fn ac_first(
             k += 16;
         }
     }
-    true
+    *block.set = set;
+    fine
 }
 
 /// One more bit of each coefficient of a band, and those that become nonzero with it (figure G.7).
@@ -103,68 +180,52 @@ pub(super) fn ac_refine(
     bits: &mut Bits<'_>,
     table: &Lookup,
     state: &mut State,
-    (first, last): (usize, usize),
-    low: u8,
-    block: &mut [i16; 64],
-    set: &mut u64,
+    band: Band,
+    mut block: Block<'_>,
 ) -> bool {
-    let bit = 1_i16 << low;
-    let mut k = first;
-    // Coefficients from `k` on that the scan finds nonzero.
-    let band = (u64::MAX >> (63 - last)) & (u64::MAX << first);
-    let mut known = *set & band;
+    let bit = 1_i16 << band.low;
+    let all = (u64::MAX >> (63 - band.last)) & (u64::MAX << band.first);
+    // Coefficients still to come that the scan finds nonzero, and those that it finds zero.
+    let mut known = *block.set & all;
+    let mut zeros = !*block.set & all;
+    let mut set = *block.set;
     if state.run == 0 {
-        'block: while k <= last {
+        while known | zeros != 0 {
             bits.refill();
-            let Some(code) = table.find(bits) else { return false };
+            let Some(code) = table.find(bits) else {
+                *block.set = set;
+                return false;
+            };
             if code.ends() {
                 state.run = run_length(bits, code);
                 break;
             }
             bits.skip(code.bits() - code.size());
-            let mut run = code.run();
             let level = match code.size() {
                 0 => 0,
                 _ if bits.bit() => bit,
                 _ => -bit,
             };
-            // Over `run` coefficients that are still zero, refining the others.
-            loop {
-                let next = if known == 0 { last + 1 } else { known.trailing_zeros() as usize };
-                if run < next - k {
-                    k += run;
-                    break;
-                }
-                run -= next - k;
-                if next > last {
-                    // The band ends before the run does.
-                    break 'block;
-                }
-                refine(bits, &mut block[at(next)], bit);
-                known &= known - 1;
-                k = next + 1;
+            // Over a run of coefficients that are still zero, refining the others.
+            for _ in 0..code.run() {
+                zeros &= zeros.wrapping_sub(1);
             }
-            if level != 0 {
-                block[at(k)] = level;
-                *set |= 1 << k;
+            let here = zeros & zeros.wrapping_neg();
+            // Without a zero more the band ends before the run does: everything is before it.
+            let before = here.wrapping_sub(1);
+            block.refine(known & before, bits, bit);
+            known &= !before;
+            zeros &= zeros.wrapping_sub(1);
+            if level != 0 && here != 0 {
+                block.put(here.trailing_zeros() as usize, level);
+                set |= here;
             }
-            k += 1;
         }
     }
+    *block.set = set;
     if state.run > 0 {
-        while known != 0 {
-            refine(bits, &mut block[at(known.trailing_zeros() as usize)], bit);
-            known &= known - 1;
-        }
+        block.refine(known, bits, bit);
         state.run -= 1;
     }
     true
-}
-
-/// The next bit of a coefficient that is not zero.
-#[inline(always)]
-fn refine(bits: &mut Bits<'_>, value: &mut i16, bit: i16) {
-    let sign = *value >> 15;
-    let add = bit & -i16::from(bits.bit()) & -i16::from(*value & bit == 0);
-    *value = value.wrapping_add((add ^ sign) - sign);
 }

@@ -4,6 +4,7 @@ use super::super::quantisation::{Quantiser, ZIGZAG_TRANSPOSED};
 use super::{Block, Mask, WIDE, dct};
 use crate::common::simd::Simd;
 
+#[cfg(test)]
 /// Forward DCT alone, in the transform's own order, times [`super::super::quantisation::TRANSFORM_GAIN`], of the two
 /// blocks whose first sample is `plane[0]`.
 #[inline(always)]
@@ -26,6 +27,25 @@ pub(in super::super) fn levels<S: Simd>(
     let mut masks = [0; 2];
     for i in (0..2).step_by(S::LANES) {
         let columns = dct::forward(simd, &plane[8 * i..], stride);
+        quantise(simd, columns, quantiser, &mut out[i..i + S::LANES], &mut masks[i..i + S::LANES]);
+    }
+    masks
+}
+
+/// [`levels`], and the coefficients themselves, times [`super::super::quantisation::TRANSFORM_GAIN`].
+#[inline(always)]
+pub(in super::super) fn levels_and_raw<S: Simd>(
+    simd: S,
+    plane: &[u8],
+    stride: usize,
+    quantiser: &Quantiser,
+    out: &mut [Block; 2],
+    raw: &mut [Block; 2],
+) -> [Mask; 2] {
+    let mut masks = [0; 2];
+    for i in (0..2).step_by(S::LANES) {
+        let columns = dct::forward(simd, &plane[8 * i..], stride);
+        store(simd, columns, &mut raw[i..i + S::LANES]);
         quantise(simd, columns, quantiser, &mut out[i..i + S::LANES], &mut masks[i..i + S::LANES]);
     }
     masks

@@ -2,7 +2,7 @@
 #![expect(clippy::cast_precision_loss, reason = "indices of a block")]
 
 use super::super::quantisation::{Quantiser, TRANSFORM_GAIN, ZIGZAG, ZIGZAG_TRANSPOSED};
-use super::super::settings::Steps;
+use super::super::settings::{Effort, Steps};
 use super::*;
 use crate::common::simd::{Job, Simd, each};
 use proptest::prelude::*;
@@ -217,7 +217,7 @@ proptest! {
         quality in 1u8..=100,
     ) {
         let samples: Samples = samples.try_into().unwrap();
-        let [quantiser, _] = Quantiser::pair(Steps::Standard, quality);
+        let [quantiser, _] = Quantiser::pair(Steps::Standard, quality, Effort::Plain);
         let results = each(Levels(&samples, &quantiser));
         prop_assert!(results.iter().all(|result| *result == results[0]));
         let (blocks, masks) = &results[0];

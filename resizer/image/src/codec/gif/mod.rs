@@ -1,9 +1,12 @@
 //! GIF, first frame on its canvas: read by `image`. What the frame does not cover is transparent. What comes after the first
 //! frame is not looked at: it may be damaged or missing.
 
-use image::{ImageDecoder, codecs::gif::GifDecoder};
 use self::header::Header;
-use super::{Decode, Decoded, decode_error, decode_with, reader::CUT_OFF};
+use super::{
+    Codec, Decode, Decoded, decode_error, decode_with, hand_out,
+    reader::CUT_OFF,
+    rows::{RowSink, RowSource},
+};
 use crate::{
     cancel::Cancel,
     error::ImageError,
@@ -15,11 +18,24 @@ use crate::{
     sniff::Format,
     view::{Scale, View},
 };
+use image::{ImageDecoder, codecs::gif::GifDecoder};
 
 pub(crate) mod header;
 
+pub(super) static CODEC: Codec = Codec {
+    format: Format::Gif,
+    name: "GIF",
+    media_type: "image/gif",
+    extension: "gif",
+    max_side: 65_535,
+    holds_alpha: true,
+    starts: |bytes| bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a"),
+    decoder: &Decoder,
+    encoder: None,
+};
+
 /// Reads GIF.
-pub(super) struct Decoder;
+struct Decoder;
 
 impl Decode for Decoder {
     fn probe(&self, bytes: &[u8], limits: &Limits) -> Result<Info, ImageError> {
@@ -38,17 +54,20 @@ impl Decode for Decoder {
             bytes: file_size,
             layout: Layout::Rgba,
             // What comes before the frame is written anew, to a buffer that doubles.
-            work: Work::Whole(frame_bytes(frame) + (1 << 20) + start as u64 * 3),
+            work: Work::Whole(canvas.area() * 4 + frame_bytes(frame) + (1 << 20) + start as u64 * 3),
         })
     }
+}
 
-    fn decode(
+impl RowSource for Decoder {
+    fn decode_rows(
         &self,
         bytes: &[u8],
         info: &Info,
         _view: &View,
         _cancel: &Cancel,
-    ) -> Result<Decoded, ImageError> {
+        sink: &mut dyn RowSink,
+    ) -> Result<(), ImageError> {
         let (file, is_whole) = header::shown(bytes, info.stored_size)?;
         let mut decoder = GifDecoder::new(file).map_err(|error| decode_error(&error))?;
         let mut limits = image::Limits::no_limits();
@@ -56,7 +75,8 @@ impl Decode for Decoder {
         decoder.set_limits(limits).map_err(|error| decode_error(&error))?;
         // GIF has no colour profiles but for an old private extension.
         let (data, _) = decode_with(decoder, info).map_err(|error| if is_whole { error } else { CUT_OFF })?;
-        Ok(Decoded { pixels: Pixels::new(info.stored_size, Layout::Rgba, data)?, colour: None })
+        let pixels = Pixels::new(info.stored_size, Layout::Rgba, data)?;
+        hand_out(Decoded { pixels, colour: None }, sink)
     }
 }
 
