@@ -51,7 +51,8 @@
 //! # What else saves time
 //! Only the coefficients that the scale needs are kept; small inverse DCTs with the box filter's weights inside the
 //! dequantisation table make the means of pixels (`decode/transform`); chroma of 4:2:0 is transformed to luma's
-//! size instead of being upsampled; progressive scans that the scale does not need are skipped.
+//! size instead of being upsampled; progressive scans that the scale does not need are skipped, and the others are decoded side by side, a row of MCUs from
+//! each in turn, so that no more than that row's coefficients are held.
 //!
 //! # How near it is
 //! At 1/1 every byte is libjpeg-turbo's (accurate integer DCT, triangle upsampling).

@@ -16,10 +16,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::kernels::Kernels;
 use super::symbols::{WINDOW, addend, bits, step as moved};
 use super::tables::{Machine, PARKED, advance, is_dead, number, place, table};
-use crate::common::simd::{Job, Simd};
 
 /// Steps between two loads of the bit window: 5 × 11 bits leave 2 of the 57 that a load always has.
 pub(crate) const STEPS: usize = 5;
@@ -134,37 +132,6 @@ struct Cursor {
 /// [`STEPS`] blocks.
 #[inline(never)]
 pub(crate) fn run<const N: usize>(
-    kernels: Kernels,
-    machine: &Machine,
-    data: &[u8],
-    coefficients: &mut [i16],
-    lanes: &mut [Lane; N],
-    rounds: usize,
-) {
-    kernels.run(Rounds { machine, data, coefficients, lanes, rounds });
-}
-
-/// What [`run`] does: compiled for each set of instructions, as each step shifts by a number that it has just found.
-struct Rounds<'r, const N: usize> {
-    machine: &'r Machine,
-    data: &'r [u8],
-    coefficients: &'r mut [i16],
-    lanes: &'r mut [Lane; N],
-    rounds: usize,
-}
-
-impl<const N: usize> Job for Rounds<'_, N> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _simd: S) {
-        let Self { machine, data, coefficients, lanes, rounds } = self;
-        rounds_of(machine, data, coefficients, lanes, rounds);
-    }
-}
-
-#[inline(always)]
-fn rounds_of<const N: usize>(
     machine: &Machine,
     data: &[u8],
     coefficients: &mut [i16],

@@ -93,13 +93,15 @@ impl<'a> Decoder<'a> {
     }
 
     /// The most bytes that decoding with these options allocates, without the caller's own buffers and without the
-    /// standard's tables, which are made once a process (0.3 MB).
+    /// standard's tables, which are made once a process (0.3 MB). Of a progressive file that is a row of MCUs of
+    /// coefficients, and about 25 KiB a scan; the file is searched for scans.
     #[must_use]
     pub fn memory(&self, options: &Options<'_>) -> u64 {
         memory::needed(self.header(), self.data, &self.limits, options)
     }
 
-    /// Decodes into rows of pixels that `call` is given, in order, several at a time.
+    /// Decodes into rows of pixels that `call` is given, in order, several at a time. Damage is met row by row, in progressive
+    /// files too: rows before it have been given.
     ///
     /// # Errors
     /// Whatever [`Error`] tells; [`Error::Cancelled`] also when `call` breaks.

@@ -123,14 +123,7 @@ impl Session<'_, '_, '_> {
             Entropy::Plain(plain::Decoder::new(tables, &blocks, mcus), whole)
         } else {
             let machine = Machine::new(tables, &blocks, bytes);
-            Entropy::Lanes(Box::new(lanes::Decoder::new(
-                machine,
-                self.options.lanes,
-                mcus,
-                bytes,
-                whole,
-                self.kernels,
-            )))
+            Entropy::Lanes(Box::new(lanes::Decoder::new(machine, self.options.lanes, mcus, bytes, whole)))
         };
         let interval = usize::from(tables.restart_interval);
         let scan = Scan { file: self.file, at, mcus, interval, damage: self.options.damage };

@@ -4,7 +4,6 @@
 
 use super::*;
 use crate::decode::numbers::Numbers;
-use crate::decode::options::Path;
 
 fn machine(numbers: &mut Numbers) -> Machine {
     let (tables, blocks) = (numbers.tables(), numbers.blocks());
@@ -42,8 +41,7 @@ fn every_access_is_one_that_a_check_lets_pass() {
         let mut other = own.clone();
         let begin = starts.map(|at| Lane { at, state: machine.start, out: 0 });
         let mut lanes = begin;
-        let kernels = Kernels::choose([Path::Auto, Path::Portable][numbers.below(2)]);
-        run(kernels, &machine, &data, &mut own, &mut lanes, rounds);
+        run(&machine, &data, &mut own, &mut lanes, rounds);
         for (mut lane, ran) in begin.into_iter().zip(lanes) {
             checked(&machine, &data, &mut other, &mut lane, rounds * STEPS);
             assert_eq!((lane.at, lane.state, lane.out), (ran.at, ran.state, ran.out));
@@ -57,10 +55,9 @@ fn refused(change: impl Fn(&mut Lane, &mut Vec<u8>, &mut Vec<i16>)) {
     let mut data = vec![0x55; ROUND_BITS / 8 + 8];
     let mut room = vec![0; STEPS * machine.widest + 1];
     let mut lane = Lane { at: 0, state: machine.start, out: 0 };
-    let kernels = Kernels::choose(Path::Auto);
-    run(kernels, &machine, &data, &mut room, &mut [lane], 1);
+    run(&machine, &data, &mut room, &mut [lane], 1);
     change(&mut lane, &mut data, &mut room);
-    run(kernels, &machine, &data, &mut room, &mut [lane], 1);
+    run(&machine, &data, &mut room, &mut [lane], 1);
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Decoder {
             }
             let mut running: [Lane; LANES] =
                 std::array::from_fn(|i| if rounds[i] == 0 { Lane::PARKED } else { lanes[i] });
-            run(self.kernels, &self.machine, input.data, self.room.all(), &mut running, least);
+            run(&self.machine, input.data, self.room.all(), &mut running, least);
             for (index, (lane, ran)) in lanes.iter_mut().zip(running).enumerate() {
                 if rounds[index] > 0 {
                     *lane = ran;

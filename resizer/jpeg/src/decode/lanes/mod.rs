@@ -6,7 +6,6 @@ mod room;
 
 use super::entropy::{Lane, ROUND_BITS, STEPS, Walk, run, walk};
 use super::error::Error;
-use super::kernels::Kernels;
 use super::options::Lanes;
 use super::plain;
 use super::scan::{Mcus, Whole};
@@ -66,7 +65,6 @@ impl Input<'_> {
 
 /// The lanes' coefficients and what they learnt of the stream.
 pub(crate) struct Decoder {
-    kernels: Kernels,
     machine: Machine,
     lanes: Lanes,
     room: Room,
@@ -146,12 +144,11 @@ impl Decoder {
         total: usize,
         data_bytes: usize,
         whole: Option<plain::Decoder>,
-        kernels: Kernels,
     ) -> Self {
         let room = Room::new(machine.mcu, total);
         let marks = Marks::new(whole.is_some().then_some(machine.mcu));
         let mcu_bits = (data_bytes * 8 / total.max(1)).max(1);
-        Self { machine, lanes, room, mcu_bits, cautious: 0, whole, marks, kernels }
+        Self { machine, lanes, room, mcu_bits, cautious: 0, whole, marks }
     }
 
     /// Decodes the next MCUs into `mcus`: at least one, unless the data ends.
@@ -219,7 +216,7 @@ impl Decoder {
             }
             most = most.saturating_mul(2);
             let mut only = [exact.lane];
-            run(self.kernels, &self.machine, input.data, self.room.all(), &mut only, rounds);
+            run(&self.machine, input.data, self.room.all(), &mut only, rounds);
             [exact.lane] = only;
             self.marks.note(exact.index, &exact.lane);
         }

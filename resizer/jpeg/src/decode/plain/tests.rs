@@ -4,10 +4,8 @@
 #![expect(clippy::cast_possible_truncation, reason = "bytes from small numbers")]
 
 use super::*;
-use crate::decode::kernels::Kernels;
 use crate::decode::layout::whole_blocks;
 use crate::decode::numbers::Numbers;
-use crate::decode::options::Path;
 use crate::decode::options::{Damage, Lanes};
 use crate::decode::scan::{Noted, Scan, decode as scan};
 use crate::decode::tables::Machine;
@@ -133,14 +131,7 @@ fn codes_one_lane_and_four_give_the_same() {
         };
         let by_states = |lanes| {
             let machine = Machine::new(&tables, &blocks, file.len());
-            run(Entropy::Lanes(Box::new(lanes::Decoder::new(
-                machine,
-                lanes,
-                mcus,
-                file.len(),
-                edge(),
-                Kernels::choose(Path::Auto),
-            ))))
+            run(Entropy::Lanes(Box::new(lanes::Decoder::new(machine, lanes, mcus, file.len(), edge()))))
         };
         let [one, four] = [Lanes::One, Lanes::Four].map(by_states);
         let plain = run(Entropy::Plain(Decoder::new(&tables, &blocks, mcus), edge()));
