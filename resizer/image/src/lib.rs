@@ -1,18 +1,25 @@
 //! Pictures: from encoded bytes to encoded bytes. Pure computation: no threads, no clock but a deadline, no I/O.
 //!
-//! A caller sniffs and [probes](probe::probe) the bytes, makes a [plan](plan::plan) for each output, asks what that
-//! [costs](cost::memory), and lets [`process`](pipeline::process) do the work. Decoders are mostly other people's code and may
-//! panic on input made to hurt them: run `process` where an unwind is caught.
+//! A caller sniffs and [probes](probe::probe) the bytes, makes a geometric [plan](plan::plan) for each output and of all of them a
+//! [`RenderPlan`](render::RenderPlan), asks what that [costs](render::RenderPlan::memory), and lets it
+//! [run](render::RenderPlan::run). Decoders are mostly other people's code and may panic on input made to hurt them: run it where
+//! an unwind is caught.
+//!
+//! ```text
+//! file → codec → rows → (profile of a table) → light → halves … → resampler → sRGB → steps → encoder → file
+//!                   └─ copied outputs ───────────────────────────────────────────┘
+//! ```
 //!
 //! # Layout
 //! - [`size`], [`color`], [`options`]: what is asked for, as values and as text
 //! - [`accept`]: the output format, from options, an Accept header and the pixels
 //! - [`sniff`], [`limits`], [`probe`]: which format some bytes are, how large a picture may be, what its header says
-//! - [`plan`]: the geometry of an output; `view`: what is decoded for it; [`cost`]: the memory it takes
-//! - [`pipeline`]: the steps from source to outputs; [`cancel`]: stopping them
-//! - `pixels`, and one file for each step: `resample`, `colour`, [`orient`], `background`
+//! - [`plan`]: the geometry of an output; `view`: what is decoded for it
+//! - [`render`]: the plan of all outputs, its memory, and how it runs; [`pipeline`]: its types; [`cancel`]: stopping it
+//! - `codec`: one folder for each format, and one list of them
+//! - `light`, `colour`: samples as stored, as light, and as sRGB; `resample`: rows made smaller or larger
+//! - `step`: what is done to rows after resizing, one file for each ([`orient`] has the turns); `pixels`: rows in memory
 //! - [`preview`]: a blurred preview in a few bytes
-//! - [`codec`]: one file for each format
 //! - [`strip`]: files without their metadata, not decoded
 //! - [`error`]: why a picture could not be made
 
@@ -22,7 +29,7 @@ pub const ENGINE: u32 = 3;
 
 pub mod accept;
 pub mod cancel;
-pub mod codec;
+mod codec;
 pub mod color;
 mod colour;
 pub mod error;

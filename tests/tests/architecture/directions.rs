@@ -105,6 +105,23 @@ fn nothing_names_what_it_must_not() {
     assert!(broken.is_empty(), "dependency direction:\n{}", broken.join("\n"));
 }
 
+/// A codec's library is named in its own folder alone: the rest of the engine goes through the list of codecs.
+#[test]
+fn only_a_codec_names_its_library() {
+    let engine = "resizer/image/src";
+    for (library, folder) in
+        [("safelight_jpeg", "jpeg"), ("png", "png"), ("libdeflater", "png"), ("libwebp_sys", "webp")]
+    {
+        let own = root().join(engine).join("codec").join(folder);
+        let strangers = sources(engine).into_iter().filter(|file| !file.starts_with(&own));
+        for file in strangers.filter(|file| !file.ends_with("sample.rs") && !file.ends_with("tests.rs")) {
+            let used = used(&file);
+            assert!(used.iter().all(|path| !names(path, library)), "{} names {library}", file.display());
+        }
+        assert!(sources(engine).iter().any(|file| file.starts_with(&own)), "{folder} has moved");
+    }
+}
+
 #[test]
 fn only_doors_name_the_transport() {
     let mut broken = Vec::new();

@@ -61,7 +61,8 @@ impl Plan {
         let by = f64::from(every);
         // Variances: of the mean of so many pixels, and of linear interpolation on average over its positions.
         let mean = (by * by - 1.0) / 12.0;
-        let between = if every % 2 == 0 { by * by / 6.0 + 1.0 / 12.0 } else { (by * by - 1.0) / 6.0 };
+        let between =
+            if every.is_multiple_of(2) { by * by / 6.0 + 1.0 / 12.0 } else { (by * by - 1.0) / 6.0 };
         let reduced = (deviation * deviation - mean - between).max(0.0).sqrt() / by;
         let every = usize::from(every);
         Self { every, weights: weights(reduced), columns: width(shape).div_ceil(every) }
@@ -350,6 +351,12 @@ impl Step for Blur {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "test pictures of known sizes"
+)]
 mod tests {
     use super::*;
     use crate::{
