@@ -144,7 +144,7 @@ impl Code {
         let [unused, used @ ..] = &mut counts;
         *unused = 0;
         let space: u32 = (0..).zip(used.iter()).map(|(shift, &count)| u32::from(count) << (14 - shift)).sum();
-        let mut symbols = Vec::new();
+        let mut symbols = Vec::with_capacity(used.iter().copied().map(usize::from).sum());
         for length in 1_u8..=15 {
             let same = (0..).zip(lengths).filter(|(_, has)| **has == length);
             symbols.extend(same.map(|(symbol, _): (u16, _)| symbol));

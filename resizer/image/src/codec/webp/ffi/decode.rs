@@ -223,5 +223,4 @@ unsafe fn free(config: NonNull<WebPDecoderConfig>, buffer: *mut u8, length: usiz
 }
 
 #[cfg(test)]
-#[expect(clippy::cast_possible_truncation, reason = "test pictures of known sizes")]
 mod tests;
