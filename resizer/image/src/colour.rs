@@ -160,7 +160,7 @@ impl Curves {
 
     /// The curve of a channel.
     fn of_channel(&self, channel: usize) -> impl Fn(f64) -> f64 {
-        let curve = self.curves.get(channel).or(self.curves.last());
+        let curve = self.curves.get(channel).or_else(|| self.curves.last());
         move |value| curve.map_or(value, |curve| curve(value))
     }
 }

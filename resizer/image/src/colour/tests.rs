@@ -103,7 +103,7 @@ fn the_black_of_a_press_becomes_black() {
         let mut profile = profile.clone();
         profile[8] = version;
         let pixels = plain(3, 2, Layout::Cmyk, &[0, 0, 0, ink]);
-        let shown = crate::sample::shown(&pixels, Some(&Embedded::Icc(profile)));
+        let shown = shown(&pixels, Some(&Embedded::Icc(profile)));
         shown.data()[..3].to_vec()
     };
     assert!(near(&shown(255, 2), &[0; 3], 2), "{:?}", shown(255, 2));

@@ -9,6 +9,11 @@ use crate::light::{BITS, Parabolas};
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "test numbers of known ranges"
+)]
 mod tests;
 
 /// Samples that are worked on at once.

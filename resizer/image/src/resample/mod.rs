@@ -86,10 +86,5 @@ impl Resampler {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "test pictures of known sizes"
-)]
+#[expect(clippy::cast_precision_loss, reason = "test pictures of known sizes")]
 mod tests;

@@ -155,7 +155,7 @@ const PLACES: [[[u8; 16]; 3]; 3] = {
     let mut places = [[[255; 16]; 3]; 3];
     let mut at = 0;
     while at < 48 {
-        places[at % 3][at / 16][at / 3] = (at % 16) as u8;
+        places[at % 3][at / 16][at / 3] = at.to_le_bytes()[0] % 16;
         at += 1;
     }
     places
