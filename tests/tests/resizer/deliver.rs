@@ -309,8 +309,8 @@ async fn what_no_route_or_variant_matches() {
         assert_eq!((delivery.variant.as_str(), size(&picture.unwrap()).0), ("small", 10));
     }
     // Wrong options are named, all at once.
-    let status = refused(local.get("/acct/c.jpg/width=0,blur=2,fit=x").await, Reason::FieldInvalid);
-    assert_eq!(fields(&status), ["url.width", "url.blur", "url.fit"]);
+    let status = refused(local.get("/acct/c.jpg/width=0,unknown=2,fit=x").await, Reason::FieldInvalid);
+    assert_eq!(fields(&status), ["url.width", "url.unknown", "url.fit"]);
 }
 
 #[tokio::test]
