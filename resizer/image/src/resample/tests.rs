@@ -106,6 +106,33 @@ fn agrees_with_floating_point_lanczos() {
     }
 }
 
+/// Another program's reading of the same filter, in 8 bits.
+#[test]
+fn agrees_with_fast_image_resize() {
+    use fast_image_resize::{
+        FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+        images::{Image, ImageRef},
+    };
+    let source = drawing(160, 120, Layout::Rgb);
+    for (crop, size) in [
+        (CropBox { left: 0.0, top: 0.0, width: 160.0, height: 120.0 }, Size::new(50, 37)),
+        (CropBox { left: 0.0, top: 0.0, width: 160.0, height: 120.0 }, Size::new(311, 200)),
+        (CropBox { left: 13.25, top: 7.5, width: 100.5, height: 90.0 }, Size::new(40, 36)),
+    ] {
+        let view = ImageRef::new(160, 120, source.data(), PixelType::U8x3).unwrap();
+        let mut theirs = Image::new(size.width, size.height, PixelType::U8x3);
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+            .use_alpha(false)
+            .crop(crop.left, crop.top, crop.width, crop.height);
+        Resizer::new().resize(&view, &mut theirs, &options).unwrap();
+        let ours = resample(&source, crop, size);
+        let differences = ours.data().iter().zip(theirs.buffer()).map(|(a, b)| a.abs_diff(*b));
+        // It rounds to 8 bits between the passes.
+        assert!(differences.max().unwrap() <= 3, "{size}");
+    }
+}
+
 #[test]
 fn one_colour_stays_one_colour() {
     for (layout, pixel) in [
