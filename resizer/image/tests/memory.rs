@@ -1,6 +1,6 @@
 //! Estimates of memory against an allocator that counts.
 //!
-//! libwebp allocates with `malloc`, which is not counted here: its share of an estimate is argued in `cost.rs`. Estimates
+//! libwebp allocates with `malloc`, which is not counted here: its share of an estimate is argued in `codec/webp`. Estimates
 //! of all the rest must be at least what is really taken, and not absurdly more.
 
 #![expect(unsafe_code, reason = "an allocator can only be written with it; this one only counts")]

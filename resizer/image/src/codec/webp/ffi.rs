@@ -28,8 +28,6 @@ pub(super) enum Mode {
 pub(super) struct Effort {
     /// 0 (fast) to 6.
     pub(super) method: u8,
-    /// Tenths that the quality is lowered by.
-    pub(super) less: u8,
     /// Looks for the chroma that gives the luma of each pixel, and not just the mean of four pixels.
     pub(super) sharp_yuv: bool,
 }
@@ -125,7 +123,7 @@ unsafe extern "C" fn still_wanted(_percent: c_int, picture: *const WebPPicture) 
 fn config(mode: Mode) -> Option<WebPConfig> {
     let config = match mode {
         Mode::Lossy(quality, effort) => {
-            let quality = (f32::from(quality) - f32::from(effort.less) / 10.0).max(0.0);
+            let quality = f32::from(quality);
             let mut config = WebPConfig::new_with_preset(WebPPreset::WEBP_PRESET_DEFAULT, quality).ok()?;
             config.method = effort.method.into();
             config.thread_level = 0;

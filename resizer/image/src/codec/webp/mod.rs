@@ -329,9 +329,9 @@ fn encode(pixels: &Pixels, how: &Encoding, cancel: &Cancel) -> Result<Vec<u8>, I
 /// 0.8, it is as large and scores 0.8 lower.
 const fn effort(profile: QualityProfile) -> Effort {
     match profile {
-        QualityProfile::Fast => Effort { method: 2, less: 0, sharp_yuv: false },
-        QualityProfile::Balanced => Effort { method: 4, less: 0, sharp_yuv: false },
-        QualityProfile::Best => Effort { method: 6, less: 0, sharp_yuv: true },
+        QualityProfile::Fast => Effort { method: 2, sharp_yuv: false },
+        QualityProfile::Balanced => Effort { method: 4, sharp_yuv: false },
+        QualityProfile::Best => Effort { method: 6, sharp_yuv: true },
     }
 }
 

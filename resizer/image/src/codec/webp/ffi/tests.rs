@@ -2,8 +2,8 @@
 
 use super::*;
 
-const EFFORT: Effort = Effort { method: 4, less: 0, sharp_yuv: false };
-const SHARP: Effort = Effort { method: 6, less: 0, sharp_yuv: true };
+const EFFORT: Effort = Effort { method: 4, sharp_yuv: false };
+const SHARP: Effort = Effort { method: 6, sharp_yuv: true };
 
 fn pixels(width: u32, height: u32, channels: usize) -> Vec<u8> {
     (0..width as usize * height as usize * channels).map(|i| (i * 7 % 251) as u8).collect()
